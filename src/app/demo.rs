@@ -1,0 +1,123 @@
+//! `tete demo`: a whole conversation in one terminal, over loopback, with an embedded partner.
+//!
+//! Owns: the script of both sides. Everything else is the real program: two of them, in two threads.
+
+use std::fs;
+use std::io::{self, Cursor, Write};
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use crate::net::output::Sinks;
+use crate::sys;
+use crate::term::plain::Paint;
+
+use super::address::{Listen, Target};
+use super::config::Config;
+use super::exit::Exit;
+use super::screen::Mode;
+use super::{App, StartError, Streams};
+
+/// What each side sends, and its bytes.
+const ANNAS: (&str, usize) = ("holiday.tar", 3_000_000);
+const BOBS: (&str, usize) = ("notes.txt", 1_780_871);
+
+/// Plays the conversation and shows what one side sees, notices and all. Leaves nothing behind.
+///
+/// # Errors
+/// The system's: no folder for what is sent, no loopback, nobody who reads standard output.
+pub fn run() -> io::Result<Exit> {
+    let folder = Folder::new()?;
+    let (anna, bob) = (folder.side("anna", ANNAS)?, folder.side("bob", BOBS)?);
+    writeln!(io::stdout(), "Two sides on this machine: anna in front, bob embedded. This is what anna sees.\n")?;
+
+    let lines = format!("Hello Anna!\nHere are my notes.\ntransfer {}\n", bob.join(BOBS.0).display());
+    let silent = Sinks { out: Box::new(io::sink()), err: Box::new(io::sink()) };
+    let bob_app = App::new(config("bob", &bob, None), streams(lines, silent)).map_err(refused)?;
+    let port = bob_app.port();
+    let partner = thread::Builder::new().name("tete-bob".into()).spawn(move || bob_app.run())?;
+
+    let lines = format!("Hello Bob!\nA picture book for you.\ntransfer {}\n", anna.join(ANNAS.0).display());
+    let shown = Sinks { out: Box::new(io::stdout()), err: Box::new(io::stdout()) };
+    let target = Target { host: Ipv4Addr::LOCALHOST.to_string(), port };
+    let seen = App::new(config("anna", &anna, Some(target)), streams(lines, shown)).map_err(refused)?.run()?;
+    let partner = partner.join().map_err(|_| io::Error::other("the partner failed"))??;
+
+    let whole = same(&anna, &bob, ANNAS.0)? && same(&bob, &anna, BOBS.0)?;
+    if !whole || seen != Exit::Done || partner != Exit::Done {
+        writeln!(io::stdout(), "\nThe demonstration failed: what arrived is not what was sent.")?;
+        return Ok(Exit::Failed);
+    }
+    writeln!(
+        io::stdout(),
+        "\nanna -> bob: {}, {} bytes, verified\nbob -> anna: {}, {} bytes, verified\n\n\
+         Now with a friend, one terminal each (here both on this machine):\n\n    \
+         tete --plain -n anna -l 5000\n    tete --plain -n bob 5000",
+        ANNAS.0,
+        ANNAS.1,
+        BOBS.0,
+        BOBS.1,
+    )?;
+    Ok(Exit::Done)
+}
+
+fn config(name: &str, folder: &Path, target: Option<Target>) -> Config {
+    let loopback = Listen { ip: Some(IpAddr::from(Ipv4Addr::LOCALHOST)), port: 0 };
+    Config {
+        name: name.to_owned(),
+        listen: Some(loopback).filter(|_| target.is_none()),
+        target,
+        into: folder.to_owned(),
+        plain: true,
+        ..Config::default()
+    }
+}
+
+fn streams(lines: String, sinks: Sinks) -> Streams {
+    Streams {
+        input: Some(Box::new(Cursor::new(lines))),
+        sinks,
+        terminal: false,
+        mode: Mode::Lines { quiet: false, paint: Paint::Off },
+        signals: false,
+    }
+}
+
+fn refused(error: StartError) -> io::Error {
+    io::Error::other(error.message)
+}
+
+/// Whether what `from` sent is what `to` has.
+fn same(from: &Path, to: &Path, name: &str) -> io::Result<bool> {
+    Ok(fs::read(from.join(name))? == fs::read(to.join(format!("fetched_{name}")))?)
+}
+
+/// A folder of our own that is gone when this is.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> io::Result<Self> {
+        let mut random = [0; 8];
+        sys::random(&mut random)?;
+        let path = std::env::temp_dir().join(format!("tete-demo-{:016x}", u64::from_ne_bytes(random)));
+        fs::create_dir(&path)?;
+        Ok(Self(path))
+    }
+
+    /// The folder of one side, with the file that it will send.
+    fn side(&self, name: &str, (file, bytes): (&str, usize)) -> io::Result<PathBuf> {
+        let path = self.0.join(name);
+        fs::create_dir(&path)?;
+        let content: Vec<u8> = (0..bytes).map(|at| (at * name.len() % 251) as u8).collect();
+        fs::write(path.join(file), content)?;
+        Ok(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.0) {
+            log::error!("{} could not be removed: {error}", self.0.display());
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! What is typed, and what it leads to.
+//!
+//! Owns: the way from bytes of input to commands of a session, and what pushes back on whoever types.
+//! Must not know: how anything is shown or sent.
+//!
+//! Input is read only as fast as it can be used: a line that cannot be used yet is held, and nothing is read behind
+//! it. So a pipe into a conversation that nobody reads stops, and nothing piles up here.
+
+use std::ffi::OsString;
+
+use crate::net::input::InputRead;
+use crate::net::source::Words;
+use crate::proto::TransferId;
+use crate::proto::error::CommandError;
+use crate::proto::event::LeaveReason;
+use crate::sys;
+use crate::term::json;
+use crate::term::lines::{Cut, Line, MAX_LINE};
+
+use super::commands::{self, Parsed};
+use super::start::Answer;
+use super::{App, Exit, Start};
+
+/// Bytes of input taken at once.
+const PIECE: usize = 16 * 1024;
+
+/// What became of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Used {
+    /// It is dealt with.
+    Yes,
+    /// Its time has not come.
+    NotYet,
+}
+
+impl App {
+    /// Uses as much input as can be used now.
+    pub(super) fn take_input(&mut self) {
+        if let Some(id) = self.stream {
+            if self.reactor.stream_input(id) {
+                self.stream = None;
+                self.input_over = true;
+            }
+            return;
+        }
+        let waits_for_stream = self.config.send.iter().any(|path| path == super::STDIN);
+        while !self.input_over && !waits_for_stream && self.exit.is_none() && self.screen.has_room() {
+            let next = self.held.take().or_else(|| self.lines.next_line());
+            match next {
+                Some(line) => {
+                    if self.use_line(&line) == Used::NotYet {
+                        self.held = Some(line);
+                        return;
+                    }
+                }
+                None if self.lines.is_ended() => self.handle_end_of_input(),
+                None if !self.read_input() => return,
+                None => {}
+            }
+        }
+    }
+
+    /// Reads a piece; whether there was one, or the end.
+    fn read_input(&mut self) -> bool {
+        let mut buffer = [0; PIECE];
+        let Some(input) = self.reactor.input() else { return false };
+        match input.read(&mut buffer) {
+            InputRead::NotYet => return false,
+            InputRead::End => self.lines.end(),
+            InputRead::Bytes(n) => {
+                let taken = self.lines.feed(&buffer[..n]);
+                debug_assert_eq!(taken, n, "a reader that has no line has room for a piece");
+            }
+        }
+        true
+    }
+
+    /// Nothing more will be typed.
+    fn handle_end_of_input(&mut self) {
+        self.input_over = true;
+        if self.partner.is_some() {
+            self.leave(LeaveReason::Done, true);
+        } else if self.start.is_asking() {
+            self.screen.answered();
+            self.exit = Some(Exit::Done);
+        } else if !self.reactor.is_dialling() {
+            self.receive_only = true;
+        }
+    }
+
+    fn use_line(&mut self, line: &Line) -> Used {
+        self.warned_interrupt = false;
+        if !line.is_start() {
+            return self.say(&line.text);
+        }
+        if line.cut == Cut::First && !std::mem::replace(&mut self.told_cut, true) {
+            self.screen.notice(&format!("a line of over {MAX_LINE} bytes goes as several messages"));
+        }
+        if self.start != Start::Over {
+            match self.use_answer(&line.text) {
+                Some(used) => return used,
+                None => self.start = Start::Over,
+            }
+        }
+        if let Some(id) = self.questions.first().copied()
+            && !self.screen.is_json()
+            && matches!(line.text.trim(), "yes" | "no" | "n" | "N" | "")
+        {
+            // Anything but a whole `yes` is a no; anything else that is typed is not an answer.
+            self.answer_trust(id, line.text.trim() == "yes");
+            return Used::Yes;
+        }
+        if self.screen.is_json() && line.text.starts_with('{') {
+            return self.use_object(line);
+        }
+        self.use_command(line)
+    }
+
+    fn use_object(&mut self, line: &Line) -> Used {
+        let parsed = match line.cut {
+            Cut::Whole => json::parse_input(&line.text),
+            _ => json::parse_input("{"),
+        };
+        match parsed {
+            Ok(json::Input::Say(text)) => self.say_all(&text),
+            Ok(json::Input::Transfer(path)) => self.transfer(Words::Path(OsString::from(path))),
+            Ok(json::Input::Command(command)) => {
+                let line = Line { raw: command.clone().into_bytes(), text: command, cut: Cut::Whole };
+                self.use_command(&line)
+            }
+            Ok(json::Input::Answer { id, yes }) => {
+                self.answer(id, yes);
+                Used::Yes
+            }
+            Err(error) => {
+                self.screen.error(self.reactor.now(), &error.message, error.hint());
+                Used::Yes
+            }
+        }
+    }
+
+    fn use_command(&mut self, line: &Line) -> Used {
+        let parsed = match self.config.commands {
+            true => commands::parse(&line.text),
+            false => commands::parse_as_message(&line.text),
+        };
+        let now = self.reactor.now();
+        match parsed {
+            Parsed::Nothing => {}
+            Parsed::Say(text) => return self.say(&text),
+            Parsed::Transfer(rest) => return self.transfer(self.words(line, rest)),
+            Parsed::Leave if self.leaving.is_some_and(|leaving| leaving.by_us) => self.cut(LeaveReason::Done),
+            Parsed::Leave => self.leave(LeaveReason::Done, true),
+            Parsed::Cancel(id) => self.order(|session| session.cancel(now, id.map(TransferId))),
+            Parsed::Accept(id) => self.order(|session| session.accept(now, id.map(TransferId))),
+            Parsed::Refuse(id) => self.order(|session| session.refuse(now, id.map(TransferId))),
+            Parsed::Status => self.show_status(),
+            Parsed::Peers => self.show_peers(),
+            Parsed::Help => self.screen.loud_notice(commands::HELP),
+            Parsed::Unknown { word, hint } => {
+                self.screen.error(now, &format!("there is no command {word}"), &hint);
+            }
+            Parsed::Usage { message, hint } => self.screen.error(now, &message, &hint),
+        }
+        Used::Yes
+    }
+
+    /// The words of a `transfer`: verbatim for a program, as a shell reads them for a person. A name that is not
+    /// UTF-8 is taken as it is.
+    fn words(&self, line: &Line, rest: String) -> Words {
+        let is_utf8 = std::str::from_utf8(&line.raw).is_ok();
+        match line.raw.iter().position(|byte| *byte == b' ') {
+            Some(space) if !is_utf8 => Words::Path(sys::os_string(line.raw[space + 1..].to_vec())),
+            _ if self.screen.is_json() => Words::Path(OsString::from(rest)),
+            _ => Words::Line(rest),
+        }
+    }
+
+    fn transfer(&mut self, words: Words) -> Used {
+        if self.partner.is_none() {
+            return Used::NotYet;
+        }
+        if self.leaving.is_some() {
+            self.tell(CommandError::Leaving);
+            return Used::Yes;
+        }
+        self.find(words);
+        Used::Yes
+    }
+
+    /// A text that may be longer than one message.
+    fn say_all(&mut self, text: &str) -> Used {
+        if text.len() <= MAX_LINE {
+            return self.say(text);
+        }
+        self.screen.error(self.reactor.now(), "the message is too long", CommandError::TextTooLong.hint());
+        Used::Yes
+    }
+
+    fn say(&mut self, text: &str) -> Used {
+        let now = self.reactor.now();
+        if self.partner.is_none() {
+            return Used::NotYet;
+        }
+        if self.leaving.is_some() {
+            self.tell(CommandError::Leaving);
+            return Used::Yes;
+        }
+        let Some(session) = self.reactor.session() else { return Used::NotYet };
+        match session.say(now, text) {
+            Ok(seq) => self.screen.event("queued", now, |object| object.field("seq", &seq)),
+            Err(CommandError::WindowFull) if session.ended().is_none() => return Used::NotYet,
+            Err(error) => self.tell(error),
+        }
+        Used::Yes
+    }
+
+    fn order(&mut self, command: impl FnOnce(&mut crate::proto::session::Session) -> Result<TransferId, CommandError>) {
+        match self.reactor.session().map(command) {
+            Some(Ok(_)) => {}
+            Some(Err(error)) => self.tell(error),
+            None => self.tell(CommandError::NothingToAnswer),
+        }
+    }
+
+    fn tell(&mut self, error: CommandError) {
+        self.screen.error(self.reactor.now(), &error.to_string(), error.hint());
+    }
+
+    /// Answers a question by its number: of trust, or about a file.
+    fn answer(&mut self, id: u64, yes: bool) {
+        if self.questions.contains(&id) {
+            return self.answer_trust(id, yes);
+        }
+        let now = self.reactor.now();
+        // Questions about files carry the number of the file, moved out of the way of those about callers.
+        let id = id.checked_sub(super::report::FILE_QUESTIONS).map(TransferId);
+        match (id, yes) {
+            (None, _) => self.screen.error(now, "there is no such question", "its id stands in the event `question`"),
+            (Some(id), true) => self.order(|session| session.accept(now, Some(id))),
+            (Some(id), false) => self.order(|session| session.refuse(now, Some(id))),
+        }
+    }
+
+    fn answer_trust(&mut self, id: u64, yes: bool) {
+        self.screen.answered();
+        self.questions.retain(|open| *open != id);
+        if !self.reactor.answer_question(id, yes) {
+            self.screen.notice("that caller has gone");
+        }
+    }
+
+    /// An answer to a question of the start; `None` when the line is something else.
+    fn use_answer(&mut self, line: &str) -> Option<Used> {
+        let is_command = self.start.is_asking() && matches!(commands::parse(line), Parsed::Leave);
+        if is_command {
+            self.screen.answered();
+            self.exit = Some(Exit::Done);
+            return Some(Used::Yes);
+        }
+        let answer = self.start.answer(line);
+        if answer != Answer::Input {
+            self.screen.answered();
+        }
+        match answer {
+            Answer::Input => return None,
+            Answer::Swallowed => self.start = Start::Over,
+            Answer::Name(name) => {
+                if !name.is_empty() {
+                    self.config.name = name;
+                    self.reactor.set_name(self.config.name.clone());
+                }
+                self.start = Start::after_name(&self.config);
+                if self.start == Start::Target {
+                    self.try_listen();
+                }
+            }
+            Answer::Listen(listen) => {
+                self.config.listen = listen;
+                self.start = Start::Target;
+                self.try_listen();
+            }
+            Answer::Call(target) => {
+                self.start = Start::Over;
+                self.call(target);
+            }
+            Answer::Wait => {
+                self.start = Start::Over;
+                self.screen.notice("waiting for a call");
+            }
+            Answer::Again(error) => self.screen.error(self.reactor.now(), &error.message, &error.hint),
+        }
+        self.prompt();
+        Some(Used::Yes)
+    }
+
+    /// Listens as the answers have it; a port that cannot be had is asked for again.
+    fn try_listen(&mut self) {
+        if let Err(error) = self.listen() {
+            let error = self.port_error(&error);
+            self.screen.error(self.reactor.now(), &error.message, "try another port; 0 lets the system pick one");
+            self.config.listen = None;
+            self.start = Start::Port;
+        }
+    }
+}

@@ -1,0 +1,419 @@
+//! The conversation as its user has it.
+//!
+//! Owns: the outer loop (input, a turn of the reactor, what happened, what is shown) and what the program does of its
+//! own accord: start, leave, end. Must not know: sockets, frames, the disk.
+//!
+//! Reading order: here, then `input` (what is typed), `report` (what is shown), [`tally`] (how it went).
+
+pub mod address;
+pub mod commands;
+pub mod config;
+pub mod demo;
+pub mod exit;
+mod input;
+mod report;
+pub mod screen;
+pub mod start;
+pub mod tally;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io::{self, Read};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use crate::net::input::Input;
+use crate::net::output::{Output, Sinks};
+use crate::net::source::{Prepared, Request, Words};
+use crate::net::{Reactor, Settings};
+use crate::proto::TransferId;
+use crate::proto::event::LeaveReason;
+use crate::proto::session::Setup;
+use crate::proto::text::Untrusted;
+use crate::proto::transfers::Policy;
+use crate::sys;
+use crate::term::lines::LineReader;
+
+use config::{Accept, Config, Family, STDIN, Trust, Wait};
+use exit::Exit;
+use screen::{Mode, Screen};
+use start::Start;
+use tally::Tally;
+
+/// How long dialling goes on where nobody watches.
+const USUAL_WAIT: Duration = Duration::from_secs(30);
+/// Progress is told so often at most, whatever is being transferred.
+const PROGRESS_EVERY: Duration = Duration::from_millis(100);
+/// What may still be under way when a signal has asked us to end.
+const SIGNAL_PATIENCE: Duration = Duration::from_secs(2);
+/// How long the end waits for a reader who does not read, and then for helpers.
+const END_PATIENCE: Duration = Duration::from_secs(2);
+
+/// The streams that the program runs on.
+pub struct Streams {
+    /// What is typed; `None`: nothing ever is.
+    pub input: Option<Box<dyn Read + Send>>,
+    /// What is shown.
+    pub sinks: Sinks,
+    /// Whether a person sits at both.
+    pub terminal: bool,
+    /// How it is shown.
+    pub mode: Mode,
+    /// Whether signals end the program in an orderly way.
+    pub signals: bool,
+}
+
+impl fmt::Debug for Streams {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Streams").field("terminal", &self.terminal).field("mode", &self.mode).finish_non_exhaustive()
+    }
+}
+
+/// Why the program could not start.
+#[derive(Debug)]
+pub struct StartError {
+    /// What happened, to what.
+    pub message: String,
+    /// What to do about it.
+    pub hint: &'static str,
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "error: {}\nhint: {}", self.message, self.hint)
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// Why we are leaving.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Leaving {
+    reason: LeaveReason,
+    /// Whether our side began it.
+    by_us: bool,
+}
+
+/// What is known of whom we talk with.
+#[derive(Clone, Debug)]
+struct Partner {
+    name: Untrusted,
+    address: SocketAddr,
+}
+
+/// The program.
+#[derive(Debug)]
+pub struct App {
+    config: Config,
+    terminal: bool,
+    folder: PathBuf,
+    reactor: Reactor,
+    screen: Screen,
+    lines: LineReader,
+    /// A line that has to wait: for a connection, or for the other side to read.
+    held: Option<crate::term::lines::Line>,
+    /// Whether the input has nothing more to give and all of it was used.
+    input_over: bool,
+    /// Whether the input is being sent as a file.
+    stream: Option<TransferId>,
+    /// Files that are being looked for.
+    preparing: usize,
+    /// Files that were found and wait for somebody to be there.
+    ready: Vec<Prepared>,
+    start: Start,
+    partner: Option<Partner>,
+    leaving: Option<Leaving>,
+    /// Nothing was there to be typed when the conversation began: it lasts until the other side leaves.
+    receive_only: bool,
+    told_cut: bool,
+    told_unanswered: bool,
+    /// Why the other side left.
+    peer_reason: Option<LeaveReason>,
+    questions: Vec<u64>,
+    warned_interrupt: bool,
+    progress: Progress,
+    tally: Tally,
+    exit: Option<Exit>,
+    stuck_since: Option<Instant>,
+}
+
+/// What was told of transfers' progress.
+#[derive(Debug, Default)]
+struct Progress {
+    next: Option<Instant>,
+    last: Option<TransferId>,
+    told: HashMap<TransferId, (Instant, u64)>,
+}
+
+impl App {
+    /// Everything that can fail before the first turn.
+    ///
+    /// # Errors
+    /// [`StartError`] with what could not be had: a port, a folder, a thread.
+    pub fn new(config: Config, streams: Streams) -> Result<Self, StartError> {
+        let broken = |what: &str| {
+            let what = what.to_owned();
+            move |error: io::Error| StartError {
+                message: format!("{what}: {}", sys::words(&error)),
+                hint: "this machine is short of something that every program needs",
+            }
+        };
+        let folder = std::env::current_dir().map_err(broken("the current folder"))?;
+        let into = std::path::absolute(&config.into).map_err(broken("the folder for received files"))?;
+        if !into.is_dir() {
+            let message = format!("{} is not a folder", config.into.display());
+            return Err(StartError { message, hint: "-d names an existing folder for received files" });
+        }
+        let can_be_asked = streams.terminal;
+        let trust = match (config.trust, can_be_asked) {
+            (Some(Trust::New), _) => crate::net::gate::Trust::New,
+            (Some(Trust::Ask), _) | (None, true) => crate::net::gate::Trust::Ask,
+            (Some(Trust::Known), _) | (None, false) => crate::net::gate::Trust::Known,
+        };
+        let settings = Settings {
+            name: config.name.clone(),
+            trust,
+            family: match config.family {
+                Family::Any => crate::net::pool::Family::Any,
+                Family::V4 => crate::net::pool::Family::V4,
+                Family::V6 => crate::net::pool::Family::V6,
+            },
+            into,
+            prefix: config.prefix.clone(),
+            setup: Setup {
+                lead: false,
+                policy: match config.accept {
+                    Accept::Auto => Policy::Auto,
+                    Accept::Ask => Policy::Ask,
+                    Accept::Never => Policy::Never,
+                },
+                sync: config.sync,
+                limit: config.limit,
+                linger: config.linger,
+            },
+            signals: streams.signals,
+        };
+        let mut reactor = Reactor::new(settings).map_err(broken("the event loop"))?;
+        let output = Output::spawn(streams.sinks, reactor.waker()).map_err(broken("the output thread"))?;
+        let screen = Screen::new(output, streams.mode, reactor.now());
+        let reads_input = config.send.is_empty() || config.send.iter().any(|path| path == STDIN);
+        if let Some(source) = streams.input.filter(|_| reads_input) {
+            let input = Input::spawn(source).map_err(broken("the input thread"))?;
+            reactor.set_input(input).map_err(broken("the input pipe"))?;
+        }
+        let asks = streams.terminal && config.target.is_none() && config.send.is_empty();
+        let mut app = Self {
+            terminal: streams.terminal,
+            lines: if screen.is_json() { LineReader::with_objects() } else { LineReader::new() },
+            input_over: !reads_input || reactor.input().is_none(),
+            start: if asks { Start::first(&config) } else { Start::Over },
+            folder,
+            reactor,
+            screen,
+            held: None,
+            stream: None,
+            preparing: 0,
+            ready: Vec::new(),
+            partner: None,
+            leaving: None,
+            receive_only: false,
+            told_cut: false,
+            told_unanswered: false,
+            peer_reason: None,
+            questions: Vec::new(),
+            warned_interrupt: false,
+            progress: Progress::default(),
+            tally: Tally::default(),
+            exit: None,
+            stuck_since: None,
+            config,
+        };
+        app.begin()?;
+        Ok(app)
+    }
+
+    /// The port that it listens on, 0 if it does not.
+    pub fn port(&self) -> u16 {
+        self.reactor.port()
+    }
+
+    /// Listens, calls, asks: as the command line has it.
+    fn begin(&mut self) -> Result<(), StartError> {
+        self.screen.notice("plain: anyone on the path can read and change what is said");
+        let asks_for_port = matches!(self.start, Start::Name | Start::Port);
+        if self.config.listen.is_some() || (self.config.target.is_none() && !asks_for_port) {
+            self.listen().map_err(|error| self.port_error(&error))?;
+        }
+        if let Some(target) = self.config.target.clone() {
+            self.call(target);
+        }
+        for path in self.config.send.clone() {
+            if path != STDIN {
+                self.find(Words::Path(path));
+            }
+        }
+        self.prompt();
+        Ok(())
+    }
+
+    /// Opens the port that was asked for, else the usual one or, if it is taken, any.
+    fn listen(&mut self) -> io::Result<()> {
+        // `--plain` stays on this machine unless an address is named.
+        let addresses = match self.config.listen {
+            Some(listen) => self.reactor.listen(listen.ip, listen.port, false)?,
+            None => match self.reactor.listen(None, address::DEFAULT_PORT, false) {
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => self.reactor.listen(None, 0, false)?,
+                result => result?,
+            },
+        };
+        self.tell_listening(&addresses);
+        Ok(())
+    }
+
+    fn port_error(&self, error: &io::Error) -> StartError {
+        let wanted = self.config.listen.map_or(address::DEFAULT_PORT, |listen| listen.port);
+        let place = match self.config.listen.and_then(|listen| listen.ip) {
+            Some(ip) => SocketAddr::new(ip, wanted).to_string(),
+            None => format!("port {wanted} of this machine"),
+        };
+        let message = format!("cannot listen on {place}: {}", sys::words(error));
+        StartError { message, hint: "choose another port with -l; -l 0 lets the system pick one" }
+    }
+
+    fn call(&mut self, target: address::Target) {
+        let patience = match self.config.wait {
+            Wait::AtMost(patience) => Some(patience),
+            Wait::Forever => None,
+            Wait::Usual => Some(USUAL_WAIT).filter(|_| !self.terminal),
+        };
+        self.reactor.dial(target.host, target.port, patience);
+    }
+
+    /// Looks for a file to send, away from the loop.
+    fn find(&mut self, words: Words) {
+        let home = std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+        self.reactor.prepare(Request { words, folder: self.folder.clone(), home });
+        self.preparing += 1;
+    }
+
+    /// Runs until the end; what to tell the shell.
+    ///
+    /// # Errors
+    /// When the system's poll fails.
+    pub fn run(mut self) -> io::Result<Exit> {
+        loop {
+            self.take_input();
+            self.follow_leaving();
+            self.show_events();
+            self.show_progress();
+            self.screen.flush();
+            self.give_up_on_the_reader();
+            if let Some(exit) = self.exit {
+                return self.end(exit);
+            }
+            let until = self.deadline();
+            self.reactor.turn(until)?;
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let stuck = self.stuck_since.map(|since| since + END_PATIENCE);
+        self.progress.next.into_iter().chain(stuck).min()
+    }
+
+    /// Lets helpers finish and readers read, within reason.
+    fn end(mut self, exit: Exit) -> io::Result<Exit> {
+        let latest = self.reactor.now() + END_PATIENCE;
+        loop {
+            self.screen.flush();
+            let shown = self.screen.is_idle() || self.screen.is_broken();
+            if (shown && self.reactor.is_quiet()) || self.reactor.now() >= latest {
+                return Ok(exit);
+            }
+            while self.reactor.poll_event().is_some() {}
+            self.reactor.turn(Some(latest))?;
+        }
+    }
+
+    /// The conversation is over, and what it still has to tell finds no reader.
+    fn give_up_on_the_reader(&mut self) {
+        if self.screen.is_broken() && self.exit.is_none() {
+            match self.reactor.session() {
+                Some(session) if session.ended().is_none() => self.cut(LeaveReason::Failed),
+                Some(_) => {}
+                None => self.exit = Some(Exit::Failed),
+            }
+        }
+        let over = self.reactor.session().is_some_and(|session| session.ended().is_some());
+        if !over || (self.screen.has_room() && !self.screen.is_broken()) {
+            self.stuck_since = None;
+            return;
+        }
+        let since = *self.stuck_since.get_or_insert(self.reactor.now());
+        if self.screen.is_broken() || self.reactor.now() >= since + END_PATIENCE {
+            self.drop_events();
+        }
+    }
+
+    /// Asks the question that is open.
+    fn prompt(&mut self) {
+        if let Some(question) = self.start.prompt(&self.config) {
+            self.screen.ask(&question);
+        }
+    }
+
+    /// Leaves as soon as nothing that was typed before is left to begin.
+    fn leave(&mut self, reason: LeaveReason, by_us: bool) {
+        if self.leaving.is_none() {
+            self.leaving = Some(Leaving { reason, by_us });
+        }
+        if self.partner.is_none() {
+            self.exit.get_or_insert(Exit::Done);
+        }
+    }
+
+    /// Says goodbye to the session once its turn has come.
+    fn follow_leaving(&mut self) {
+        let now = self.reactor.now();
+        if self.leaving.is_none() && self.reactor.session().is_some_and(|session| session.peer_is_leaving()) {
+            // What was typed before the other side left has been taken by now.
+            self.leave(LeaveReason::Done, false);
+        }
+        let Some(leaving) = self.leaving else { return };
+        if self.preparing > 0 || !self.ready.is_empty() || self.stream.is_some() {
+            return;
+        }
+        if let Some(session) = self.reactor.session()
+            && !session.is_leaving()
+        {
+            session.leave(now, leaving.reason, None);
+        }
+    }
+
+    /// Leaves at once.
+    fn cut(&mut self, reason: LeaveReason) {
+        let now = self.reactor.now();
+        self.leaving.get_or_insert(Leaving { reason, by_us: true });
+        match self.reactor.session() {
+            Some(session) => session.cut(now, reason),
+            None => self.exit = Some(Exit::Done),
+        }
+    }
+
+    /// The files of `--send`, once somebody is there to take them.
+    fn begin_sending(&mut self) {
+        if !self.config.send.iter().any(|path| path == STDIN) {
+            return;
+        }
+        let name = self.config.send_as.clone().unwrap_or_else(|| "stdin".to_owned());
+        match self.reactor.offer_stream(&name) {
+            Ok(id) => self.stream = Some(id),
+            Err(error) => self.screen.error(self.reactor.now(), &error.to_string(), error.hint()),
+        }
+    }
+
+    fn is_sending(&self) -> bool {
+        !self.config.send.is_empty()
+    }
+}

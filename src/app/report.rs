@@ -1,0 +1,458 @@
+//! What happened, as its user is told it.
+//!
+//! Owns: the words and fields for every event, and what an event makes the program do.
+//! Must not know: how a line or an object is written.
+//!
+//! Events are taken only while there is room to show them: a text that was taken counts as read.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::net::NetEvent;
+use crate::net::event::{Peer, Signal};
+use crate::net::source::Sources;
+use crate::proto::TransferId;
+use crate::proto::event::{Direction, Event, LeaveReason};
+use crate::proto::frame::Refusal;
+use crate::proto::session::Ended;
+use crate::proto::text::Untrusted;
+use crate::sys;
+use crate::term::json::Object;
+use crate::term::plain;
+
+use super::exit::Exit;
+use super::start::Start;
+use super::{App, PROGRESS_EVERY, Partner, SIGNAL_PATIENCE};
+
+/// Questions about files are numbered from here on, those about callers below.
+pub(super) const FILE_QUESTIONS: u64 = 1 << 32;
+/// Longest file name shown, in bytes.
+const MAX_FILE_SHOWN: usize = 200;
+/// Longest explanation shown, in bytes.
+const MAX_REASON_SHOWN: usize = 512;
+
+fn file(name: &Untrusted) -> String {
+    name.shown_within(MAX_FILE_SHOWN).to_string()
+}
+
+fn hex(root: &[u8; 32]) -> String {
+    root.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl App {
+    /// Shows what happened, as far as there is room.
+    pub(super) fn show_events(&mut self) {
+        while self.exit.is_none() && self.screen.has_room() && !self.screen.is_broken() {
+            let Some(event) = self.reactor.poll_event() else { return };
+            self.handle_event(event);
+        }
+    }
+
+    /// Takes what nobody will read, so that the conversation can end.
+    pub(super) fn drop_events(&mut self) {
+        while self.exit.is_none()
+            && let Some(event) = self.reactor.poll_event()
+        {
+            if let NetEvent::Session(Event::Message { .. }) = event {
+                self.tally.unshown += 1;
+                continue;
+            }
+            self.handle_event(event);
+        }
+    }
+
+    fn handle_event(&mut self, event: NetEvent) {
+        let now = self.reactor.now();
+        match event {
+            NetEvent::Dialling { to, attempt } => {
+                self.screen.event("dialling", now, |object| object.field("to", &to).field("attempt", &attempt));
+                if attempt == 1 {
+                    self.screen.notice(&format!("calling {to}"));
+                }
+            }
+            NetEvent::Unanswered { to, words } => {
+                if !std::mem::replace(&mut self.told_unanswered, true) {
+                    self.screen.notice(&format!("nobody answers at {to} yet ({words}); trying again"));
+                }
+            }
+            NetEvent::AskedAbout => self.screen.notice("the other side is being asked about you"),
+            NetEvent::DialFailed { words, hint } => self.handle_dial_failed(&words, hint),
+            NetEvent::NotLetIn { reason, words } => self.handle_not_let_in(reason, &words),
+            NetEvent::CallerRefused { address, reason } => {
+                let fields = |object: Object| object.field("address", &address.to_string()).field("reason", &reason);
+                self.screen.event("refused", now, fields);
+                self.screen.notice(&format!("a caller from {address} was not let in: {reason}"));
+            }
+            NetEvent::Question { id, address } => self.ask_about_caller(id, address),
+            NetEvent::QuestionOver { id } => self.questions.retain(|open| *open != id),
+            NetEvent::Connected(peer) => self.handle_connected(peer),
+            NetEvent::Session(event) => self.handle_session_event(event),
+            NetEvent::Ended { ended, unread } => self.handle_ended(&ended, unread),
+            NetEvent::Prepared { found, .. } => self.handle_prepared(found),
+            NetEvent::Signal(signal) => self.handle_signal(signal),
+        }
+    }
+
+    /// Where others can reach us.
+    pub(super) fn tell_listening(&mut self, addresses: &[SocketAddr]) {
+        let reachable: Vec<String> = addresses.iter().flat_map(|address| reachable(*address)).collect();
+        let port = addresses.first().map_or(0, SocketAddr::port);
+        let fields = |object: Object| object.field("port", &port).field("addresses", &reachable);
+        self.screen.event("listening", self.reactor.now(), fields);
+        self.screen.notice(&format!("listening on {}", reachable.join(", ")));
+    }
+
+    fn handle_dial_failed(&mut self, words: &str, hint: &str) {
+        self.screen.error(self.reactor.now(), words, hint);
+        if self.terminal && self.config.target.is_none() {
+            self.start = Start::Target;
+            self.prompt();
+        } else {
+            self.exit = Some(Exit::NotConnected);
+        }
+    }
+
+    fn handle_not_let_in(&mut self, reason: Option<Refusal>, words: &Untrusted) {
+        let words = words.shown_within(MAX_REASON_SHOWN).to_string();
+        let hint = match reason {
+            Some(Refusal::Yourself) => "give the port of the other one",
+            Some(Refusal::Busy) => "try again later",
+            _ => "",
+        };
+        self.screen.error(self.reactor.now(), &format!("not let in: {words}"), hint);
+        if self.terminal && self.config.target.is_none() && reason == Some(Refusal::Yourself) {
+            self.start = Start::Target;
+            self.prompt();
+        } else {
+            self.exit = Some(Exit::NotLetIn);
+        }
+    }
+
+    fn ask_about_caller(&mut self, id: u64, address: SocketAddr) {
+        self.questions.push(id);
+        let peer = Object::empty().field("address", &address.to_string());
+        let fields = |object: Object| object.field("id", &id).field("about", "trust").nested("peer", peer);
+        self.screen.event("question", self.reactor.now(), fields);
+        self.screen.ask(&format!("{address} calls, and nothing proves who it is. Let it in? [yes/N] "));
+    }
+
+    fn handle_connected(&mut self, peer: Peer) {
+        let now = self.reactor.now();
+        self.questions.clear();
+        if self.start.is_asking() {
+            self.start = match peer.dialled {
+                false if peer.port > 0 => Start::CalledFirst { port: peer.port },
+                _ => Start::Over,
+            };
+        }
+        let fields = Object::empty()
+            .untrusted("name", &peer.name)
+            .field("address", &peer.address.to_string())
+            .field("key", &None::<String>);
+        let connected =
+            |object: Object| object.nested("peer", fields).field("encrypted", &false).field("trust", "none");
+        self.screen.event("connected", now, connected);
+        let name = plain::shown_name(&peer.name);
+        self.screen.notice(&format!("connected to {name} at {} (plain, none)", peer.address));
+        self.partner = Some(Partner { name: peer.name, address: peer.address });
+        if self.is_sending() {
+            self.begin_sending();
+            self.offer_ready();
+            self.leave(LeaveReason::Done, true);
+        } else if self.input_over && !self.receive_only {
+            self.leave(LeaveReason::Done, true);
+        }
+    }
+
+    fn partner_name(&self) -> String {
+        self.partner.as_ref().map_or_else(|| "the other side".to_owned(), |partner| plain::shown_name(&partner.name))
+    }
+
+    fn partner_raw(&self) -> Untrusted {
+        self.partner.as_ref().map_or_else(|| Untrusted::from(""), |partner| partner.name.clone())
+    }
+
+    fn handle_session_event(&mut self, event: Event) {
+        let now = self.reactor.now();
+        let who = self.partner_name();
+        let from = self.partner_raw();
+        match event {
+            Event::Message { seq, text } => {
+                let fields =
+                    |object: Object| object.untrusted("from", &from).field("seq", &seq).untrusted("text", &text);
+                self.screen.event("message", now, fields);
+                self.screen.said(&from, &text);
+            }
+            Event::Delivered { seq } => self.screen.event("delivered", now, |object| object.field("seq", &seq)),
+            Event::Offer { id, name, size, ask } => {
+                let fields = |object: Object| {
+                    object.field("id", &id.0).untrusted("from", &from).untrusted("name", &name).field("size", &size)
+                };
+                self.screen.event("offer", now, fields);
+                let size_words = size.map_or_else(|| "size unknown".to_owned(), plain::size);
+                self.screen.notice(&format!("{who} sends {}: {size_words}", file(&name)));
+                if ask {
+                    self.ask_about_file(id, &name, size);
+                }
+            }
+            Event::Received { id, name, saved, bytes, elapsed, root } => {
+                let path = self.reactor.folder().join(&saved);
+                let fields = |object: Object| {
+                    let object = object.field("id", &id.0).untrusted("name", &name);
+                    let object = object.field("path", &path.to_string_lossy()).field("bytes", &bytes);
+                    object.field("seconds", &seconds(elapsed)).field("blake3", &hex(&root))
+                };
+                self.screen.event("received", now, fields);
+                let saved = file(&Untrusted::from(saved));
+                self.screen.notice(&format!("received {saved} from {who}: {}, verified", plain::size(bytes)));
+            }
+            Event::Sent { id, name, bytes, elapsed, root } => {
+                let fields = |object: Object| {
+                    let object = object.field("id", &id.0).untrusted("name", &name).field("bytes", &bytes);
+                    object.field("seconds", &seconds(elapsed)).field("blake3", &hex(&root))
+                };
+                self.screen.event("sent", now, fields);
+                self.screen.notice(&format!("sent {} to {who}: {}, verified", file(&name), plain::size(bytes)));
+            }
+            Event::Failed { id, direction, name, reason, resumable, wanted } => {
+                self.tally.failed += usize::from(!wanted);
+                let fields = |object: Object| {
+                    let object = object.field("id", &id.0).field("direction", direction.word());
+                    object.untrusted("name", &name).untrusted("reason", &reason).field("resumable", &resumable)
+                };
+                self.screen.event("transfer_failed", now, fields);
+                let reason = reason.shown_within(MAX_REASON_SHOWN).to_string();
+                let what = match direction {
+                    Direction::Send => "was not sent",
+                    Direction::Receive => "was not received",
+                };
+                self.screen.loud_notice(&format!("{} {what}: {reason}", file(&name)));
+            }
+            Event::PeerLeaving { reason } => {
+                let why = match reason {
+                    LeaveReason::Done => "",
+                    LeaveReason::Interrupted => " (interrupted)",
+                    LeaveReason::Failed => " (error: something failed on that side)",
+                };
+                self.screen.notice(&format!("{who} left{why}"));
+                self.peer_reason = Some(reason);
+            }
+            Event::Silent { quiet } => {
+                let words = format!("no answer from {who} for {} s; still there, still trying", quiet.as_secs());
+                self.screen.loud_notice(&words);
+            }
+            Event::Answering => self.screen.loud_notice(&format!("{who} answers again")),
+        }
+    }
+
+    fn ask_about_file(&mut self, id: TransferId, name: &Untrusted, size: Option<u64>) {
+        let peer = Object::empty().untrusted("name", &self.partner_raw());
+        let fields = |object: Object| {
+            let object = object.field("id", &(FILE_QUESTIONS + id.0)).field("about", "file").nested("peer", peer);
+            object.untrusted("name", name).field("size", &size)
+        };
+        self.screen.event("question", self.reactor.now(), fields);
+        self.screen.loud_notice(&format!("/accept {id} takes it, /refuse {id} does not"));
+    }
+
+    fn handle_prepared(&mut self, found: Result<Sources, String>) {
+        self.preparing -= 1;
+        let now = self.reactor.now();
+        match found {
+            Ok(sources) => {
+                for refused in sources.refused {
+                    self.tally.refused += 1;
+                    self.screen.error(now, &refused.what, &refused.hint);
+                }
+                self.ready.extend(sources.ready);
+            }
+            Err(words) => {
+                self.tally.refused += 1;
+                self.screen.error(now, &words, "");
+            }
+        }
+        self.offer_ready();
+        let streams = self.config.send.iter().any(|path| path == super::STDIN);
+        if self.is_sending() && self.preparing == 0 && self.ready.is_empty() && self.partner.is_none() && !streams {
+            // Nothing of what was to be sent can be: nobody is bothered.
+            self.exit = Some(Exit::Failed);
+        }
+    }
+
+    /// Offers what was found, once somebody is there.
+    fn offer_ready(&mut self) {
+        if self.partner.is_none() {
+            return;
+        }
+        for source in std::mem::take(&mut self.ready) {
+            let name = source.name.clone();
+            if let Err(error) = self.reactor.offer(source) {
+                self.tally.refused += 1;
+                let message = format!("{name} is not sent: {error}");
+                self.screen.error(self.reactor.now(), &message, error.hint());
+            }
+        }
+    }
+
+    fn handle_signal(&mut self, signal: Signal) {
+        let now = self.reactor.now();
+        let talking = self.reactor.session().is_some_and(|session| session.ended().is_none());
+        if signal == Signal::Interrupt && self.terminal && !std::mem::replace(&mut self.warned_interrupt, true) {
+            // The terminal has thrown away the line that stood typed.
+            self.screen.answered();
+            let running = self.reactor.session().map_or(0, |session| session.progress().len());
+            let what = match running {
+                0 => String::new(),
+                1 => "one transfer is running; ".to_owned(),
+                n => format!("{n} transfers are running; "),
+            };
+            self.screen.loud_notice(&format!("{what}Ctrl-C again leaves, `exit` leaves when all is done"));
+            return self.prompt();
+        }
+        let again = self.tally.signal.replace(signal).is_some();
+        if !talking {
+            let ended = self.partner.is_some();
+            let code = if signal == Signal::Interrupt { Exit::Interrupted } else { Exit::Terminated };
+            self.exit = Some(code).filter(|_| !ended).or(self.exit);
+            return;
+        }
+        if again {
+            return self.cut(LeaveReason::Interrupted);
+        }
+        self.leaving = Some(super::Leaving { reason: LeaveReason::Interrupted, by_us: true });
+        self.stream = None;
+        if let Some(session) = self.reactor.session() {
+            session.leave(now, LeaveReason::Interrupted, Some(SIGNAL_PATIENCE));
+        }
+    }
+
+    /// The conversation is over.
+    fn handle_ended(&mut self, ended: &Ended, unread: usize) {
+        let now = self.reactor.now();
+        self.tally.unread += unread;
+        let who = self.partner_name();
+        let by_us = self.leaving.is_some_and(|leaving| leaving.by_us);
+        let (by, reason) = match ended {
+            Ended::Lost(words) => ("error", format!("lost the connection to {who}: {words}")),
+            Ended::Broken(error) => ("error", format!("{who} broke the protocol: {error}")),
+            Ended::PeerCut => ("peer", format!("{who} left before everything was through")),
+            Ended::Cut => ("user", "left before everything was through".to_owned()),
+            Ended::Left if by_us => ("user", "left".to_owned()),
+            Ended::Left => match self.peer_reason {
+                Some(LeaveReason::Interrupted) => ("peer", format!("{who} left (interrupted)")),
+                _ => ("peer", format!("{who} left")),
+            },
+        };
+        self.screen.event("closed", now, |object| object.field("by", by).field("reason", &reason));
+        match ended {
+            Ended::Left => {}
+            Ended::Lost(_) | Ended::Broken(_) | Ended::PeerCut | Ended::Cut => self.screen.loud_notice(&reason),
+        }
+        if unread > 0 {
+            let texts = if unread == 1 { "one message was".to_owned() } else { format!("{unread} messages were") };
+            self.screen.loud_notice(&format!("{texts} not read by {who}"));
+        }
+        let exit = self.tally.exit(ended, self.is_sending());
+        if self.config.stay && !by_us && self.tally.signal.is_none() {
+            self.partner = None;
+            self.leaving = None;
+            self.peer_reason = None;
+            self.receive_only = self.input_over;
+            self.screen.notice("waiting for the next call");
+        } else {
+            self.exit = Some(exit);
+        }
+    }
+
+    /// Tells of one running transfer, each in its turn.
+    pub(super) fn show_progress(&mut self) {
+        if !self.screen.is_json() {
+            return;
+        }
+        let now = self.reactor.now();
+        let Some(session) = self.reactor.session().filter(|session| session.is_moving()) else {
+            self.progress = super::Progress::default();
+            return;
+        };
+        if self.progress.next.is_some_and(|next| now < next) {
+            return;
+        }
+        let running: Vec<_> =
+            session.progress().into_iter().filter(|progress| progress.elapsed > Duration::ZERO).collect();
+        self.progress.next = Some(now + PROGRESS_EVERY);
+        let later = running.iter().find(|progress| Some(progress.id) > self.progress.last);
+        let Some(progress) = later.or(running.first()).filter(|_| self.screen.has_room()) else { return };
+        self.progress.last = Some(progress.id);
+        let (since, before) = self
+            .progress
+            .told
+            .insert(progress.id, (now, progress.bytes))
+            .unwrap_or((now.checked_sub(progress.elapsed).unwrap_or(now), 0));
+        let rate = progress.bytes.saturating_sub(before) as f64 / now.saturating_duration_since(since).as_secs_f64();
+        let fields = |object: Object| {
+            let object = object.field("id", &progress.id.0).field("direction", progress.direction.word());
+            let object = object.untrusted("name", &progress.name).field("bytes", &progress.bytes);
+            object.field("size", &progress.size).field("rate", &rate.round())
+        };
+        self.screen.event("progress", now, fields);
+    }
+
+    /// `/status`.
+    pub(super) fn show_status(&mut self) {
+        let who = self.partner_name();
+        let Some(session) = self.reactor.session() else {
+            let what = if self.reactor.is_dialling() { "calling" } else { "waiting for a call" };
+            self.screen.loud_notice(&format!("not connected; {what}"));
+            return;
+        };
+        let trip = session
+            .round_trip()
+            .map_or_else(String::new, |trip| format!(", round trip {:.1} ms", trip.as_secs_f64() * 1e3));
+        let mut lines = vec![format!("talking to {who}{trip}; {} of our messages unread", session.unread())];
+        for progress in session.progress() {
+            let way = match progress.direction {
+                Direction::Send => "to",
+                Direction::Receive => "from",
+            };
+            let of = progress.size.map_or_else(|| "?".to_owned(), |size| size.to_string());
+            let rate = progress.bytes as f64 / progress.elapsed.as_secs_f64().max(1e-3);
+            lines.push(format!(
+                "{}: {} {way} {who}, {}, {} of {of} bytes, {} verified, {}",
+                progress.id,
+                file(&progress.name),
+                progress.state,
+                progress.bytes,
+                progress.verified,
+                plain::rate(rate),
+            ));
+        }
+        self.screen.loud_notice(&lines.join("\n"));
+    }
+
+    /// `/peers`.
+    pub(super) fn show_peers(&mut self) {
+        let line = match &self.partner {
+            Some(partner) => format!("{} at {} (plain, none)", plain::shown_name(&partner.name), partner.address),
+            None => "nobody is connected".to_owned(),
+        };
+        self.screen.loud_notice(&line);
+    }
+}
+
+fn seconds(elapsed: Duration) -> f64 {
+    elapsed.as_micros() as f64 / 1e6
+}
+
+/// The addresses at which a listening socket can be reached.
+fn reachable(address: SocketAddr) -> Vec<String> {
+    match address.ip().is_unspecified() {
+        false => vec![address.to_string()],
+        true => {
+            let outward = sys::outward_address(address.is_ipv6());
+            let mut all: Vec<String> =
+                outward.into_iter().map(|ip| SocketAddr::new(ip, address.port()).to_string()).collect();
+            all.push(address.to_string());
+            all
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! What the user sees, as lines or as NDJSON.
+//!
+//! Owns: the choice between the two, and the one buffer on its way to the output thread.
+//! Must not know: what led to what is shown.
+
+use std::time::{Duration, Instant};
+
+use crate::net::output::{Output, Stream};
+use crate::proto::text::Untrusted;
+use crate::term::json::Object;
+use crate::term::plain::{self, Paint};
+
+/// Rendered bytes after which no more events are taken: a screen's worth many times over, and the bound on what waits
+/// for a reader who does not read. One longest message more may come on top.
+const FULL: usize = 32 * 1024;
+
+/// How things are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Messages on standard output, notices on standard error.
+    Lines {
+        /// Whether notices are left out.
+        quiet: bool,
+        /// Whether names have colours.
+        paint: Paint,
+    },
+    /// Events on standard output.
+    Json,
+}
+
+/// Both streams.
+#[derive(Debug)]
+pub struct Screen {
+    output: Output,
+    mode: Mode,
+    started: Instant,
+    /// Whether the first event has been shown: it tells the time of day.
+    dated: bool,
+    /// Whether the cursor stands behind a question.
+    asking: bool,
+}
+
+impl Screen {
+    /// Shows through `output`.
+    pub fn new(output: Output, mode: Mode, started: Instant) -> Self {
+        Self { output, mode, started, dated: false, asking: false }
+    }
+
+    /// Whether events are shown as NDJSON.
+    pub fn is_json(&self) -> bool {
+        self.mode == Mode::Json
+    }
+
+    /// Whether more may be shown now. What may not waits where it is bounded.
+    pub fn has_room(&mut self) -> bool {
+        self.output.buffer().is_some_and(|rendered| rendered.len() < FULL)
+    }
+
+    /// Whether whoever reads us has gone.
+    pub fn is_broken(&self) -> bool {
+        self.output.is_broken()
+    }
+
+    /// Whether everything was written.
+    pub fn is_idle(&mut self) -> bool {
+        self.output.is_idle()
+    }
+
+    /// Hands what was shown to the output thread.
+    pub fn flush(&mut self) {
+        self.output.flush();
+    }
+
+    fn push(&mut self, stream: Stream, text: &str) {
+        let ends_question = std::mem::take(&mut self.asking);
+        if let Some(rendered) = self.output.buffer() {
+            if ends_question {
+                rendered.push(Stream::Out, "\n");
+            }
+            rendered.push(stream, text);
+        }
+    }
+
+    /// A line of the program's own. Its text may quote the peer: it is escaped.
+    pub fn notice(&mut self, text: &str) {
+        if let Mode::Lines { quiet: false, paint } = self.mode {
+            self.push(Stream::Err, &plain::notice(text, paint));
+        }
+    }
+
+    /// A line of the program's own that even `--quiet` shows.
+    pub fn loud_notice(&mut self, text: &str) {
+        if let Mode::Lines { paint, .. } = self.mode {
+            self.push(Stream::Err, &plain::notice(text, paint));
+        }
+    }
+
+    /// A question whose answer is typed behind it. The cursor stays there.
+    pub fn ask(&mut self, text: &str) {
+        if let Mode::Lines { .. } = self.mode {
+            self.push(Stream::Out, &Untrusted::from(text).shown().to_string());
+            self.asking = true;
+        }
+    }
+
+    /// The user's answer has ended the question's line.
+    pub fn answered(&mut self) {
+        self.asking = false;
+    }
+
+    /// What a person said.
+    pub fn said(&mut self, name: &Untrusted, text: &Untrusted) {
+        if let Mode::Lines { paint, .. } = self.mode {
+            self.push(Stream::Out, &plain::said(name, text, paint));
+        }
+    }
+
+    /// An event, for who reads NDJSON.
+    pub fn event(&mut self, name: &str, now: Instant, fields: impl FnOnce(Object) -> Object) {
+        if self.mode != Mode::Json {
+            return;
+        }
+        let mut object = Object::event(name, now.saturating_duration_since(self.started));
+        if !std::mem::replace(&mut self.dated, true) {
+            object = object.field("time", &jiff::Timestamp::now().to_string());
+        }
+        let line = fields(object).line();
+        self.push(Stream::Out, &line);
+    }
+
+    /// Something went wrong, and what can be done about it.
+    pub fn error(&mut self, now: Instant, message: &str, hint: &str) {
+        let hint = Some(hint).filter(|hint| !hint.is_empty());
+        self.event("error", now, |object| object.field("message", message).field("hint", &hint));
+        self.loud_notice(&format!("error: {message}"));
+        if let Some(hint) = hint {
+            self.loud_notice(&format!("hint: {hint}"));
+        }
+    }
+
+    /// How long the program has been running.
+    pub fn age(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.started)
+    }
+}

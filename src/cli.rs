@@ -1,0 +1,323 @@
+//! The command line: flags and words in, [`Config`] out.
+//!
+//! Owns: the flags, their texts, which of them exclude each other, the environment's defaults for them.
+//! Must not know: what the settings do. It opens nothing, asks nobody and never ends the process.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::app::address::Listen;
+use crate::app::config::{Accept, ColorChoice, Config, DEFAULT_LINGER, Family, STDIN, Trust, Ui, Wait};
+use crate::app::exit::{Exit, UsageError};
+
+use values::{choice, name, prefix, rate, seconds, send_as, set, target};
+
+mod values;
+
+const USAGE: &str = "tete --plain [OPTIONS] [PEER]\n       tete demo";
+
+const EXAMPLES: &str = "\
+Examples:
+  tete demo                              all of it in one terminal
+  tete --plain -n ann -l 5000            wait for a call on port 5000
+  tete --plain -n bob 5000               call it from another terminal
+  tete --plain 5000 --send a.txt b.txt   send two files and leave
+  tete --plain 5000 --send -- -x         send a file called -x";
+
+/// What the command line asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "there is one in a run")]
+pub enum Invocation {
+    /// A conversation.
+    Talk(Config),
+    /// The demonstration, which needs to be told nothing.
+    Demo,
+}
+
+/// Why nothing is to be run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// A text was asked for, of `--help` or `--version`.
+    Show(String),
+    /// The command line cannot be meant.
+    Usage(UsageError),
+}
+
+impl Stop {
+    /// Says it: a text that was asked for on standard output, an error on standard error.
+    /// Returns how the run ended.
+    pub fn print(&self) -> Exit {
+        // Where nobody reads there is nobody to tell that nobody reads.
+        match self {
+            Self::Show(text) => {
+                let _ = std::io::stdout().write_all(text.as_bytes());
+                Exit::Done
+            }
+            Self::Usage(error) => {
+                let _ = writeln!(std::io::stderr(), "{error}");
+                Exit::Usage
+            }
+        }
+    }
+}
+
+impl From<UsageError> for Stop {
+    fn from(error: UsageError) -> Self {
+        Self::Usage(error)
+    }
+}
+
+impl From<clap::Error> for Stop {
+    fn from(error: clap::Error) -> Self {
+        let text = error.render().to_string();
+        if !error.use_stderr() {
+            return Self::Show(text);
+        }
+        // clap says what is wrong in a first paragraph, perhaps of several lines, and what to do in lines of tips.
+        let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let wrong = text.split("\n\n").next().unwrap_or(&text);
+        let wrong = words(wrong.strip_prefix("error: ").unwrap_or(wrong));
+        let tips: Vec<_> = text.lines().filter_map(|line| line.trim().strip_prefix("tip: ")).collect();
+        let hint = if tips.is_empty() { "tete --help lists what there is".to_owned() } else { tips.join("; ") };
+        Self::Usage(UsageError::new(wrong, hint))
+    }
+}
+
+#[derive(Parser)]
+#[command(
+    name = "tete",
+    version,
+    about = "A private conversation between two terminals: text both ways, files both ways.",
+    override_usage = USAGE,
+    after_help = EXAMPLES,
+    disable_help_subcommand = true,
+    term_width = 80
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[arg(num_args = 0..=2, help = "HOST, HOST:PORT, HOST PORT, [V6]:PORT or PORT (default 8383)")]
+    peer: Vec<OsString>,
+    /// How the peer sees you (login; env TETE_NAME)
+    #[arg(short, long)]
+    name: Option<String>,
+    /// Where to listen; port 0: any free one
+    #[arg(short, long, value_name = "[ADDR:]PORT")]
+    listen: Option<String>,
+    /// Where received files go (this folder)
+    #[arg(short = 'd', long, value_name = "DIR")]
+    into: Option<PathBuf>,
+    /// Before their names (fetched_; env TETE_PREFIX)
+    #[arg(long, value_name = "STR")]
+    prefix: Option<String>,
+    /// Keys talked to: known, ask, new
+    #[arg(long, value_name = "WHICH", value_parser = choice(&values::TRUST), hide_possible_values = true)]
+    trust: Option<Trust>,
+    /// Offered files: auto, ask, never (auto)
+    #[arg(long, value_name = "WHEN", value_parser = choice(&values::ACCEPT), hide_possible_values = true)]
+    accept: Option<Accept>,
+    /// Send these (-: stdin) and leave; PEER first
+    #[arg(long, value_name = "PATH", num_args = 0..)]
+    send: Option<Vec<OsString>>,
+    /// Name of the file that --send - sends
+    #[arg(long = "as", value_name = "NAME")]
+    send_as: Option<String>,
+    /// Stop dialling after (30; on a terminal never)
+    #[arg(short, long, value_name = "SECS")]
+    wait: Option<String>,
+    /// No encryption; both sides must ask for it
+    #[arg(long)]
+    plain: bool,
+    /// Events as NDJSON on stdout, no prompts
+    #[arg(long)]
+    json: bool,
+    /// auto, or plain: lines, also on a terminal
+    #[arg(long, value_name = "HOW", value_parser = choice(&values::UI), hide_possible_values = true)]
+    ui: Option<Ui>,
+    /// When the peer leaves, wait for the next
+    #[arg(long)]
+    stay: bool,
+    /// How long to wait for a lost peer (600)
+    #[arg(long, value_name = "SECS")]
+    linger: Option<String>,
+    /// Bytes a second for files: 10M, 10Mi
+    #[arg(long, value_name = "RATE")]
+    limit: Option<String>,
+    /// Delivered before the disk has it
+    #[arg(long)]
+    no_sync: bool,
+    /// Every line of input is a message
+    #[arg(long)]
+    no_commands: bool,
+    /// IPv4 only
+    #[arg(short = '4', conflicts_with = "v6")]
+    v4: bool,
+    /// IPv6 only
+    #[arg(short = '6')]
+    v6: bool,
+    /// Say less
+    #[arg(short, long)]
+    quiet: bool,
+    /// auto, always, never (auto)
+    #[arg(long, value_name = "WHEN", value_parser = choice(&values::COLOR), hide_possible_values = true)]
+    color: Option<ColorChoice>,
+    /// Where identity, known peers and history live (--plain keeps none; env TETE_HOME)
+    #[arg(long, value_name = "DIR")]
+    config_dir: Option<PathBuf>,
+    /// Log more; -vv still more (also RUST_LOG)
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// Log into FILE instead of stderr
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Subcommand)]
+enum Command {
+    /// Show a whole conversation in one terminal, with an embedded partner
+    Demo,
+}
+
+/// Reads a command line, of which the first word is the program's name, and the environment's defaults.
+///
+/// # Errors
+/// Help or the version was asked for, or the command line cannot be meant.
+pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Invocation, Stop> {
+    parse_with(args, |variable| std::env::var_os(variable))
+}
+
+/// As [`parse`], in an environment of the caller's.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_with(
+    args: impl Iterator<Item = OsString>,
+    environment: impl Fn(&str) -> Option<OsString>,
+) -> Result<Invocation, Stop> {
+    // What stands behind `--` is words whatever it looks like; whether PEER or files, clap cannot know.
+    let mut words: Vec<OsString> = args.collect();
+    let behind = match words.iter().position(|word| word == "--") {
+        Some(at) => words.split_off(at).split_off(1),
+        None => Vec::new(),
+    };
+    let matches = Cli::command().try_get_matches_from(words)?;
+    let mut cli = Cli::from_arg_matches(&matches)?;
+    if let Some(Command::Demo) = cli.command {
+        // Options have no defaults in clap: each that it knows of was typed.
+        if matches.args_present() || !behind.is_empty() {
+            let hint = "to call a host of that name, name the port: demo:8383";
+            return Err(UsageError::new("demo takes no options and no PEER", hint).into());
+        }
+        return Ok(Invocation::Demo);
+    }
+    cli.place_words(behind);
+    cli.refuse_conflicts()?;
+    let config = cli.into_config(environment)?;
+    refuse_other_family(&config)?;
+    if !config.plain {
+        return Err(UsageError::new(
+            "this version speaks only the plain channel",
+            "add --plain on both sides (anyone on the path can then read and change what is said)",
+        )
+        .into());
+    }
+    Ok(Invocation::Talk(config))
+}
+
+impl Cli {
+    /// Words behind `--` are files while `--send` still takes some: when it has none yet, or PEER stands before.
+    fn place_words(&mut self, behind: Vec<OsString>) {
+        match &mut self.send {
+            Some(files) if files.is_empty() || !self.peer.is_empty() => files.extend(behind),
+            _ => self.peer.extend(behind),
+        }
+    }
+
+    fn refuse_conflicts(&self) -> Result<(), UsageError> {
+        let fail = |message: &str, hint: &str| Err(UsageError::new(message, hint));
+        let files = self.send.as_deref().unwrap_or_default();
+        let from_stdin = files.iter().filter(|file| *file == STDIN).count();
+        if self.send.is_some() && files.is_empty() {
+            return fail("--send needs a file", "tete PEER --send PATH...; - sends standard input");
+        }
+        if files.iter().any(|file| file.is_empty()) {
+            return fail("--send has a file without a name", "look at the quotes and variables of the command");
+        }
+        if from_stdin > 1 {
+            return fail("--send can send standard input only once", "give - once");
+        }
+        if self.send_as.is_some() && from_stdin == 0 {
+            return fail("--as names what --send - sends, and there is no such", "files keep their names");
+        }
+        if self.stay && self.send.is_some() {
+            return fail("--stay waits for the next caller, and --send leaves", "give one of them");
+        }
+        if self.stay && !self.peer.is_empty() && self.listen.is_none() {
+            return fail("--stay waits for the next caller: say where with -l", "add -l PORT, or leave out --stay");
+        }
+        if self.json && self.ui.is_some() {
+            return fail("--json has no terminal for --ui", "give one of them");
+        }
+        Ok(())
+    }
+
+    fn into_config(self, environment: impl Fn(&str) -> Option<OsString>) -> Result<Config, UsageError> {
+        let name_given = self.name.is_some();
+        Ok(Config {
+            name: name(self.name, &environment)?,
+            name_given,
+            listen: self.listen.as_deref().map(Listen::parse).transpose()?,
+            target: target(&self.peer)?,
+            into: self.into.unwrap_or_else(|| PathBuf::from(".")),
+            prefix: prefix(self.prefix, &environment)?,
+            trust: self.trust,
+            accept: self.accept.unwrap_or(Accept::Auto),
+            send: self.send.unwrap_or_default(),
+            send_as: self.send_as.map(send_as).transpose()?,
+            wait: match self.wait.as_deref() {
+                None => Wait::Usual,
+                Some("never") => Wait::Forever,
+                Some(text) => Wait::AtMost(seconds("--wait", text)?),
+            },
+            plain: self.plain,
+            json: self.json,
+            ui: self.ui.unwrap_or(Ui::Auto),
+            stay: self.stay,
+            linger: self.linger.map_or(Ok(DEFAULT_LINGER), |text| seconds("--linger", &text))?,
+            limit: self.limit.as_deref().map(rate).transpose()?,
+            sync: !self.no_sync,
+            commands: !self.no_commands,
+            family: match (self.v4, self.v6) {
+                (true, _) => Family::V4,
+                (_, true) => Family::V6,
+                _ => Family::Any,
+            },
+            quiet: self.quiet,
+            color: self.color.unwrap_or(ColorChoice::Auto),
+            verbose: self.verbose,
+            log: self.log,
+            config_dir: self.config_dir.or_else(|| set(environment("TETE_HOME")).map(PathBuf::from)),
+        })
+    }
+}
+
+/// An address of one kind cannot be used with the other kind alone. Names are not looked up here.
+fn refuse_other_family(config: &Config) -> Result<(), UsageError> {
+    let (flag, kind, other): (_, _, fn(&str) -> bool) = match config.family {
+        Family::Any => return Ok(()),
+        Family::V4 => ("-4", "an IPv6 address", |host| host.contains(':')),
+        Family::V6 => ("-6", "an IPv4 address", |host| host.parse::<std::net::Ipv4Addr>().is_ok()),
+    };
+    let called = config.target.as_ref().map(|target| target.host.clone());
+    let listened = config.listen.and_then(|listen| listen.ip).map(|ip| ip.to_string());
+    match called.into_iter().chain(listened).find(|host| other(host)) {
+        Some(host) => Err(UsageError::new(format!("{flag} excludes {host}, {kind}"), format!("leave out {flag}"))),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

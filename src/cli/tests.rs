@@ -1,0 +1,272 @@
+//! Every rule of the command line, without a process and with an environment of the test's own.
+
+use std::collections::HashSet;
+use std::os::unix::ffi::OsStringExt;
+use std::time::Duration;
+
+use super::*;
+use crate::app::config::ANONYMOUS;
+
+fn words(line: &str) -> Vec<OsString> {
+    std::iter::once("tete").chain(line.split_whitespace()).map(OsString::from).collect()
+}
+
+fn with_environment(line: &str, environment: &[(&str, &str)]) -> Result<Invocation, Stop> {
+    parse_with(words(line).into_iter(), |variable| {
+        environment.iter().find(|(name, _)| *name == variable).map(|(_, value)| OsString::from(value))
+    })
+}
+
+fn config_of(invocation: Result<Invocation, Stop>) -> Config {
+    match invocation {
+        Ok(Invocation::Talk(config)) => config,
+        other => panic!("no conversation: {other:?}"),
+    }
+}
+
+/// The settings that `line` makes over the plain channel, in an empty environment.
+fn config(line: &str) -> Config {
+    config_of(with_environment(&format!("--plain {line}"), &[]))
+}
+
+fn error_of(invocation: Result<Invocation, Stop>) -> UsageError {
+    match invocation {
+        Err(Stop::Usage(error)) => error,
+        other => panic!("no usage error: {other:?}"),
+    }
+}
+
+/// The usage error that `line` gets although it asks for the plain channel.
+fn error(line: &str) -> UsageError {
+    error_of(with_environment(&format!("--plain {line}"), &[]))
+}
+
+fn shown(line: &str) -> String {
+    match with_environment(line, &[]) {
+        Err(Stop::Show(text)) => text,
+        other => panic!("no text: {other:?}"),
+    }
+}
+
+fn target_of(line: &str) -> String {
+    config(line).target.expect("a target").to_string()
+}
+
+#[test]
+fn nothing_but_plain_is_the_default_run() {
+    assert_eq!(config(""), Config { plain: true, ..Config::default() });
+}
+
+#[test]
+fn a_peer_is_one_word_or_two() {
+    assert_eq!(target_of("5000"), "localhost:5000");
+    assert_eq!(target_of("bob 5000"), "bob:5000");
+    assert_eq!(target_of("[::1]:5000 -n ann"), "[::1]:5000");
+    assert_eq!(target_of("-- bob"), "bob:8383");
+    assert!(error("a b c").message.contains("'c'"));
+}
+
+#[test]
+fn fault_1_a_bad_or_zero_target_port_is_a_usage_error() {
+    for line in ["0", "65536", "bob:0", "bob 0", "bob:70000", "bob:http"] {
+        assert!(error(line).message.contains("is not a port to call"), "{line}");
+    }
+}
+
+#[test]
+fn fault_5_arguments_that_are_not_utf_8_work_as_paths_and_are_refused_as_text() {
+    let odd = || OsString::from_vec(b"caf\xe9".to_vec());
+    let parse = |before: &str| parse_with(words(before).into_iter().chain([odd()]), |_| None);
+    assert_eq!(config_of(parse("--plain 5000 --send")).send, [odd()]);
+    assert_eq!(config_of(parse("--plain 5000 --send a --")).send, [OsString::from("a"), odd()]);
+    assert_eq!(config_of(parse("--plain -d")).into, PathBuf::from(odd()));
+    assert_eq!(config_of(parse("--plain --log")).log, Some(PathBuf::from(odd())));
+    assert_eq!(config_of(parse("--plain --config-dir")).config_dir, Some(PathBuf::from(odd())));
+    assert!(error_of(parse("--plain")).message.contains("not UTF-8"));
+    assert!(error_of(parse("--plain -n")).message.contains("UTF-8"));
+}
+
+#[test]
+fn fault_6_a_file_with_a_leading_dash_is_sent_behind_two_dashes_or_an_equals_sign() {
+    assert_eq!(config("5000 --send -- -x").send, ["-x"]);
+    assert_eq!(config("5000 --send a -- -x --send").send, ["a", "-x", "--send"]);
+    assert_eq!(config("--send=-x 5000").send, ["-x"]);
+    assert_eq!(config("-l 5000 --send -- -x --").send, ["-x", "--"]);
+    assert!(error("5000 --send -x").hint.contains("-- -x"));
+}
+
+#[test]
+fn send_takes_files_up_to_the_next_option_and_leaves_the_peer_before_it() {
+    let run = config("bob 5000 --send a - b --as c.txt --send d");
+    assert_eq!(run.send, ["a", "-", "b", "d"]);
+    assert_eq!(run.send_as.as_deref(), Some("c.txt"));
+    assert_eq!(run.target.expect("a target").to_string(), "bob:5000");
+    let run = config("--send a b -- bob 5000");
+    assert_eq!(run.send, ["a", "b"]);
+    assert_eq!(run.target.expect("a target").to_string(), "bob:5000");
+    assert_eq!(config("5000 --send a b --").send, ["a", "b"]);
+}
+
+#[test]
+fn fault_8_conflicting_flags_are_a_usage_error_that_names_them() {
+    for (line, named) in [
+        ("-4 -6", "-6"),
+        ("--as x", "--as"),
+        ("5000 --send a --as x", "--as"),
+        ("5000 --send - a -", "once"),
+        ("5000 --send", "--send"),
+        ("5000 --send=", "--send"),
+        ("5000 --stay", "say where with -l"),
+        ("-l 1 5000 --stay --send a", "--stay"),
+        ("--json --ui plain", "--ui"),
+        ("--ui auto --json", "--ui"),
+        ("-4 ::1", "-4"),
+        ("-6 127.0.0.1", "-6"),
+        ("-4 -l [::1]:5000", "-4"),
+        ("-n a -n b", "--name"),
+    ] {
+        let error = error(line);
+        assert!(error.message.contains(named), "{line}: {error}");
+        assert!(!error.hint.is_empty(), "{line}: {error}");
+    }
+    assert!(config("5000 --stay -l 0").stay);
+    assert!(config("--stay").stay);
+    assert_eq!(config("-6 ::1").family, Family::V6);
+    assert_eq!(config("-4 bob").family, Family::V4);
+}
+
+#[test]
+fn without_plain_nothing_is_fallen_back_to() {
+    let error = error_of(with_environment("5000", &[]));
+    assert_eq!(error.message, "this version speaks only the plain channel");
+    assert!(error.hint.contains("--plain on both sides"));
+    assert_eq!(with_environment("demo", &[]), Ok(Invocation::Demo));
+}
+
+#[test]
+fn demo_is_a_command_and_takes_nothing() {
+    for line in ["demo 5000", "-q demo", "demo -q", "bob demo", "demo -- x"] {
+        error_of(with_environment(line, &[]));
+    }
+    assert_eq!(target_of("demo:8383"), "demo:8383");
+    assert_eq!(target_of("-- demo"), "demo:8383");
+    assert_eq!(config("-n demo").name, "demo");
+    assert_eq!(config("5000 --send demo").send, ["demo"]);
+}
+
+#[test]
+fn the_name_comes_from_the_flag_then_the_environment_then_the_login() {
+    let name = |line, environment: &[_]| {
+        let run = config_of(with_environment(line, environment));
+        (run.name, run.name_given)
+    };
+    let all = [("TETE_NAME", "ann"), ("USER", "u"), ("LOGNAME", "l")];
+    assert_eq!(name("--plain -n bob", &all), ("bob".to_owned(), true));
+    assert_eq!(name("--plain", &all), ("ann".to_owned(), false));
+    assert_eq!(name("--plain", &all[1..]), ("u".to_owned(), false));
+    assert_eq!(name("--plain", &all[2..]), ("l".to_owned(), false));
+    assert_eq!(name("--plain", &[("TETE_NAME", ""), ("USER", "a\nb")]), (ANONYMOUS.to_owned(), false));
+    assert!(error_of(with_environment("--plain", &[("TETE_NAME", "a\nb")])).message.contains("control"));
+    assert!(error(&format!("-n {}", "x".repeat(65))).message.contains("65 bytes"));
+}
+
+#[test]
+fn prefix_and_config_dir_have_defaults_in_the_environment() {
+    let environment = [("TETE_PREFIX", ""), ("TETE_HOME", "/h")];
+    let run = config_of(with_environment("--plain", &environment));
+    assert_eq!((run.prefix.as_str(), run.config_dir), ("", Some(PathBuf::from("/h"))));
+    let run = config_of(with_environment("--plain --prefix got- --config-dir /i", &environment));
+    assert_eq!((run.prefix.as_str(), run.config_dir), ("got-", Some(PathBuf::from("/i"))));
+    assert_eq!(config("--prefix=").prefix, "");
+    assert!(error("--prefix ../").hint.contains("--into"));
+}
+
+#[test]
+fn times_are_seconds_and_bounded() {
+    assert_eq!(config("-w 5").wait, Wait::AtMost(Duration::from_secs(5)));
+    assert_eq!(config("-w 0.5").wait, Wait::AtMost(Duration::from_millis(500)));
+    assert_eq!(config("-w never").wait, Wait::Forever);
+    assert_eq!(config("--linger 0").linger, Duration::ZERO);
+    for line in ["-w x", "-w=-1", "-w nan", "-w inf", "--linger 1e12", "--linger never"] {
+        assert!(error(line).message.contains("seconds"), "{line}");
+    }
+}
+
+#[test]
+fn a_rate_counts_in_thousands_or_in_1024s() {
+    for (text, bytes) in [("10M", 10_000_000), ("10Mi", 10 << 20), ("1", 1), ("1.5k", 1500), ("2GiB/s", 2 << 30)] {
+        assert_eq!(config(&format!("--limit {text}")).limit, Some(bytes), "{text}");
+    }
+    for text in ["0", "0.1", "fast", "10X", ""] {
+        assert!(error(&format!("--limit={text}")).hint.contains("10Mi"), "{text}");
+    }
+}
+
+#[test]
+fn a_value_outside_the_list_is_an_error_that_shows_the_list() {
+    let error = error("--trust everybody");
+    assert!(error.message.contains("known, ask, new"), "{error}");
+    assert!(!error.message.contains('\n') && !error.hint.contains('\n'), "{error}");
+}
+
+#[test]
+fn a_flag_that_does_not_exist_is_an_error_with_the_nearest() {
+    assert!(error("--plane").hint.contains("--plain"));
+    for line in ["--code x", "--new-code", "--no-such"] {
+        assert!(error(line).message.contains("unexpected argument"), "{line}");
+    }
+}
+
+#[test]
+fn help_fits_on_a_screen_and_the_version_on_a_line() {
+    let help = shown("--help");
+    assert!(help.lines().count() <= 50, "{} lines:\n{help}", help.lines().count());
+    for line in help.lines() {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+    assert!(help.matches("\n  tete ").count() >= 4, "examples:\n{help}");
+    assert_eq!(help, shown("-h"));
+    assert_eq!(shown("-V").lines().count(), 1);
+    assert!(shown("--version").starts_with("tete "));
+}
+
+#[test]
+fn every_flag_of_the_help_changes_a_setting() {
+    let samples = [
+        "-n bob",
+        "-l 5000",
+        "-d in",
+        "--prefix p",
+        "--trust new",
+        "--accept ask",
+        "--send -",
+        "-w 1",
+        "--json",
+        "--ui plain",
+        "--stay",
+        "--linger 1",
+        "--limit 1",
+        "--no-sync",
+        "--no-commands",
+        "-4",
+        "-6",
+        "-q",
+        "--color never",
+        "--config-dir c",
+        "-v",
+        "--log f",
+    ];
+    for sample in samples {
+        assert_ne!(config(sample), config(""), "{sample}");
+    }
+    assert_ne!(config("--send - --as x"), config("--send -"));
+
+    let elsewhere = ["--plain", "--as"];
+    let words: HashSet<_> = samples.iter().flat_map(|sample| sample.split(' ')).chain(elsewhere).collect();
+    for flag in Cli::command().get_arguments().filter(|arg| !arg.is_positional()) {
+        let short = flag.get_short().map(|letter| format!("-{letter}"));
+        let long = flag.get_long().map(|name| format!("--{name}"));
+        assert!(short.iter().chain(&long).any(|flag| words.contains(flag.as_str())), "{} is untested", flag.get_id());
+        assert!(flag.get_help().is_some(), "{} has no help", flag.get_id());
+    }
+}

@@ -1,0 +1,86 @@
+//! Parse, run, exit code.
+
+use std::fs::OpenOptions;
+use std::io::{self, IsTerminal};
+use std::process::ExitCode;
+
+use tete::app::config::{ColorChoice, Config, Ui};
+use tete::app::exit::Exit;
+use tete::app::screen::Mode;
+use tete::app::{App, Streams, demo};
+use tete::cli::{self, Invocation};
+use tete::net::output::Sinks;
+use tete::term::plain::{Choice, Paint};
+
+fn main() -> ExitCode {
+    match cli::parse(std::env::args_os()) {
+        Err(stop) => stop.print().into(),
+        Ok(Invocation::Demo) => finish(demo::run()).into(),
+        Ok(Invocation::Talk(config)) => talk(config).into(),
+    }
+}
+
+fn talk(config: Config) -> Exit {
+    if let Err(error) = start_log(&config) {
+        eprintln!("error: the log cannot be written: {error}");
+        return Exit::Failed;
+    }
+    let terminal = io::stdin().is_terminal() && io::stdout().is_terminal() && !config.json;
+    let mode = match config.json {
+        true => Mode::Json,
+        false => Mode::Lines { quiet: config.quiet, paint: paint(&config) },
+    };
+    let streams = Streams {
+        input: Some(Box::new(io::stdin())),
+        sinks: Sinks { out: Box::new(io::stdout()), err: Box::new(io::stderr()) },
+        terminal,
+        mode,
+        signals: true,
+    };
+    match App::new(config, streams) {
+        Err(error) => {
+            eprintln!("{error}");
+            Exit::Failed
+        }
+        Ok(app) => finish(app.run()),
+    }
+}
+
+fn finish(result: io::Result<Exit>) -> Exit {
+    match result {
+        Ok(exit) => exit,
+        Err(error) => {
+            eprintln!("error: {error}");
+            Exit::Failed
+        }
+    }
+}
+
+fn paint(config: &Config) -> Paint {
+    let choice = match config.color {
+        ColorChoice::Auto => Choice::Auto,
+        ColorChoice::Always => Choice::Always,
+        ColorChoice::Never => Choice::Never,
+    };
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let terminal = io::stdout().is_terminal() && config.ui == Ui::Auto;
+    Paint::decide(choice, terminal, set("NO_COLOR").is_some(), set("TERM").is_none_or(|term| term == "dumb"))
+}
+
+/// The log goes to a file, or to standard error; `RUST_LOG` is finer than `-v`.
+fn start_log(config: &Config) -> io::Result<()> {
+    let level = match config.verbose {
+        0 => log::LevelFilter::Error,
+        1 => log::LevelFilter::Info,
+        2 => log::LevelFilter::Debug,
+        _ => log::LevelFilter::Trace,
+    };
+    let mut logger = env_logger::Builder::new();
+    logger.filter_level(level).parse_default_env();
+    if let Some(path) = &config.log {
+        let file = OpenOptions::new().create(true).append(true).open(path)?;
+        logger.target(env_logger::Target::Pipe(Box::new(file)));
+    }
+    logger.init();
+    Ok(())
+}

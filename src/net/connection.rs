@@ -1,0 +1,199 @@
+//! One TCP connection, from `connect` or `accept` to its removal.
+//!
+//! Owns: the socket, its readiness latches and its buffers. Must not know: who may come in, what is said.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr};
+use std::time::Instant;
+
+use mio::Token;
+use mio::net::TcpStream;
+
+use crate::proto::LinkId;
+use crate::proto::opening::Opening;
+use crate::proto::trace::{Trace, emit};
+
+use super::channel::Channel;
+use super::pump::{Moved, Wire};
+
+/// What a connection is in the middle of.
+#[derive(Debug)]
+pub enum Stage {
+    /// `connect` has not answered.
+    Connecting,
+    /// At the gate.
+    Opening(Opening),
+    /// It carries the conversation.
+    Talking(LinkId),
+    /// Everything was said: the last bytes go out, then our end is closed, then theirs is awaited. Closing at once
+    /// would make the system throw away what the peer has not read yet.
+    Flushing {
+        /// Whether our end is closed.
+        shut: bool,
+    },
+    /// To be removed at the end of the turn.
+    Dead,
+}
+
+impl Stage {
+    /// Its name in traces.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Connecting => "connecting",
+            Self::Opening(_) => "opening",
+            Self::Talking(_) => "talking",
+            Self::Flushing { .. } => "flushing",
+            Self::Dead => "dead",
+        }
+    }
+}
+
+/// One TCP connection.
+#[derive(Debug)]
+pub struct Connection {
+    /// The socket.
+    pub stream: TcpStream,
+    /// Tells this connection from others that had its slab key.
+    pub generation: u64,
+    /// The other end.
+    pub address: SocketAddr,
+    /// Whether we called.
+    pub dialled: bool,
+    /// Latch: reading may give something. Only a `WouldBlock` clears it.
+    pub readable: bool,
+    /// Latch: writing may take something. Only a `WouldBlock` clears it.
+    pub writable: bool,
+    /// The budget of the last turn ran out before the work did.
+    pub more: bool,
+    /// Its buffers.
+    pub channel: Channel,
+    /// What it is doing.
+    pub stage: Stage,
+    /// When it has done so for too long.
+    pub deadline: Option<Instant>,
+}
+
+/// The first tokens are not connections'.
+const FIRST_TOKEN: usize = 16;
+/// Keys fit into 16 bits: the number of connections is bounded far below.
+const KEY_BITS: u32 = 16;
+
+/// The token of a connection: its slab key, and its generation, so that an event that was meant for an earlier
+/// connection with the same key is recognised.
+pub fn token(key: usize, generation: u64) -> Token {
+    Token((generation as usize) << KEY_BITS | (key + FIRST_TOKEN))
+}
+
+/// The slab key and the generation in a token; `None` when it is not a connection's.
+pub fn key_of(token: Token) -> Option<(usize, u64)> {
+    let key = (token.0 & ((1 << KEY_BITS) - 1)).checked_sub(FIRST_TOKEN)?;
+    Some((key, (token.0 >> KEY_BITS) as u64))
+}
+
+impl Connection {
+    /// The wire of the connection at `key`, and its buffers.
+    pub fn parts(&mut self, key: usize) -> (SocketWire<'_>, &mut Channel) {
+        let Self { stream, readable, writable, channel, .. } = self;
+        (SocketWire { key, stream, readable, writable }, channel)
+    }
+
+    /// The wire of the connection at `key`, its buffers and its opening, while it has one.
+    pub fn gate_parts(&mut self, key: usize) -> Option<(SocketWire<'_>, &mut Channel, &mut Opening)> {
+        let Self { stream, readable, writable, channel, stage, .. } = self;
+        let Stage::Opening(opening) = stage else { return None };
+        Some((SocketWire { key, stream, readable, writable }, channel, opening))
+    }
+
+    /// Sends the last bytes and closes our end; throws away what still comes; whether all is done.
+    pub fn flush(&mut self, key: usize) -> bool {
+        let Self { stream, readable, writable, channel, stage, .. } = self;
+        let Stage::Flushing { shut } = stage else { return false };
+        let mut wire = SocketWire { key, stream, readable, writable };
+        while !channel.is_flushed() {
+            match wire.send(channel.outgoing()) {
+                Ok(Moved::Bytes(n)) => channel.flushed(n),
+                Ok(Moved::WouldBlock) => break,
+                Err(_) => return true,
+            }
+        }
+        if channel.is_flushed() && !*shut {
+            *shut = true;
+            if wire.stream.shutdown(Shutdown::Write).is_err() {
+                return true;
+            }
+        }
+        loop {
+            channel.consumed(channel.incoming().len());
+            match wire.recv(channel.space()) {
+                Ok(Moved::Bytes(0)) => return channel.is_flushed(),
+                Ok(Moved::Bytes(_)) => {}
+                Ok(Moved::WouldBlock) => return false,
+                Err(_) => return true,
+            }
+        }
+    }
+}
+
+/// The real [`Wire`].
+#[derive(Debug)]
+pub struct SocketWire<'a> {
+    key: usize,
+    stream: &'a mut TcpStream,
+    readable: &'a mut bool,
+    writable: &'a mut bool,
+}
+
+/// One system call: repeated when a signal came between, and the only thing that clears a latch.
+fn call(
+    key: usize,
+    (name, side): (&'static str, &'static str),
+    asked: usize,
+    latch: &mut bool,
+    mut io: impl FnMut() -> io::Result<usize>,
+) -> io::Result<Moved> {
+    if !*latch {
+        return Ok(Moved::WouldBlock);
+    }
+    loop {
+        match io() {
+            Ok(n) => {
+                emit(Trace::Io { key, call: name, asked, moved: Some(n) });
+                return Ok(Moved::Bytes(n));
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                *latch = false;
+                emit(Trace::Io { key, call: name, asked, moved: None });
+                emit(Trace::Latch { key, side, set: false });
+                return Ok(Moved::WouldBlock);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+impl Wire for SocketWire<'_> {
+    fn send(&mut self, bytes: &[u8]) -> io::Result<Moved> {
+        call(self.key, ("send", "writable"), bytes.len(), self.writable, || self.stream.write(bytes))
+    }
+
+    fn recv(&mut self, buffer: &mut [u8]) -> io::Result<Moved> {
+        call(self.key, ("recv", "readable"), buffer.len(), self.readable, || self.stream.read(buffer))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_gives_back_its_key_and_generation() {
+        assert_eq!(key_of(token(0, 1)), Some((0, 1)));
+        assert_eq!(key_of(token(99, 123_456_789)), Some((99, 123_456_789)));
+    }
+
+    #[test]
+    fn small_tokens_are_not_connections() {
+        assert_eq!(key_of(Token(3)), None);
+    }
+}

@@ -1,0 +1,232 @@
+//! Calls somebody until somebody answers.
+//!
+//! Owns: the attempts, their addresses and pauses. Must not know: sockets, names' look-up; it says what it wants.
+//!
+//! ```text
+//!   Pausing --time--> Resolving --addresses--> Trying --an address fails--> Trying the next
+//!      ^                  |                      |  `-- it is through the gate --> done
+//!      |                  | no such host         | the last one failed
+//!      |                  v                      |
+//!      |            given up, final              |
+//!      `------------ time is left ---------------'---- no time is left --> given up, final
+//! ```
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+/// First pause after a failed attempt; doubles up to the longest.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(200);
+/// Longest pause: what somebody waits, at most, after the other side has begun to listen.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// Patience with one address.
+pub const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
+/// Patience with the look-up of a name.
+pub const RESOLVE_PATIENCE: Duration = Duration::from_secs(8);
+
+#[derive(Debug)]
+enum State {
+    Resolving { until: Instant },
+    Trying { rest: VecDeque<SocketAddr>, busy: bool },
+    Pausing { until: Instant },
+}
+
+/// What the dialler wants its owner to do.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Want {
+    /// Look up the host, and report to [`Dialler::resolved`].
+    Resolve,
+    /// Connect, and report to [`Dialler::failed`] if it fails.
+    Connect(SocketAddr),
+}
+
+/// How an attempt went on.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It goes on.
+    Goes,
+    /// No address answered; another attempt follows.
+    Unanswered,
+    /// Time is up.
+    GivenUp,
+}
+
+/// Somebody who is being called.
+#[derive(Debug)]
+pub struct Dialler {
+    /// The host, as it was named.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// Attempts so far.
+    pub attempt: u32,
+    give_up: Option<Instant>,
+    state: State,
+    pause: Duration,
+    /// Every address that the host ever had.
+    known: Vec<IpAddr>,
+    /// What the last address answered.
+    pub last_words: String,
+}
+
+impl Dialler {
+    /// Calls `host` from now on, for `patience` at most.
+    pub fn new(host: String, port: u16, patience: Option<Duration>, now: Instant) -> Self {
+        Self {
+            host,
+            port,
+            attempt: 0,
+            give_up: patience.map(|patience| now + patience),
+            state: State::Pausing { until: now },
+            pause: SHORTEST_PAUSE,
+            known: Vec::new(),
+            last_words: "no address answered".to_owned(),
+        }
+    }
+
+    /// Whether this is an address of whom we call.
+    pub fn is_calling(&self, ip: IpAddr) -> bool {
+        self.known.contains(&ip)
+    }
+
+    /// When [`poll`](Self::poll) has something to say.
+    pub fn deadline(&self) -> Option<Instant> {
+        match self.state {
+            State::Pausing { until } | State::Resolving { until } => Some(until),
+            State::Trying { .. } => None,
+        }
+    }
+
+    /// What to do now.
+    pub fn poll(&mut self, now: Instant) -> Option<Want> {
+        match &mut self.state {
+            State::Pausing { until } if now >= *until => {
+                self.attempt += 1;
+                self.state = State::Resolving { until: now + RESOLVE_PATIENCE };
+                Some(Want::Resolve)
+            }
+            State::Trying { rest, busy: busy @ false } => {
+                let address = rest.pop_front()?;
+                *busy = true;
+                Some(Want::Connect(address))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the look-up takes too long.
+    pub fn is_lookup_overdue(&self, now: Instant) -> bool {
+        matches!(self.state, State::Resolving { until } if now >= until)
+    }
+
+    /// The host has these addresses.
+    pub fn resolved(&mut self, now: Instant, addresses: Vec<SocketAddr>) -> Fate {
+        if !matches!(self.state, State::Resolving { .. }) {
+            return Fate::Goes;
+        }
+        for address in &addresses {
+            if !self.is_calling(address.ip()) {
+                self.known.push(address.ip());
+            }
+        }
+        let none = addresses.is_empty();
+        self.state = State::Trying { rest: addresses.into(), busy: false };
+        if none { self.attempt_failed(now) } else { Fate::Goes }
+    }
+
+    /// The address being tried did not lead anywhere.
+    pub fn failed(&mut self, now: Instant, words: String) -> Fate {
+        self.last_words = words;
+        match &mut self.state {
+            State::Trying { rest, busy } if !rest.is_empty() => {
+                *busy = false;
+                Fate::Goes
+            }
+            _ => self.attempt_failed(now),
+        }
+    }
+
+    fn attempt_failed(&mut self, now: Instant) -> Fate {
+        let until = now + self.pause;
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        if self.give_up.is_some_and(|give_up| now >= give_up) {
+            return Fate::GivenUp;
+        }
+        // The last attempt is made when time is up, not before.
+        self.state = State::Pausing { until: self.give_up.map_or(until, |give_up| until.min(give_up)) };
+        Fate::Unanswered
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(last: u8) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, last], 5000))
+    }
+
+    fn resolving(now: Instant, patience: Option<Duration>) -> Dialler {
+        let mut dialler = Dialler::new("host".into(), 5000, patience, now);
+        assert_eq!(dialler.poll(now), Some(Want::Resolve));
+        dialler
+    }
+
+    #[test]
+    fn every_address_of_a_name_is_tried_in_turn() {
+        let now = Instant::now();
+        let mut dialler = resolving(now, None);
+        dialler.resolved(now, vec![address(1), address(2)]);
+        assert_eq!(dialler.poll(now), Some(Want::Connect(address(1))));
+        assert_eq!(dialler.poll(now), None);
+        assert_eq!(dialler.failed(now, "refused".into()), Fate::Goes);
+        assert_eq!(dialler.poll(now), Some(Want::Connect(address(2))));
+        assert_eq!(dialler.failed(now, "refused".into()), Fate::Unanswered);
+        assert_eq!(dialler.poll(now), None);
+        assert_eq!(dialler.poll(now + SHORTEST_PAUSE), Some(Want::Resolve));
+        assert_eq!(dialler.attempt, 2);
+    }
+
+    #[test]
+    fn pauses_grow_up_to_a_bound() {
+        let mut now = Instant::now();
+        let mut dialler = Dialler::new("host".into(), 5000, None, now);
+        let mut longest = Duration::ZERO;
+        for _ in 0..20 {
+            assert_eq!(dialler.poll(now), Some(Want::Resolve));
+            dialler.resolved(now, vec![address(1)]);
+            assert!(dialler.poll(now).is_some());
+            dialler.failed(now, "refused".into());
+            let next = dialler.deadline().unwrap();
+            longest = longest.max(next - now);
+            now = next;
+        }
+        assert_eq!(longest, LONGEST_PAUSE);
+    }
+
+    #[test]
+    fn the_last_attempt_is_made_when_time_is_up() {
+        let now = Instant::now();
+        let patience = Duration::from_millis(250);
+        let mut dialler = resolving(now, Some(patience));
+        dialler.resolved(now, vec![address(1)]);
+        dialler.poll(now);
+        assert_eq!(dialler.failed(now, "refused".into()), Fate::Unanswered);
+        let later = now + SHORTEST_PAUSE;
+        assert_eq!(dialler.poll(later), Some(Want::Resolve));
+        dialler.resolved(later, vec![address(1)]);
+        dialler.poll(later);
+        assert_eq!(dialler.failed(later, "refused".into()), Fate::Unanswered);
+        assert_eq!(dialler.deadline(), Some(now + patience));
+        assert_eq!(dialler.poll(now + patience), Some(Want::Resolve));
+        assert_eq!(dialler.resolved(now + patience, Vec::new()), Fate::GivenUp);
+    }
+
+    #[test]
+    fn a_look_up_that_never_ends_is_noticed() {
+        let now = Instant::now();
+        let dialler = resolving(now, None);
+        assert!(!dialler.is_lookup_overdue(now));
+        assert!(dialler.is_lookup_overdue(now + RESOLVE_PATIENCE));
+    }
+}

@@ -1,0 +1,110 @@
+//! What the reactor tells besides what a session does.
+//!
+//! Owns: the vocabulary. Must not know: how it is shown.
+
+use std::net::SocketAddr;
+
+use crate::proto::event::Event;
+use crate::proto::frame::Refusal;
+use crate::proto::session::Ended;
+use crate::proto::text::Untrusted;
+
+use super::source::Sources;
+
+/// Who is at the other end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// How the peer wants to be seen: shown, never trusted.
+    pub name: Untrusted,
+    /// Where the connection comes from, or leads to.
+    pub address: SocketAddr,
+    /// Where the peer listens, 0 if nowhere.
+    pub port: u16,
+    /// Whether we called.
+    pub dialled: bool,
+}
+
+/// A signal that asks the program to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGINT: Ctrl-C.
+    Interrupt,
+    /// SIGTERM.
+    Terminate,
+    /// SIGHUP: the terminal is gone.
+    HangUp,
+}
+
+/// What happened.
+#[derive(Debug)]
+pub enum NetEvent {
+    /// An attempt to reach the peer begins.
+    Dialling {
+        /// Whom.
+        to: String,
+        /// Which attempt, from 1.
+        attempt: u32,
+    },
+    /// Nobody answered, for now.
+    Unanswered {
+        /// Whom.
+        to: String,
+        /// Why, in the system's words.
+        words: String,
+    },
+    /// The peer's user is being asked about us.
+    AskedAbout,
+    /// The peer cannot be reached; no further attempt is made.
+    DialFailed {
+        /// What happened.
+        words: String,
+        /// What to do about it.
+        hint: &'static str,
+    },
+    /// Whom we called does not let us in; no further attempt is made.
+    NotLetIn {
+        /// Why, if the reason is one that we know.
+        reason: Option<Refusal>,
+        /// Why, in the peer's words.
+        words: Untrusted,
+    },
+    /// A caller was not let in.
+    CallerRefused {
+        /// From where.
+        address: SocketAddr,
+        /// Why.
+        reason: String,
+    },
+    /// A caller is at the gate and our user is to be asked.
+    Question {
+        /// Names the question in [`Reactor::answer_question`](super::Reactor::answer_question).
+        id: u64,
+        /// From where.
+        address: SocketAddr,
+    },
+    /// A caller who was being asked about is gone.
+    QuestionOver {
+        /// Which question.
+        id: u64,
+    },
+    /// A conversation begins.
+    Connected(Peer),
+    /// Something happened in the conversation.
+    Session(Event),
+    /// The conversation is over; it had no more events.
+    Ended {
+        /// How.
+        ended: Ended,
+        /// Texts of ours that nobody acknowledged.
+        unread: usize,
+    },
+    /// The answer to [`Reactor::prepare`](super::Reactor::prepare).
+    Prepared {
+        /// The number that `prepare` gave.
+        request: u64,
+        /// The files, and what could not be one.
+        found: Result<Sources, String>,
+    },
+    /// The system asks us to end.
+    Signal(Signal),
+}

@@ -1,0 +1,265 @@
+//! The files under way: what a transfer's number stands for.
+//!
+//! Owns: the table of sources, streams and parts; how a session's [`DiskJob`] becomes work for the helpers and their
+//! answer a [`DiskAnswer`] again. Must not know: sockets, frames, when bytes are moved.
+//!
+//! Reading and writing happen here, on the loop, by offset; whatever takes a path, waits for the disk or hashes
+//! happens on the helpers. Both sides share a file by an [`Arc`]; it is closed when the last lets go of it.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::part::{Part, Place};
+use super::pool::{Job, Pool, Ticket, Work};
+use super::source::Prepared;
+use super::stream::Stream;
+use super::work::{DiskWork, Source};
+use crate::proto::TransferId;
+use crate::proto::disk::{DiskAnswer, DiskError, DiskJob};
+use crate::sys::{self, Calls};
+
+/// Of answers that are true whatever became of the transfer.
+const ALWAYS: Ticket = Ticket(0);
+
+#[derive(Debug)]
+enum Kind {
+    Source(Arc<Source>),
+    Stream(Stream),
+    Part(Arc<Part>),
+}
+
+#[derive(Debug)]
+struct Entry {
+    /// Tells this file's answers from those of an earlier one of the same number.
+    ticket: Ticket,
+    kind: Kind,
+}
+
+/// The table of files under way.
+#[derive(Debug)]
+pub struct Files {
+    place: Place,
+    entries: HashMap<TransferId, Entry>,
+    tickets: u64,
+}
+
+impl Files {
+    /// An empty table. Received files go to `folder`, with `prefix` before their names.
+    pub fn new(folder: PathBuf, prefix: String) -> Self {
+        let place = Place { folder, prefix, calls: Calls::Native };
+        Self { place, entries: HashMap::new(), tickets: ALWAYS.0 }
+    }
+
+    /// The same, by other system calls.
+    pub fn with_calls(mut self, calls: Calls) -> Self {
+        self.place.calls = calls;
+        self
+    }
+
+    fn insert(&mut self, id: TransferId, kind: Kind) -> Ticket {
+        self.tickets += 1;
+        let ticket = Ticket(self.tickets);
+        self.entries.insert(id, Entry { ticket, kind });
+        ticket
+    }
+
+    /// A file of ours that will be offered. Nothing is opened yet.
+    pub fn add_source(&mut self, id: TransferId, prepared: Prepared) {
+        self.insert(id, Kind::Source(Arc::new(Source::new(prepared))));
+    }
+
+    /// A stream of ours that will be offered; [`feed`](Self::feed) brings its bytes.
+    pub fn add_stream(&mut self, id: TransferId) {
+        self.insert(id, Kind::Stream(Stream::default()));
+    }
+
+    /// Gives a session's job to the helpers. A job about a file that is not here is answered with an error.
+    ///
+    /// After [`DiskJob::CloseSource`], [`DiskJob::KeepPart`] and [`DiskJob::RemovePart`] the file is forgotten, and
+    /// after the answer to [`DiskJob::SyncFolder`]; whoever publishes without that sends KeepPart afterwards.
+    pub fn submit(&mut self, pool: &mut Pool, job: DiskJob) {
+        if let DiskJob::CreatePart { transfer, name, .. } = &job {
+            let part = Part::new(self.place.clone(), name.clone());
+            self.insert(*transfer, Kind::Part(Arc::new(part)));
+        }
+        let id = transfer(&job);
+        let ticket = self.entries.get(&id).map_or(ALWAYS, |entry| entry.ticket);
+        match self.work(id, job) {
+            Ok(work) => pool.submit(Job { ticket, work: Work::Disk(work) }),
+            Err(Some(answer)) => pool.submit(Job { ticket: ALWAYS, work: Work::Disk(DiskWork::Say(answer)) }),
+            Err(None) => {}
+        }
+    }
+
+    /// The work of a job, or the answer if there is nothing to do it with.
+    fn work(&mut self, id: TransferId, job: DiskJob) -> Result<DiskWork, Option<DiskAnswer>> {
+        let kind = self.entries.get(&id).map(|entry| &entry.kind);
+        Ok(match (job, kind) {
+            (DiskJob::OpenSource(_), Some(Kind::Source(source))) => DiskWork::OpenSource(id, Arc::clone(source)),
+            (DiskJob::OpenSource(_), Some(Kind::Stream(_))) => DiskWork::Say(DiskAnswer::SourceOpened(id, Ok(()))),
+            (DiskJob::CheckSource(_), Some(Kind::Source(source))) => DiskWork::CheckSource(id, Arc::clone(source)),
+            (DiskJob::CheckSource(_), Some(Kind::Stream(_))) => DiskWork::Say(DiskAnswer::SourceChecked(id, Ok(()))),
+            (DiskJob::HashSource(_, block), Some(Kind::Source(source))) => {
+                DiskWork::HashSource(id, block, Arc::clone(source))
+            }
+            (DiskJob::HashSource(_, block), Some(Kind::Stream(stream))) => match stream.block(block) {
+                Some(bytes) => DiskWork::HashStream(id, block, bytes),
+                None => {
+                    let words = format!("block {} of the stream is not there", block.index);
+                    let error = DiskError { words, resumable: false };
+                    return Err(Some(DiskAnswer::SourceHashed(id, block, Err(error))));
+                }
+            },
+            (DiskJob::CreatePart { size, .. }, Some(Kind::Part(part))) => {
+                DiskWork::CreatePart(id, size, Arc::clone(part))
+            }
+            (DiskJob::HashPart(_, block), Some(Kind::Part(part))) => DiskWork::HashPart(id, block, Arc::clone(part)),
+            (DiskJob::SyncPart(_), Some(Kind::Part(part))) => DiskWork::SyncPart(id, Arc::clone(part)),
+            (DiskJob::Publish(_), Some(Kind::Part(part))) => DiskWork::Publish(id, Arc::clone(part)),
+            (DiskJob::SyncFolder(_), Some(Kind::Part(part))) => DiskWork::SyncFolder(id, Arc::clone(part)),
+            (job @ (DiskJob::CloseSource(_) | DiskJob::KeepPart(_) | DiskJob::RemovePart(_)), _) => {
+                return self.close(id, &job).ok_or(None);
+            }
+            (job, _) => return Err(absent(&job)),
+        })
+    }
+
+    /// Forgets a file. The descriptor goes to the disk's lane, behind the jobs of this file that are still there, so
+    /// that a part whose creation has not been answered yet is removed all the same.
+    fn close(&mut self, id: TransferId, job: &DiskJob) -> Option<DiskWork> {
+        match (self.entries.remove(&id)?.kind, job) {
+            (Kind::Source(source), _) => Some(DiskWork::CloseSource(source)),
+            (Kind::Stream(_), _) => None,
+            (Kind::Part(part), DiskJob::RemovePart(_)) => Some(DiskWork::RemovePart(part)),
+            (Kind::Part(part), _) => Some(DiskWork::KeepPart(part)),
+        }
+    }
+
+    /// Takes a helper's answer back; gives what the session shall hear, or `None` when the file is gone by now.
+    pub fn answered(&mut self, ticket: Ticket, answer: DiskAnswer) -> Option<DiskAnswer> {
+        let id = answer.transfer();
+        if ticket == ALWAYS {
+            return Some(answer);
+        }
+        let entry = self.entries.get_mut(&id).filter(|entry| entry.ticket == ticket)?;
+        match (&mut entry.kind, &answer) {
+            (Kind::Stream(stream), DiskAnswer::SourceHashed(_, block, Ok(_))) => stream.hashed(*block),
+            (Kind::Part(_), DiskAnswer::FolderSynced(_, Ok(())) | DiskAnswer::PartCreated(_, Err(_))) => {
+                self.entries.remove(&id);
+            }
+            _ => {}
+        }
+        Some(answer)
+    }
+
+    /// Reads bytes of a source; gives their number, 0 at the end.
+    ///
+    /// # Errors
+    /// The system's; `WouldBlock` when a stream has not brought them yet; `NotFound` when the source is not open.
+    pub fn read(&mut self, id: TransferId, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+        match self.entries.get_mut(&id).map(|entry| &mut entry.kind) {
+            Some(Kind::Source(source)) => sys::read_at(source.file().ok_or_else(not_open)?, into, offset),
+            Some(Kind::Stream(stream)) => stream.read(offset, into),
+            _ => Err(not_open()),
+        }
+    }
+
+    /// Writes bytes of a part, all of them. [`write_error`](super::work::write_error) makes of the error what the
+    /// session wants to know.
+    ///
+    /// # Errors
+    /// The system's; `NotFound` when the part is not open.
+    pub fn write(&mut self, id: TransferId, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        match self.entries.get(&id).map(|entry| &entry.kind) {
+            Some(Kind::Part(part)) => sys::write_all_at(part.file().ok_or_else(not_open)?, bytes, offset),
+            _ => Err(not_open()),
+        }
+    }
+
+    /// The name of a file under way as it was offered; empty for a stream, which has none.
+    pub fn name(&self, id: TransferId) -> &str {
+        match self.entries.get(&id).map(|entry| &entry.kind) {
+            Some(Kind::Source(source)) => source.name(),
+            Some(Kind::Part(part)) => part.name(),
+            Some(Kind::Stream(_)) | None => "",
+        }
+    }
+
+    fn stream(&mut self, id: TransferId) -> Option<&mut Stream> {
+        match &mut self.entries.get_mut(&id)?.kind {
+            Kind::Stream(stream) => Some(stream),
+            Kind::Source(_) | Kind::Part(_) => None,
+        }
+    }
+
+    /// Brings bytes of a stream; gives how many were taken, never more than [`room`](Self::room).
+    pub fn feed(&mut self, id: TransferId, bytes: &[u8]) -> usize {
+        self.stream(id).map_or(0, |stream| stream.feed(bytes))
+    }
+
+    /// Bytes that may be fed to a stream now; 0 for what is no stream, or has ended.
+    pub fn room(&self, id: TransferId) -> usize {
+        match self.entries.get(&id).map(|entry| &entry.kind) {
+            Some(Kind::Stream(stream)) => stream.room(),
+            _ => 0,
+        }
+    }
+
+    /// No more will come of a stream.
+    pub fn end(&mut self, id: TransferId) {
+        if let Some(stream) = self.stream(id) {
+            stream.end();
+        }
+    }
+
+    /// How many bytes a stream has brought so far, and whether that is all; `None` for what is no stream.
+    pub fn streamed(&self, id: TransferId) -> Option<(u64, bool)> {
+        match &self.entries.get(&id)?.kind {
+            Kind::Stream(stream) => Some((stream.len(), stream.has_ended())),
+            Kind::Source(_) | Kind::Part(_) => None,
+        }
+    }
+}
+
+fn transfer(job: &DiskJob) -> TransferId {
+    match job {
+        DiskJob::OpenSource(id)
+        | DiskJob::HashSource(id, _)
+        | DiskJob::CheckSource(id)
+        | DiskJob::CloseSource(id)
+        | DiskJob::CreatePart { transfer: id, .. }
+        | DiskJob::HashPart(id, _)
+        | DiskJob::SyncPart(id)
+        | DiskJob::Publish(id)
+        | DiskJob::SyncFolder(id)
+        | DiskJob::KeepPart(id)
+        | DiskJob::RemovePart(id) => *id,
+    }
+}
+
+/// The answer to a job about a file that is not here.
+fn absent(job: &DiskJob) -> Option<DiskAnswer> {
+    let id = transfer(job);
+    let error = DiskError { words: format!("there is no such file for transfer {id}"), resumable: false };
+    Some(match job {
+        DiskJob::OpenSource(_) => DiskAnswer::SourceOpened(id, Err(error)),
+        DiskJob::HashSource(_, block) => DiskAnswer::SourceHashed(id, *block, Err(error)),
+        DiskJob::CheckSource(_) => DiskAnswer::SourceChecked(id, Err(error)),
+        DiskJob::CreatePart { .. } => DiskAnswer::PartCreated(id, Err(error)),
+        DiskJob::HashPart(_, block) => DiskAnswer::PartHashed(id, *block, Err(error)),
+        DiskJob::SyncPart(_) => DiskAnswer::PartSynced(id, Err(error)),
+        DiskJob::Publish(_) => DiskAnswer::Published(id, Err(error)),
+        DiskJob::SyncFolder(_) => DiskAnswer::FolderSynced(id, Err(error)),
+        DiskJob::CloseSource(_) | DiskJob::KeepPart(_) | DiskJob::RemovePart(_) => return None,
+    })
+}
+
+fn not_open() -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, "the file is not open")
+}
+
+#[cfg(test)]
+#[path = "files_tests.rs"]
+mod tests;

@@ -1,0 +1,211 @@
+//! Tests of [`super`]: jobs go in, real threads and folders do them, answers come out.
+
+use super::*;
+use crate::net::pool::tests::Fixture;
+use crate::net::pool::{Answer, Done};
+use crate::net::source::{Request, Words, prepare};
+use crate::net::stream::STREAM_ROOM;
+use crate::proto::digest::{BLOCK, DigestTree, next_block};
+use crate::proto::disk::{Block, BlockValue};
+use crate::proto::name::SafeName;
+use std::path::Path;
+use tempfile::TempDir;
+
+const OURS: TransferId = TransferId(1);
+const THEIRS: TransferId = TransferId(2);
+
+struct Disk {
+    fixture: Fixture,
+    files: Files,
+    dir: TempDir,
+}
+
+impl Disk {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let files = Files::new(dir.path().to_owned(), "fetched_".into());
+        Self { fixture: Fixture::new(), files, dir }
+    }
+
+    /// With an open part called `a`.
+    fn receiving() -> Self {
+        let mut disk = Self::new();
+        assert_eq!(disk.job(create("a", Some(9))), Some(DiskAnswer::PartCreated(THEIRS, Ok(()))));
+        disk
+    }
+
+    fn submit(&mut self, job: DiskJob) {
+        self.files.submit(&mut self.fixture.pool, job);
+    }
+
+    fn job(&mut self, job: DiskJob) -> Option<DiskAnswer> {
+        self.submit(job);
+        let Answer { ticket, done: Done::Disk(answer) } = self.fixture.answer() else { panic!("no disk answer") };
+        self.files.answered(ticket, answer)
+    }
+
+    fn offer(&mut self, name: &str, data: &[u8]) {
+        let path = self.dir.path().join(name);
+        std::fs::write(&path, data).unwrap();
+        let words = Words::Path(path.into());
+        let mut sources = prepare(&Request { words, folder: "/".into(), home: None });
+        self.files.add_source(OURS, sources.ready.pop().unwrap());
+    }
+
+    fn entries(&self) -> usize {
+        std::fs::read_dir(self.dir.path()).unwrap().count()
+    }
+}
+
+fn create(name: &str, size: Option<u64>) -> DiskJob {
+    DiskJob::CreatePart { transfer: THEIRS, name: SafeName::check(name.as_bytes()).unwrap(), size }
+}
+
+fn value(answer: Option<DiskAnswer>) -> BlockValue {
+    match answer {
+        Some(DiskAnswer::SourceHashed(_, _, Ok(value)) | DiskAnswer::PartHashed(_, _, Ok(value))) => value,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_file_goes_from_source_to_published_part_whole() {
+    let mut disk = Disk::new();
+    let data: Vec<u8> = (0..2 * BLOCK as usize + 77).map(|i| (i % 249) as u8).collect();
+    let size = data.len() as u64;
+    disk.offer("source", &data);
+    assert_eq!(disk.job(DiskJob::OpenSource(OURS)), Some(DiskAnswer::SourceOpened(OURS, Ok(()))));
+    assert_eq!(disk.job(create("a", Some(size))), Some(DiskAnswer::PartCreated(THEIRS, Ok(()))));
+    let (mut at, mut buffer) = (0, vec![0; 100_000]);
+    loop {
+        let n = disk.files.read(OURS, at, &mut buffer).unwrap();
+        if n == 0 {
+            break;
+        }
+        disk.files.write(THEIRS, at, &buffer[..n]).unwrap();
+        at += n as u64;
+    }
+    let mut tree = DigestTree::default();
+    while let Some(block) = next_block(tree.blocks(), size, Some(size)) {
+        let ours = value(disk.job(DiskJob::HashSource(OURS, block)));
+        assert_eq!(value(disk.job(DiskJob::HashPart(THEIRS, block))), ours);
+        tree.push(&ours);
+    }
+    assert_eq!(tree.root(), *blake3::hash(&data).as_bytes());
+    assert_eq!(disk.job(DiskJob::CheckSource(OURS)), Some(DiskAnswer::SourceChecked(OURS, Ok(()))));
+    assert_eq!(disk.job(DiskJob::SyncPart(THEIRS)), Some(DiskAnswer::PartSynced(THEIRS, Ok(()))));
+    let published = DiskAnswer::Published(THEIRS, Ok("fetched_a".into()));
+    assert_eq!(disk.job(DiskJob::Publish(THEIRS)), Some(published));
+    assert_eq!(disk.job(DiskJob::SyncFolder(THEIRS)), Some(DiskAnswer::FolderSynced(THEIRS, Ok(()))));
+    assert_eq!(std::fs::read(disk.dir.path().join("fetched_a")).unwrap(), data);
+    disk.submit(DiskJob::CloseSource(OURS));
+    assert!(disk.files.entries.is_empty());
+}
+
+#[test]
+fn a_source_that_was_removed_since_the_offer_is_an_error() {
+    let mut disk = Disk::new();
+    disk.offer("source", b"x");
+    std::fs::remove_file(disk.dir.path().join("source")).unwrap();
+    let Some(DiskAnswer::SourceOpened(OURS, Err(error))) = disk.job(DiskJob::OpenSource(OURS)) else {
+        panic!("opened")
+    };
+    assert_eq!(error.words, "source: No such file or directory");
+}
+
+#[test]
+fn nothing_is_read_or_written_before_it_is_open() {
+    let mut disk = Disk::new();
+    disk.offer("source", b"x");
+    for error in [
+        disk.files.read(OURS, 0, &mut [0]).unwrap_err(),
+        disk.files.write(THEIRS, 0, b"x").unwrap_err(),
+        disk.files.write(OURS, 0, b"x").unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+    }
+}
+
+#[test]
+fn a_part_given_up_before_it_was_created_is_removed_all_the_same() {
+    let mut disk = Disk::new();
+    disk.submit(create("a", None));
+    disk.submit(DiskJob::RemovePart(THEIRS));
+    let Answer { ticket, done: Done::Disk(answer) } = disk.fixture.answer() else { panic!("no disk answer") };
+    assert_eq!(disk.files.answered(ticket, answer), None, "nobody waits for it any more");
+    disk.fixture.idle();
+    assert_eq!(disk.entries(), 0);
+}
+
+#[test]
+fn a_kept_part_stays_and_its_number_can_be_used_again() {
+    let mut disk = Disk::receiving();
+    disk.files.write(THEIRS, 0, b"some").unwrap();
+    disk.submit(DiskJob::KeepPart(THEIRS));
+    disk.fixture.idle();
+    assert_eq!(disk.entries(), 1);
+    assert_eq!(disk.job(create("a", None)), Some(DiskAnswer::PartCreated(THEIRS, Ok(()))));
+    assert_eq!(disk.entries(), 2);
+}
+
+#[test]
+fn an_answer_to_an_earlier_file_of_the_same_number_is_dropped() {
+    let mut disk = Disk::receiving();
+    disk.submit(DiskJob::SyncPart(THEIRS));
+    disk.submit(DiskJob::KeepPart(THEIRS));
+    disk.submit(create("b", None));
+    let mut heard = Vec::new();
+    for _ in 0..2 {
+        let Answer { ticket, done: Done::Disk(answer) } = disk.fixture.answer() else { panic!("no disk answer") };
+        heard.extend(disk.files.answered(ticket, answer));
+    }
+    assert_eq!(heard, [DiskAnswer::PartCreated(THEIRS, Ok(()))]);
+}
+
+#[test]
+fn a_job_about_an_unknown_file_is_answered_with_an_error() {
+    let mut disk = Disk::new();
+    let Some(DiskAnswer::Published(THEIRS, Err(_))) = disk.job(DiskJob::Publish(THEIRS)) else { panic!("published") };
+    disk.submit(DiskJob::RemovePart(THEIRS));
+    disk.submit(DiskJob::CloseSource(OURS));
+    assert_eq!(disk.fixture.pool.under_way(), 0);
+}
+
+#[test]
+fn a_part_that_cannot_be_created_is_forgotten() {
+    let mut disk = Disk::new();
+    disk.files = Files::new(Path::new("/nonexistent").to_owned(), String::new()).with_calls(Calls::Portable);
+    let Some(DiskAnswer::PartCreated(THEIRS, Err(_))) = disk.job(create("a", None)) else { panic!("created") };
+    assert!(disk.files.entries.is_empty());
+}
+
+#[test]
+fn a_stream_is_hashed_from_memory_and_makes_room_again() {
+    let mut disk = Disk::new();
+    disk.files.add_stream(OURS);
+    assert_eq!(disk.job(DiskJob::OpenSource(OURS)), Some(DiskAnswer::SourceOpened(OURS, Ok(()))));
+    let data = vec![5; STREAM_ROOM + 1];
+    assert_eq!(disk.files.feed(OURS, &data), STREAM_ROOM);
+    assert_eq!(disk.files.room(OURS), 0);
+    let block = Block { index: 0, len: BLOCK as u32 };
+    let mut buffer = vec![0; BLOCK as usize];
+    assert_eq!(disk.files.read(OURS, 0, &mut buffer).unwrap(), buffer.len());
+    let whole = value(disk.job(DiskJob::HashSource(OURS, block))).whole;
+    assert_eq!(whole, *blake3::hash(&buffer).as_bytes());
+    assert_eq!(disk.files.room(OURS), BLOCK as usize);
+    disk.files.end(OURS);
+    assert_eq!(disk.files.streamed(OURS), Some((STREAM_ROOM as u64, true)));
+    assert_eq!(disk.job(DiskJob::CheckSource(OURS)), Some(DiskAnswer::SourceChecked(OURS, Ok(()))));
+    disk.submit(DiskJob::CloseSource(OURS));
+    assert_eq!((disk.files.streamed(OURS), disk.files.room(OURS)), (None, 0));
+}
+
+#[test]
+fn a_block_that_a_stream_has_not_brought_is_an_error() {
+    let mut disk = Disk::new();
+    disk.files.add_stream(OURS);
+    let block = Block { index: 3, len: 5 };
+    let Some(DiskAnswer::SourceHashed(OURS, _, Err(_))) = disk.job(DiskJob::HashSource(OURS, block)) else {
+        panic!("hashed")
+    };
+}

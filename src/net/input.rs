@@ -1,0 +1,87 @@
+//! Turns blocking standard input into something that the loop can poll.
+//!
+//! Owns: the input thread and the pipe between it and the loop. Must not know: lines, commands.
+//!
+//! epoll refuses regular files, and O_NONBLOCK on a terminal would leak to every other holder of it. So one thread
+//! reads, blocking, and writes, blocking, into a pipe whose other end the loop polls. The pipe is the bound: a
+//! `cat huge | tete` stops at 64 KiB, and pushes back on `cat`.
+
+use std::io::{self, Read, Write};
+use std::thread;
+
+use mio::unix::pipe;
+
+/// Bytes that the thread moves at once.
+const BUFFER: usize = 16 * 1024;
+
+/// The loop's end of the pipe.
+#[derive(Debug)]
+pub struct Input {
+    pub(super) pipe: pipe::Receiver,
+    /// Whether the pipe may have bytes; only a `WouldBlock` clears it.
+    pub(super) readable: bool,
+}
+
+/// What reading gave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InputRead {
+    /// So many bytes.
+    Bytes(usize),
+    /// Nothing for now.
+    NotYet,
+    /// It has ended.
+    End,
+}
+
+impl Input {
+    /// Reads from `source` in a thread of its own until it ends.
+    ///
+    /// # Errors
+    /// When the system gives no pipe or no thread.
+    pub fn spawn(mut source: impl Read + Send + 'static) -> io::Result<Self> {
+        let (mut sender, pipe) = pipe::new()?;
+        sender.set_nonblocking(false)?;
+        let work = move || {
+            let mut buffer = vec![0; BUFFER];
+            loop {
+                let n = match source.read(&mut buffer) {
+                    Ok(0) => return,
+                    Ok(n) => n,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                    Err(error) => {
+                        log::debug!("reading the input ended: {error}");
+                        return;
+                    }
+                };
+                // The loop has let go of its end: nobody wants input any more.
+                if sender.write_all(&buffer[..n]).is_err() {
+                    return;
+                }
+            }
+        };
+        thread::Builder::new().name("input".into()).spawn(work)?;
+        Ok(Self { pipe, readable: true })
+    }
+
+    /// Takes bytes without waiting.
+    pub fn read(&mut self, buffer: &mut [u8]) -> InputRead {
+        if !self.readable {
+            return InputRead::NotYet;
+        }
+        loop {
+            match self.pipe.read(buffer) {
+                Ok(0) => return InputRead::End,
+                Ok(n) => return InputRead::Bytes(n),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.readable = false;
+                    return InputRead::NotYet;
+                }
+                Err(error) => {
+                    log::debug!("the input pipe failed: {error}");
+                    return InputRead::End;
+                }
+            }
+        }
+    }
+}

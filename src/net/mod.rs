@@ -1,0 +1,28 @@
+//! The network side: one loop, its connections, its files and its helpers.
+//!
+//! Owns: everything that touches a socket or waits. Must not know: what a line typed means, how anything is shown.
+//!
+//! Reading order: [`reactor`] (the turn), [`pump`] (bytes between a session and the world), [`connection`],
+//! [`openings`] and [`gate`] (who comes in), [`dialler`], [`conversation`], [`files`] and [`pool`].
+
+pub mod channel;
+pub mod connection;
+pub mod conversation;
+pub mod dialler;
+pub mod event;
+pub mod files;
+pub mod gate;
+pub mod input;
+pub mod listener;
+mod openings;
+pub mod output;
+pub mod part;
+pub mod pool;
+pub mod pump;
+pub mod reactor;
+pub mod source;
+pub mod stream;
+pub mod work;
+
+pub use event::NetEvent;
+pub use reactor::{Reactor, Settings};

@@ -1,0 +1,461 @@
+//! Connections that are not a conversation yet, or no longer one: callers, and whom we call.
+//!
+//! Owns: the reactor's part in accepting, dialling and the gate. Must not know: what is said behind it.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use mio::Interest;
+use mio::net::TcpStream;
+
+use crate::proto::LinkId;
+use crate::proto::error::ProtocolError;
+use crate::proto::frame::{Refusal, SessionTicket};
+use crate::proto::hello::Hello;
+use crate::proto::opening::{Opened, Opening, Step};
+use crate::proto::session::{Session, Setup};
+use crate::proto::trace::{Trace, emit};
+use crate::sys;
+
+use super::channel::Channel;
+use super::connection::{Connection, Stage, token};
+use super::conversation::Conversation;
+use super::dialler::{CONNECT_PATIENCE, Fate, Want};
+use super::event::{NetEvent, Peer};
+use super::gate::{self, Caller, Host, MAX_OPENINGS, Verdict};
+use super::listener::Accepted;
+use super::pump::{Moved, Wire};
+use super::reactor::Reactor;
+
+/// How long a link may take to get through the gate. Generous for a slow network, short for who says nothing.
+const OPENING_PATIENCE: Duration = Duration::from_secs(8);
+/// How long a person may take to answer about a caller; the caller waits a little longer.
+const QUESTION_PATIENCE: Duration = Duration::from_secs(60);
+/// How long the words of a refusal may take to be read.
+const REFUSAL_PATIENCE: Duration = Duration::from_secs(2);
+
+impl Reactor {
+    /// Takes everybody who is waiting at the door.
+    pub(super) fn accept(&mut self) {
+        while let Accepted::Caller(stream, address) = self.listeners.accept(self.now) {
+            let openings = self.connections.iter().filter(|(_, c)| matches!(c.stage, Stage::Opening(_))).count();
+            if openings >= MAX_OPENINGS {
+                log::debug!("{address}: too many callers at the gate");
+                continue; // dropped, and thereby closed
+            }
+            sys::prepare_stream(&stream, address.ip().is_loopback());
+            let stage = Stage::Opening(Opening::new(self.nonce));
+            self.add_connection(stream, address, false, stage, OPENING_PATIENCE);
+        }
+    }
+
+    fn add_connection(
+        &mut self,
+        stream: TcpStream,
+        address: SocketAddr,
+        dialled: bool,
+        stage: Stage,
+        patience: Duration,
+    ) {
+        self.generations += 1;
+        let generation = self.generations;
+        let entry = self.connections.vacant_entry();
+        let key = entry.key();
+        let connection = Connection {
+            stream,
+            generation,
+            address,
+            dialled,
+            // Latched until proved otherwise: an accepted socket can usually be written at once. A connecting one
+            // is not asked before the system says that it is ready.
+            readable: !dialled,
+            writable: !dialled,
+            more: false,
+            channel: Channel::default(),
+            stage,
+            deadline: Some(self.now + patience),
+        };
+        let connection = entry.insert(connection);
+        let both = Interest::READABLE | Interest::WRITABLE;
+        if let Err(error) = self.poll.registry().register(&mut connection.stream, token(key, generation), both) {
+            log::error!("{address}: {error}");
+            connection.stage = Stage::Dead;
+        }
+    }
+
+    /// Goes on with every connection that is not talking.
+    pub(super) fn pump_openings(&mut self) {
+        let keys: Vec<usize> = self.connections.iter().map(|(key, _)| key).collect();
+        for key in keys {
+            let Some(connection) = self.connections.get_mut(key) else { continue };
+            match connection.stage {
+                Stage::Connecting => self.check_connect(key),
+                Stage::Opening(_) => self.pump_opening(key),
+                Stage::Flushing { .. } => {
+                    connection.more = false;
+                    if connection.flush(key) {
+                        connection.stage = Stage::Dead;
+                    }
+                }
+                Stage::Talking(_) | Stage::Dead => {}
+            }
+        }
+    }
+
+    /// Writable, or an error, means that `connect` has answered; `peer_addr` tells which.
+    fn check_connect(&mut self, key: usize) {
+        let Some(connection) = self.connections.get_mut(key).filter(|c| c.writable || c.readable) else { return };
+        let answer = match connection.stream.take_error() {
+            Ok(Some(error)) | Err(error) => Err(error),
+            Ok(None) => connection.stream.peer_addr().map(|_| ()),
+        };
+        match answer {
+            Ok(()) => {
+                sys::prepare_stream(&connection.stream, connection.address.ip().is_loopback());
+                connection.stage = Stage::Opening(Opening::new(self.nonce));
+                connection.deadline = Some(self.now + OPENING_PATIENCE);
+                self.pump_opening(key);
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotConnected => {}
+            Err(error) => self.close_opening(key, &sys::words(&error)),
+        }
+    }
+
+    /// Moves bytes at the gate.
+    fn pump_opening(&mut self, key: usize) {
+        loop {
+            let Some(connection) = self.connections.get_mut(key) else { return };
+            let step = match connection.next_step(key) {
+                Ok(Some(step)) => step,
+                Ok(None) => return,
+                Err(GateError::Closed(words)) => return self.close_opening(key, &words),
+                Err(GateError::Protocol(error)) => return self.refuse_nonsense(key, &error),
+            };
+            match step {
+                Step::Nothing => {}
+                Step::Judge(hello) => self.judge(key, hello),
+                Step::AskedAbout => {
+                    connection.deadline = Some(self.now + QUESTION_PATIENCE + OPENING_PATIENCE);
+                    self.events.push_back(NetEvent::AskedAbout);
+                }
+                Step::Open(opened) => return self.open(key, opened),
+                Step::Refused { reason, words } => return self.handle_refusal(key, reason, words),
+            }
+        }
+    }
+
+    /// A link that ended, or never was, before it was through the gate.
+    fn close_opening(&mut self, key: usize, words: &str) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        connection.stage = Stage::Dead;
+        let (dialled, id) = (connection.dialled, connection.generation);
+        log::debug!("{}: {words}", connection.address);
+        self.events.push_back(NetEvent::QuestionOver { id });
+        if dialled && let Some(dialler) = &mut self.dialler {
+            let fate = dialler.failed(self.now, words.to_owned());
+            self.tell_fate(fate);
+        }
+    }
+
+    /// Somebody who is not a tete, or not of our age.
+    fn refuse_nonsense(&mut self, key: usize, error: &ProtocolError) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        // What we have to say, our own greeting with our versions in it, still goes out.
+        connection.stage = Stage::Flushing { shut: false };
+        connection.deadline = Some(self.now + REFUSAL_PATIENCE);
+        connection.more = true;
+        let (address, dialled) = (connection.address, connection.dialled);
+        if dialled {
+            self.dialler = None;
+            let hint = "is there a tete listening, of a version that fits, with --plain on both sides?";
+            self.events.push_back(NetEvent::DialFailed { words: format!("{address}: {error}"), hint });
+        } else {
+            self.tell_refused(address, error.to_string());
+        }
+    }
+
+    fn tell_refused(&mut self, address: SocketAddr, reason: String) {
+        log::info!("{address} was not let in: {reason}");
+        // Told one by one; a flood of strangers may not fill the memory while nobody reads.
+        let waiting = self.events.iter().filter(|event| matches!(event, NetEvent::CallerRefused { .. })).count();
+        if waiting < MAX_OPENINGS {
+            self.events.push_back(NetEvent::CallerRefused { address, reason });
+        }
+    }
+
+    fn judge(&mut self, key: usize, hello: Hello) {
+        let questions = self.connections.iter().filter(|(_, c)| c.is_question()).count();
+        let Some(connection) = self.connections.get(key) else { return };
+        let ip = connection.address.ip();
+        let being_dialled = self.dialler.as_ref().is_some_and(|dialler| dialler.is_calling(ip));
+        let caller = Caller { hello, ip, dialled: connection.dialled, being_dialled };
+        let talking_to = self.conversation.as_ref().map(|conversation| conversation.peer);
+        let host = Host { nonce: self.nonce, talking_to, trust: self.settings.trust, questions };
+        match gate::judge(&caller, &host) {
+            Verdict::Welcome => self.welcome(key),
+            Verdict::Ask => self.ask(key),
+            Verdict::Refuse(refusal) => self.refuse(key, refusal),
+        }
+    }
+
+    fn ask(&mut self, key: usize) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        if let Stage::Opening(opening) = &mut connection.stage {
+            opening.wait();
+            connection.deadline = Some(self.now + QUESTION_PATIENCE);
+            let (id, address) = (connection.generation, connection.address);
+            self.events.push_back(NetEvent::Question { id, address });
+        }
+    }
+
+    /// Our user has decided about a caller; whether the question was still open.
+    pub fn answer_question(&mut self, id: u64, yes: bool) -> bool {
+        let found = self.connections.iter().find(|(_, c)| c.generation == id && c.is_question());
+        let Some(key) = found.map(|(key, _)| key) else { return false };
+        match yes {
+            true if self.conversation.is_none() => self.welcome(key),
+            true => self.refuse(key, Refusal::Busy),
+            false => self.refuse(key, Refusal::NotWanted),
+        }
+        if let Some(connection) = self.connections.get_mut(key) {
+            connection.more = true;
+        }
+        true
+    }
+
+    fn welcome(&mut self, key: usize) {
+        let mut secrets = [0; 32];
+        if let Err(error) = sys::random(&mut secrets) {
+            return self.close_opening(key, &sys::words(&error));
+        }
+        let (id, secret) = secrets.split_at(16);
+        let mut ticket = SessionTicket { id: [0; 16], secret: [0; 16] };
+        ticket.id.copy_from_slice(id);
+        ticket.secret.copy_from_slice(secret);
+        let port = self.port();
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        let Stage::Opening(opening) = &mut connection.stage else { return };
+        let step = opening.welcome(&self.settings.name, port, ticket);
+        connection.deadline = Some(self.now + OPENING_PATIENCE);
+        if let Step::Open(opened) = step {
+            self.open(key, opened);
+        }
+    }
+
+    fn refuse(&mut self, key: usize, refusal: Refusal) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        let (address, dialled) = (connection.address, connection.dialled);
+        if let Stage::Opening(opening) = &mut connection.stage {
+            opening.refuse(refusal, gate::words(refusal));
+            let words = opening.transmit().to_vec();
+            connection.channel.accept(&words);
+        }
+        connection.stage = Stage::Flushing { shut: false };
+        connection.deadline = Some(self.now + REFUSAL_PATIENCE);
+        connection.more = true;
+        // A second connection of the same two is no news, and ourselves we hear at the other end.
+        if !dialled && refusal != Refusal::Surplus {
+            self.tell_refused(address, gate::words(refusal).to_owned());
+        }
+    }
+
+    fn handle_refusal(&mut self, key: usize, reason: Option<Refusal>, words: crate::proto::text::Untrusted) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        let dialled = connection.dialled;
+        if !dialled || reason == Some(Refusal::Surplus) {
+            // The other connection of the two is the one that counts.
+            return self.close_opening(key, "the other connection is used");
+        }
+        connection.stage = Stage::Dead;
+        self.dialler = None;
+        self.events.push_back(NetEvent::NotLetIn { reason, words });
+    }
+
+    /// A link is through the gate: the conversation begins, unless it has begun over another.
+    fn open(&mut self, key: usize, opened: Opened) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        let Stage::Opening(opening) = &mut connection.stage else { return };
+        let rest = opening.transmit().to_vec();
+        connection.channel.accept(&rest);
+        let Some(peer) = opening.peer().filter(|_| self.conversation.is_none()) else {
+            connection.stage = Stage::Dead;
+            return;
+        };
+        let link = LinkId(connection.generation);
+        let setup = Setup { lead: opened.lead, ..self.settings.setup };
+        connection.stage = Stage::Talking(link);
+        connection.deadline = None;
+        connection.more = true;
+        let (address, dialled) = (connection.address, connection.dialled);
+        self.conversation = Some(Conversation { session: Session::new(setup, link, self.now), key, link, peer });
+        self.dialler = None;
+        self.refuse_others(key);
+        let peer = Peer { name: opened.name, address, port: opened.port, dialled };
+        self.events.push_back(NetEvent::Connected(peer));
+    }
+
+    /// Everybody else who waits for our word is told that we are busy; whom we still call is called no longer.
+    fn refuse_others(&mut self, talking: usize) {
+        let others: Vec<usize> = self.connections.iter().map(|(key, _)| key).filter(|key| *key != talking).collect();
+        for key in others {
+            let Some(connection) = self.connections.get_mut(key) else { continue };
+            match &connection.stage {
+                Stage::Connecting => connection.stage = Stage::Dead,
+                Stage::Opening(opening) if opening.is_judging() => {
+                    let id = connection.generation;
+                    self.events.push_back(NetEvent::QuestionOver { id });
+                    self.refuse(key, Refusal::Busy);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The conversation is over and told; its connection, if it lives, flushes by itself.
+    pub(super) fn finish_conversation(&mut self) {
+        let Some(mut conversation) = self.conversation.take() else { return };
+        while let Some(job) = conversation.session.poll_job() {
+            self.files.submit(&mut self.pool, job);
+        }
+    }
+
+    /// Closes what has taken too long.
+    pub(super) fn fire_connection_deadlines(&mut self) {
+        let due = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= self.now);
+        let late: Vec<usize> = self.connections.iter().filter(|(_, c)| due(c.deadline)).map(|(key, _)| key).collect();
+        for key in late {
+            let Some(connection) = self.connections.get_mut(key) else { continue };
+            connection.deadline = None;
+            emit(Trace::Deadline { what: connection.stage.name() });
+            match &connection.stage {
+                Stage::Connecting => self.close_opening(key, "no answer"),
+                Stage::Opening(_) if connection.is_question() => {
+                    let id = connection.generation;
+                    self.events.push_back(NetEvent::QuestionOver { id });
+                    self.refuse(key, Refusal::NotWanted);
+                }
+                Stage::Opening(_) if connection.dialled => {
+                    let words = format!("{} took the call and said nothing", connection.address);
+                    connection.stage = Stage::Dead;
+                    self.dialler = None;
+                    let hint = "is it a tete, with --plain on both sides?";
+                    self.events.push_back(NetEvent::DialFailed { words, hint });
+                }
+                Stage::Opening(_) => {
+                    let address = connection.address;
+                    connection.stage = Stage::Dead;
+                    self.tell_refused(address, "it took too long to say who it is".to_owned());
+                }
+                Stage::Flushing { .. } => connection.stage = Stage::Dead,
+                Stage::Talking(_) | Stage::Dead => {}
+            }
+        }
+    }
+
+    /// Goes on with calling.
+    pub(super) fn drive_dialler(&mut self) {
+        while let Some(dialler) = &mut self.dialler {
+            if dialler.is_lookup_overdue(self.now) {
+                let words = format!("looking up {} takes too long", dialler.host);
+                self.dialler = None;
+                self.events.push_back(NetEvent::DialFailed { words, hint: "is the network there?" });
+                return;
+            }
+            match dialler.poll(self.now) {
+                None => return,
+                Some(Want::Resolve) => {
+                    let (host, port, attempt) = (dialler.host.clone(), dialler.port, dialler.attempt);
+                    let to = name_of(&host, port);
+                    self.events.push_back(NetEvent::Dialling { to, attempt });
+                    self.resolve(host, port);
+                }
+                Some(Want::Connect(address)) => match TcpStream::connect(address) {
+                    Ok(stream) => self.add_connection(stream, address, true, Stage::Connecting, CONNECT_PATIENCE),
+                    Err(error) => {
+                        let fate = dialler.failed(self.now, sys::words(&error));
+                        self.tell_fate(fate);
+                    }
+                },
+            }
+        }
+    }
+
+    pub(super) fn handle_resolved(&mut self, result: Result<Vec<SocketAddr>, String>) {
+        let Some(dialler) = &mut self.dialler else { return };
+        match result {
+            Ok(addresses) => {
+                let fate = dialler.resolved(self.now, addresses);
+                self.tell_fate(fate);
+            }
+            Err(words) => {
+                self.dialler = None;
+                self.events.push_back(NetEvent::DialFailed { words, hint: "check the name, or give an address" });
+            }
+        }
+    }
+
+    fn tell_fate(&mut self, fate: Fate) {
+        let Some(dialler) = &self.dialler else { return };
+        let to = name_of(&dialler.host, dialler.port);
+        let words = dialler.last_words.clone();
+        match fate {
+            Fate::Goes => {}
+            Fate::Unanswered => self.events.push_back(NetEvent::Unanswered { to, words }),
+            Fate::GivenUp => {
+                self.dialler = None;
+                let words = format!("nobody answered at {to}: {words}");
+                let hint = "does the other side listen there? -w waits longer";
+                self.events.push_back(NetEvent::DialFailed { words, hint });
+            }
+        }
+    }
+}
+
+/// `host:port`, with brackets around an IPv6 address.
+fn name_of(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
+/// Why a link ended at the gate.
+enum GateError {
+    Closed(String),
+    Protocol(ProtocolError),
+}
+
+impl From<std::io::Error> for GateError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Closed(sys::words(&error))
+    }
+}
+
+impl Connection {
+    /// Whether our user is being asked about it.
+    fn is_question(&self) -> bool {
+        matches!(&self.stage, Stage::Opening(opening) if opening.is_judging())
+    }
+
+    /// Sends what the gate has to say and reads what it wants to hear; `None`: not yet.
+    fn next_step(&mut self, key: usize) -> Result<Option<Step>, GateError> {
+        let Some((mut wire, channel, opening)) = self.gate_parts(key) else { return Ok(None) };
+        loop {
+            while !opening.transmit().is_empty() {
+                match wire.send(opening.transmit())? {
+                    Moved::Bytes(n) => opening.sent(n),
+                    Moved::WouldBlock => break,
+                }
+            }
+            while !channel.incoming().is_empty() {
+                let (taken, step) = opening.handle_bytes(channel.incoming()).map_err(GateError::Protocol)?;
+                channel.consumed(taken);
+                if step != Step::Nothing {
+                    return Ok(Some(step));
+                }
+            }
+            match wire.recv(channel.space())? {
+                Moved::Bytes(0) => return Err(GateError::Closed("it hung up".to_owned())),
+                Moved::Bytes(n) => channel.received(n),
+                Moved::WouldBlock => return Ok(None),
+            }
+        }
+    }
+}

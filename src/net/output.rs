@@ -1,0 +1,157 @@
+//! Writes what the loop rendered without ever stopping the loop.
+//!
+//! Owns: the output thread. Must not know: what it writes.
+//!
+//! A terminal that nobody reads takes some kilobytes and then blocks whoever writes. So one thread writes, and takes
+//! one buffer at a time: the loop renders the next one only when the last is through, and what is not rendered yet
+//! waits where it is bounded. Both streams go through the one thread, so that a terminal that shows both shows them
+//! in the order in which they were rendered.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::mpsc::{self, SyncSender, TryRecvError};
+use std::thread;
+
+use mio::Waker;
+
+/// Where rendered bytes go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard output.
+    Out,
+    /// Standard error.
+    Err,
+}
+
+/// Bytes for both streams, in order.
+#[derive(Debug, Default)]
+pub struct Rendered {
+    bytes: Vec<u8>,
+    /// Where each run of bytes for one stream ends.
+    runs: Vec<(usize, Stream)>,
+}
+
+impl Rendered {
+    /// Adds text for a stream.
+    pub fn push(&mut self, stream: Stream, text: &str) {
+        self.bytes.extend_from_slice(text.as_bytes());
+        let end = self.bytes.len();
+        match self.runs.last_mut() {
+            Some((last, of)) if *of == stream => *last = end,
+            _ => self.runs.push((end, stream)),
+        }
+    }
+
+    /// Bytes in it.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.runs.clear();
+    }
+
+    fn write(&self, sinks: &mut Sinks) -> io::Result<()> {
+        let mut begin = 0;
+        for (end, stream) in &self.runs {
+            let bytes = &self.bytes[begin..*end];
+            begin = *end;
+            match stream {
+                Stream::Out => sinks.out.write_all(bytes).and_then(|()| sinks.out.flush())?,
+                // Whoever closed standard error does not want to know.
+                Stream::Err => drop(sinks.err.write_all(bytes).and_then(|()| sinks.err.flush())),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The two real streams, or what stands for them.
+pub struct Sinks {
+    /// Standard output.
+    pub out: Box<dyn Write + Send>,
+    /// Standard error.
+    pub err: Box<dyn Write + Send>,
+}
+
+impl fmt::Debug for Sinks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sinks")
+    }
+}
+
+/// The output thread and its one buffer.
+#[derive(Debug)]
+pub struct Output {
+    work: SyncSender<Rendered>,
+    answers: mpsc::Receiver<io::Result<Rendered>>,
+    /// The buffer, while the thread does not have it.
+    idle: Option<Rendered>,
+    broken: bool,
+}
+
+impl Output {
+    /// Writes to `sinks` in a thread of its own, and wakes the loop whenever a buffer is through.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn spawn(mut sinks: Sinks, wake: Arc<Waker>) -> io::Result<Self> {
+        let (work, jobs) = mpsc::sync_channel::<Rendered>(1);
+        let (done, answers) = mpsc::channel();
+        let writer = move || {
+            for mut rendered in jobs {
+                let result = rendered.write(&mut sinks);
+                rendered.clear();
+                let failed = result.is_err();
+                let told = done.send(result.map(|()| rendered)).is_ok();
+                if let Err(error) = wake.wake() {
+                    log::debug!("the loop could not be woken: {error}");
+                }
+                if failed || !told {
+                    return;
+                }
+            }
+        };
+        thread::Builder::new().name("tete-output".into()).spawn(writer)?;
+        Ok(Self { work, answers, idle: Some(Rendered::default()), broken: false })
+    }
+
+    /// The buffer to render into, if the last one is through.
+    pub fn buffer(&mut self) -> Option<&mut Rendered> {
+        match self.answers.try_recv() {
+            Ok(Ok(rendered)) => self.idle = Some(rendered),
+            Ok(Err(error)) => {
+                log::debug!("writing failed: {error}");
+                self.broken = true;
+            }
+            Err(TryRecvError::Empty) => {}
+            Err(TryRecvError::Disconnected) => self.broken = true,
+        }
+        self.idle.as_mut()
+    }
+
+    /// Hands over what was rendered.
+    pub fn flush(&mut self) {
+        let Some(rendered) = self.idle.take_if(|rendered| !rendered.is_empty()) else { return };
+        if self.work.send(rendered).is_err() {
+            self.broken = true;
+        }
+    }
+
+    /// Whether everything handed over was written.
+    pub fn is_idle(&mut self) -> bool {
+        self.buffer().is_some_and(|rendered| rendered.is_empty())
+    }
+
+    /// Whether whoever read standard output has gone.
+    pub fn is_broken(&self) -> bool {
+        self.broken
+    }
+}

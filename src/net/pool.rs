@@ -1,0 +1,390 @@
+//! The helper pool: what can only block or only burn, away from the loop.
+//!
+//! Owns: the threads, their lanes, and the way back of answers. Must not know: sessions, sockets, what an answer is
+//! for.
+//!
+//! Each lane is a bounded queue that is served in order, so that nothing stuck in one (a name server that does not
+//! answer) stops another. A thread is made when its lane is first used, and is never waited for: one that is stuck in
+//! the system ends with the process. After an answer the loop is woken.
+
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender, SyncSender, TrySendError};
+use std::thread;
+
+use super::source::{Request, Sources, prepare};
+use super::work::DiskWork;
+use crate::proto::disk::DiskAnswer;
+use crate::sys;
+
+/// Jobs that may wait for one thread. Sessions bound what they ask for far below; beyond it something loops.
+const MAX_WAITING: usize = 1_024;
+/// Addresses of one host that are worth a try.
+const MAX_ADDRESSES: usize = 32;
+
+/// Who asked, and when: an answer carries what its job carried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Ticket(pub u64);
+
+/// Which kind of address is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// Either.
+    Any,
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+/// What a helper does.
+#[derive(Debug)]
+pub enum Work {
+    /// Something for a file under way.
+    Disk(DiskWork),
+    /// Look up the addresses of a host.
+    Resolve {
+        /// Its name, or an address as text.
+        host: String,
+        /// The port that the addresses shall have.
+        port: u16,
+        /// Which of them are wanted.
+        family: Family,
+    },
+    /// Find and check the files that our user wants to send.
+    Prepare {
+        /// What was written.
+        request: Request,
+    },
+    /// Breaks, as code of ours might.
+    #[cfg(test)]
+    Panic,
+}
+
+/// Work and who wants it.
+#[derive(Debug)]
+pub struct Job {
+    /// Who.
+    pub ticket: Ticket,
+    /// What.
+    pub work: Work,
+}
+
+/// What came of [`Work`].
+#[derive(Debug, PartialEq, Eq)]
+pub enum Done {
+    /// Of [`Work::Disk`].
+    Disk(DiskAnswer),
+    /// Of [`Work::Resolve`]: at least one address, in the system's order, or what to tell our user.
+    Resolved(Result<Vec<SocketAddr>, String>),
+    /// Of [`Work::Prepare`].
+    Prepared(Result<Sources, String>),
+}
+
+/// What came of a [`Job`].
+#[derive(Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Who asked.
+    pub ticket: Ticket,
+    /// What came of it.
+    pub done: Done,
+}
+
+/// A queue and the threads that serve it; jobs go to the threads in turn.
+#[derive(Debug)]
+struct Lane {
+    name: &'static str,
+    threads: Vec<Option<SyncSender<Job>>>,
+    next: usize,
+}
+
+/// The helpers.
+#[derive(Debug)]
+pub struct Pool {
+    wake: Arc<mio::Waker>,
+    /// Looking up hosts.
+    names: Lane,
+    /// Looking for files: apart from the hosts, because a name server that is stuck must not keep a file here, and
+    /// apart from the disk, because a stuck network folder must not keep one that is arriving.
+    paths: Lane,
+    disk: Lane,
+    hash: Lane,
+    /// One message a job, `None` from those that have no answer.
+    answers: Receiver<Option<Answer>>,
+    back: Sender<Option<Answer>>,
+    under_way: usize,
+}
+
+impl Pool {
+    /// A pool without threads yet, which wakes the loop by `wake`.
+    pub fn new(wake: Arc<mio::Waker>) -> Self {
+        let (back, answers) = mpsc::channel();
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            wake,
+            names: Lane::new("names", 1),
+            paths: Lane::new("paths", 1),
+            disk: Lane::new("disk", 1),
+            hash: Lane::new("hash", cores.min(2)),
+            answers,
+            back,
+            under_way: 0,
+        }
+    }
+
+    /// Gives a job to its lane. Never blocks: what cannot be taken is answered with an error.
+    pub fn submit(&mut self, job: Job) {
+        self.under_way += 1;
+        let lane = match &job.work {
+            Work::Disk(work) if work.hashes() => &mut self.hash,
+            Work::Disk(_) => &mut self.disk,
+            Work::Resolve { .. } => &mut self.names,
+            Work::Prepare { .. } => &mut self.paths,
+            #[cfg(test)]
+            Work::Panic => &mut self.names,
+        };
+        let (job, why) = match lane.queue(&self.back, &self.wake) {
+            Err(error) => (job, format!("no helper thread: {}", sys::words(&error))),
+            Ok(queue) => match queue.try_send(job) {
+                Ok(()) => return,
+                Err(TrySendError::Full(job)) => (job, "too much is waiting".to_owned()),
+                Err(TrySendError::Disconnected(job)) => (job, "the helper thread is gone".to_owned()),
+            },
+        };
+        log::error!("helpers of {}: {why}", lane.name);
+        send_back(&self.back, &self.wake, job.failure(&why));
+    }
+
+    /// The next answer, if there is one.
+    pub fn poll_answer(&mut self) -> Option<Answer> {
+        while let Ok(answer) = self.answers.try_recv() {
+            self.under_way -= 1;
+            if answer.is_some() {
+                return answer;
+            }
+        }
+        None
+    }
+
+    /// Jobs that are not done, those without an answer included; counted down by [`poll_answer`](Self::poll_answer).
+    /// At zero nothing is left to wait for before the process ends.
+    pub fn under_way(&self) -> usize {
+        self.under_way
+    }
+}
+
+impl Lane {
+    fn new(name: &'static str, threads: usize) -> Self {
+        Self { name, threads: (0..threads).map(|_| None).collect(), next: 0 }
+    }
+
+    /// The queue whose turn it is, with its thread.
+    fn queue(&mut self, back: &Sender<Option<Answer>>, wake: &Arc<mio::Waker>) -> io::Result<&SyncSender<Job>> {
+        let turn = self.next;
+        self.next = (turn + 1) % self.threads.len();
+        match &mut self.threads[turn] {
+            Some(queue) => Ok(queue),
+            empty => Ok(empty.insert(start(self.name, back.clone(), Arc::clone(wake))?)),
+        }
+    }
+}
+
+/// Starts a thread that serves a queue until its other end is dropped.
+fn start(lane: &str, back: Sender<Option<Answer>>, wake: Arc<mio::Waker>) -> io::Result<SyncSender<Job>> {
+    let (queue, jobs) = mpsc::sync_channel::<Job>(MAX_WAITING);
+    thread::Builder::new().name(format!("tete-{lane}")).spawn(move || {
+        let mut buffer = Vec::new();
+        for job in jobs {
+            // Made before, for a panic leaves nothing of the job.
+            let failure = job.failure("the helper failed: a bug of tete");
+            // What a panic may leave half done is the buffer alone, and every job overwrites it.
+            let answer = catch_unwind(AssertUnwindSafe(|| job.run(&mut buffer))).unwrap_or(failure);
+            send_back(&back, &wake, answer);
+        }
+    })?;
+    Ok(queue)
+}
+
+fn send_back(back: &Sender<Option<Answer>>, wake: &mio::Waker, answer: Option<Answer>) {
+    // Without a receiver the pool is gone, and with it whoever asked.
+    if back.send(answer).is_ok()
+        && let Err(error) = wake.wake()
+    {
+        log::error!("the loop could not be woken: {error}");
+    }
+}
+
+impl Job {
+    /// The answer if it cannot be done.
+    fn failure(&self, why: &str) -> Option<Answer> {
+        let done = match &self.work {
+            Work::Disk(work) => Done::Disk(work.failure(why)?),
+            Work::Resolve { host, .. } => Done::Resolved(Err(format!("{host}: {why}"))),
+            Work::Prepare { .. } => Done::Prepared(Err(why.to_owned())),
+            #[cfg(test)]
+            Work::Panic => Done::Prepared(Err(why.to_owned())),
+        };
+        Some(Answer { ticket: self.ticket, done })
+    }
+
+    fn run(self, buffer: &mut Vec<u8>) -> Option<Answer> {
+        let done = match self.work {
+            Work::Disk(work) => Done::Disk(work.run(buffer)?),
+            Work::Resolve { host, port, family } => Done::Resolved(resolve(&host, port, family)),
+            Work::Prepare { request } => Done::Prepared(Ok(prepare(&request))),
+            #[cfg(test)]
+            Work::Panic => panic!("as the test wants"),
+        };
+        Some(Answer { ticket: self.ticket, done })
+    }
+}
+
+fn resolve(host: &str, port: u16, family: Family) -> Result<Vec<SocketAddr>, String> {
+    let all = (host, port).to_socket_addrs().map_err(|error| {
+        let words = sys::words(&error);
+        // The reason alone: that this was a look-up is said already.
+        format!(
+            "{host} was not found: {}",
+            words.strip_prefix("failed to lookup address information: ").unwrap_or(&words)
+        )
+    })?;
+    let wanted = all.filter(|addr| match family {
+        Family::Any => true,
+        Family::V4 => addr.is_ipv4(),
+        Family::V6 => addr.is_ipv6(),
+    });
+    let found: Vec<_> = wanted.take(MAX_ADDRESSES).collect();
+    match (found.is_empty(), family) {
+        (false, _) => Ok(found),
+        (true, Family::V4) => Err(format!("{host} has no IPv4 address")),
+        (true, Family::V6) => Err(format!("{host} has no IPv6 address")),
+        (true, Family::Any) => Err(format!("{host} has no address")),
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::net::source::Words;
+    use crate::proto::TransferId;
+    use std::time::{Duration, Instant};
+
+    /// A pool and the poll that it wakes.
+    pub(crate) struct Fixture {
+        pub(crate) pool: Pool,
+        poll: mio::Poll,
+    }
+
+    impl Fixture {
+        pub(crate) fn new() -> Self {
+            let poll = mio::Poll::new().unwrap();
+            let wake = mio::Waker::new(poll.registry(), mio::Token(0)).unwrap();
+            Self { pool: Pool::new(Arc::new(wake)), poll }
+        }
+
+        /// Sleeps in the poll, as the loop does, until there is an answer.
+        pub(crate) fn answer(&mut self) -> Answer {
+            self.wait(Pool::poll_answer)
+        }
+
+        /// Until nothing is under way.
+        pub(crate) fn idle(&mut self) {
+            self.wait(|pool| {
+                assert_eq!(pool.poll_answer(), None);
+                (pool.under_way() == 0).then_some(())
+            });
+        }
+
+        fn wait<T>(&mut self, mut ask: impl FnMut(&mut Pool) -> Option<T>) -> T {
+            let deadline = Instant::now() + Duration::from_secs(30);
+            let mut events = mio::Events::with_capacity(8);
+            loop {
+                if let Some(found) = ask(&mut self.pool) {
+                    return found;
+                }
+                let left = deadline.checked_duration_since(Instant::now()).expect("no answer in time");
+                self.poll.poll(&mut events, Some(left)).unwrap();
+            }
+        }
+
+        fn submit(&mut self, ticket: u64, work: Work) {
+            self.pool.submit(Job { ticket: Ticket(ticket), work });
+        }
+    }
+
+    fn local(family: Family) -> Work {
+        Work::Resolve { host: "127.0.0.1".into(), port: 7, family }
+    }
+
+    #[test]
+    fn a_lane_answers_in_the_order_of_its_jobs() {
+        let mut fixture = Fixture::new();
+        for i in 0..100 {
+            let answer = DiskAnswer::SourceOpened(TransferId(i), Ok(()));
+            fixture.submit(i, Work::Disk(DiskWork::Say(answer)));
+        }
+        let tickets: Vec<_> = (0..100).map(|_| fixture.answer().ticket.0).collect();
+        assert_eq!(tickets, (0..100).collect::<Vec<_>>());
+        assert_eq!(fixture.pool.under_way(), 0);
+    }
+
+    #[test]
+    fn a_panic_is_an_answer_and_the_thread_lives_on() {
+        let mut fixture = Fixture::new();
+        fixture.submit(1, Work::Panic);
+        fixture.submit(2, local(Family::V4));
+        let failed = Done::Prepared(Err("the helper failed: a bug of tete".into()));
+        assert_eq!(fixture.answer(), Answer { ticket: Ticket(1), done: failed });
+        let found = Done::Resolved(Ok(vec![([127, 0, 0, 1], 7).into()]));
+        assert_eq!(fixture.answer(), Answer { ticket: Ticket(2), done: found });
+    }
+
+    #[test]
+    fn a_host_without_the_wanted_family_is_an_error() {
+        let mut fixture = Fixture::new();
+        fixture.submit(1, local(Family::V6));
+        assert_eq!(fixture.answer().done, Done::Resolved(Err("127.0.0.1 has no IPv6 address".into())));
+    }
+
+    #[test]
+    fn a_name_that_cannot_exist_is_named() {
+        let mut fixture = Fixture::new();
+        fixture.submit(1, Work::Resolve { host: "a\0b".into(), port: 7, family: Family::Any });
+        let Done::Resolved(Err(words)) = fixture.answer().done else { panic!("resolved") };
+        assert!(words.starts_with("a\0b was not found: "), "{words}");
+    }
+
+    #[test]
+    fn files_are_looked_for_while_hosts_are_looked_up() {
+        let mut fixture = Fixture::new();
+        let words = Words::Path("/dev/null".into());
+        let request = Request { words, folder: "/".into(), home: None };
+        fixture.submit(1, Work::Prepare { request });
+        let Done::Prepared(Ok(sources)) = fixture.answer().done else { panic!("failed") };
+        assert_eq!(sources.refused.len(), 1);
+    }
+
+    #[test]
+    fn a_lane_that_is_full_answers_with_an_error_and_never_blocks() {
+        let (queue, _stuck) = mpsc::sync_channel(1);
+        let mut fixture = Fixture::new();
+        fixture.pool.names.threads[0] = Some(queue);
+        fixture.submit(1, local(Family::Any));
+        fixture.submit(2, local(Family::Any));
+        let refused = Done::Resolved(Err("127.0.0.1: too much is waiting".into()));
+        assert_eq!(fixture.answer(), Answer { ticket: Ticket(2), done: refused });
+    }
+
+    #[test]
+    fn dropping_the_pool_waits_for_nobody() {
+        let mut fixture = Fixture::new();
+        // A thread that never takes its job stands for one that is stuck in the system.
+        let (queue, jobs) = mpsc::sync_channel(4);
+        fixture.pool.names.threads[0] = Some(queue);
+        fixture.submit(1, local(Family::Any));
+        drop(fixture);
+        assert_eq!(jobs.iter().count(), 1, "the queue ends with the pool");
+    }
+}

@@ -1,0 +1,239 @@
+//! Moves bytes between a session and the world until one of them has had enough.
+//!
+//! Owns: the seams [`Wire`] and [`Disk`], and the loops between them and a [`Session`].
+//! Must not know: what kind of wire it is, when it is ready, what a frame means.
+//!
+//! The same loops serve a socket, a simulated network and a network whose faults somebody dials in.
+
+use std::io;
+use std::time::Instant;
+
+use crate::proto::disk::{DiskError, DiskJob};
+use crate::proto::error::ProtocolError;
+use crate::proto::outbox::Transmit;
+use crate::proto::session::{Receive, Session};
+use crate::proto::{LinkId, TransferId};
+
+use super::channel::Channel;
+
+/// Bytes that are gathered before the wire is asked to take them. Big enough that few calls are made, small enough
+/// that a text is not kept waiting: 64 KiB are 60 µs at 1 GB/s.
+const BATCH: usize = 64 * 1024;
+
+/// What one call on a wire did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moved {
+    /// So many bytes; 0 from [`Wire::recv`] is the end.
+    Bytes(usize),
+    /// Nothing: it is not ready.
+    WouldBlock,
+}
+
+/// The one way to a socket, or to what stands for one.
+pub trait Wire {
+    /// Takes some of `bytes`.
+    ///
+    /// # Errors
+    /// When the connection is dead.
+    fn send(&mut self, bytes: &[u8]) -> io::Result<Moved>;
+
+    /// Puts some bytes into `buffer`.
+    ///
+    /// # Errors
+    /// When the connection is dead.
+    fn recv(&mut self, buffer: &mut [u8]) -> io::Result<Moved>;
+}
+
+/// The one way to files, or to what stands for them.
+pub trait Disk {
+    /// Bytes of a source from `offset` on; 0: there are none.
+    ///
+    /// # Errors
+    /// The system's.
+    fn read(&mut self, transfer: TransferId, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// All of `bytes` into a part file at `offset`.
+    ///
+    /// # Errors
+    /// The system's.
+    fn write(&mut self, transfer: TransferId, offset: u64, bytes: &[u8]) -> io::Result<()>;
+
+    /// Asks for a job; the answer comes to [`Session::job_done`] when it is done.
+    fn submit(&mut self, job: DiskJob);
+
+    /// What an error of `read` or `write` means for the file.
+    fn explain(&self, transfer: TransferId, error: &io::Error) -> DiskError;
+}
+
+/// How a direction was left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// Nothing to do until the session has more.
+    Idle,
+    /// The wire was not ready.
+    WouldBlock,
+    /// The budget is used up: there is more to do.
+    More,
+    /// The other side has closed its end.
+    End,
+}
+
+/// Why a link is over.
+#[derive(Debug)]
+pub enum LinkError {
+    /// The system says so.
+    Io(io::Error),
+    /// The peer broke a rule.
+    Protocol(ProtocolError),
+}
+
+impl From<io::Error> for LinkError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<ProtocolError> for LinkError {
+    fn from(error: ProtocolError) -> Self {
+        Self::Protocol(error)
+    }
+}
+
+/// One link of a session while it is being pumped.
+#[derive(Debug)]
+pub struct Pump<'a, W, D> {
+    /// Whose bytes.
+    pub session: &'a mut Session,
+    /// On which link of it.
+    pub link: LinkId,
+    /// The link's buffers.
+    pub channel: &'a mut Channel,
+    /// Where its bytes go.
+    pub wire: &'a mut W,
+    /// Where its files are.
+    pub disk: &'a mut D,
+    /// The moment of this turn.
+    pub now: Instant,
+}
+
+impl<W: Wire, D: Disk> Pump<'_, W, D> {
+    /// Sends until the session has nothing, the wire takes nothing, or `budget` bytes are through.
+    ///
+    /// # Errors
+    /// The wire's.
+    pub fn send(&mut self, budget: usize) -> io::Result<Left> {
+        let mut left = budget;
+        loop {
+            if self.channel.is_flushed() {
+                self.gather();
+            }
+            let bytes = self.channel.outgoing();
+            if bytes.is_empty() {
+                return Ok(Left::Idle);
+            }
+            if left == 0 {
+                return Ok(Left::More);
+            }
+            match self.wire.send(bytes)? {
+                Moved::Bytes(n) => {
+                    self.channel.flushed(n);
+                    left = left.saturating_sub(n);
+                }
+                Moved::WouldBlock => return Ok(Left::WouldBlock),
+            }
+        }
+    }
+
+    /// Fills the channel's buffer with what the session wants to send most.
+    fn gather(&mut self) {
+        while self.channel.outgoing().len() < BATCH {
+            match self.session.poll_transmit(self.link) {
+                None => return,
+                Some(Transmit::Bytes(bytes)) => {
+                    let n = bytes.len() as u64;
+                    self.channel.accept(bytes);
+                    self.session.sent(self.link, self.now, n);
+                }
+                Some(Transmit::Padding(len)) => {
+                    let n = len.min(BATCH as u64);
+                    self.channel.make_room(n as usize, |buffer| {
+                        buffer.fill(0);
+                        Ok(buffer.len())
+                    });
+                    self.session.sent(self.link, self.now, n);
+                }
+                Some(Transmit::File(span)) => {
+                    let disk = &mut *self.disk;
+                    let read = |buffer: &mut [u8]| disk.read(span.transfer, span.offset, buffer);
+                    match self.channel.make_room(span.len.min(BATCH as u64) as usize, read) {
+                        Some(Ok(n)) => self.session.sent(self.link, self.now, n as u64),
+                        Some(Err(error)) => {
+                            let error = self.disk.explain(span.transfer, &error);
+                            self.session.source_failed(self.now, span.transfer, &error);
+                        }
+                        None => {
+                            let words = "the file became shorter while it was sent".to_owned();
+                            let error = DiskError { words, resumable: false };
+                            self.session.source_failed(self.now, span.transfer, &error);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Receives until nothing is there, the session wants nothing, or `budget` bytes are through.
+    ///
+    /// # Errors
+    /// The wire's, and the peer's mistakes.
+    pub fn receive(&mut self, budget: usize) -> Result<Left, LinkError> {
+        let mut left = budget;
+        loop {
+            if !self.hand_over()? {
+                return Ok(Left::Idle);
+            }
+            if left == 0 {
+                return Ok(Left::More);
+            }
+            match self.wire.recv(self.channel.space())? {
+                Moved::Bytes(0) => return Ok(Left::End),
+                Moved::Bytes(n) => {
+                    self.channel.received(n);
+                    left = left.saturating_sub(n);
+                }
+                Moved::WouldBlock => return Ok(Left::WouldBlock),
+            }
+        }
+    }
+
+    /// Gives the session, and its files, everything that was received; whether it wants more.
+    fn hand_over(&mut self) -> Result<bool, ProtocolError> {
+        loop {
+            let bytes = self.channel.incoming();
+            let wanted = self.session.poll_receive(self.link);
+            if bytes.is_empty() {
+                return Ok(wanted != Receive::Paused);
+            }
+            let n = match wanted {
+                Receive::Paused => return Ok(false),
+                Receive::Bytes { .. } => self.session.handle_bytes(self.link, self.now, bytes)?,
+                Receive::Discard { len } => {
+                    let n = len.min(bytes.len() as u64);
+                    self.session.stored(self.link, self.now, None, n);
+                    n as usize
+                }
+                Receive::File(span) => {
+                    let n = span.len.min(bytes.len() as u64);
+                    if let Err(error) = self.disk.write(span.transfer, span.offset, &bytes[..n as usize]) {
+                        let error = self.disk.explain(span.transfer, &error);
+                        self.session.sink_failed(self.now, span.transfer, &error);
+                        continue; // the session now says Discard
+                    }
+                    self.session.stored(self.link, self.now, Some(span.transfer), n);
+                    n as usize
+                }
+            };
+            self.channel.consumed(n);
+        }
+    }
+}

@@ -1,0 +1,459 @@
+//! The loop: waits until something can be done, does a bounded part of it, and waits again.
+//!
+//! Owns: the poll, everything registered with it, and the order of a turn.
+//! Must not know: what is said (that is the session), what is shown (that is whoever takes the events).
+//!
+//! Registration is once, for both directions, edge-triggered; from then on two latches a connection say what may
+//! work. Only a `WouldBlock` clears a latch. The next wait is skipped only while a direction is latched *and* has
+//! work left over from its budget: a latch alone would spin.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mio::{Events, Interest, Poll, Token, Waker};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+use signal_hook_mio::v1_0::Signals;
+use slab::Slab;
+
+use crate::proto::TransferId;
+use crate::proto::error::CommandError;
+use crate::proto::hello::Nonce;
+use crate::proto::session::{Session, Setup};
+use crate::proto::trace::{Trace, emit};
+use crate::sys;
+
+use super::connection::{self, Connection, Stage};
+use super::conversation::Conversation;
+use super::dialler::Dialler;
+use super::event::{NetEvent, Signal};
+use super::files::Files;
+use super::gate::Trust;
+use super::input::{Input, InputRead};
+use super::listener::Listeners;
+use super::pool::{Answer, Done, Family, Job, Pool, Ticket, Work};
+use super::source::{Prepared, Request};
+
+const WAKER: Token = Token(0);
+const SIGNALS: Token = Token(1);
+const INPUT: Token = Token(2);
+/// Tokens 3 and 4.
+const LISTENERS: usize = 3;
+
+/// Bytes that one link may move in one direction in one turn. Small enough that a text on another link, a signal or a
+/// key waits less than a millisecond, large enough that the turn around it does not show.
+const BUDGET: usize = 1 << 20;
+/// Input moved into a stream with one call.
+const STREAM_PIECE: usize = 64 * 1024;
+/// Readiness events taken from the system at once.
+const EVENTS: usize = 128;
+/// Tickets from here on are the reactor's own; those below are of files.
+const OWN_TICKETS: u64 = 1 << 63;
+
+/// What is decided before the loop starts.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How the peer sees us.
+    pub name: String,
+    /// Which strangers are let in.
+    pub trust: Trust,
+    /// Which addresses are used.
+    pub family: Family,
+    /// Where received files go.
+    pub into: PathBuf,
+    /// What is put before their names.
+    pub prefix: String,
+    /// What a session needs; who leads is found at the gate.
+    pub setup: Setup,
+    /// Whether SIGINT, SIGTERM and SIGHUP become events.
+    pub signals: bool,
+}
+
+/// The loop and everything in it.
+pub struct Reactor {
+    pub(super) settings: Settings,
+    pub(super) nonce: Nonce,
+    pub(super) poll: Poll,
+    ready: Events,
+    waker: Arc<Waker>,
+    signals: Option<Signals>,
+    pub(super) listeners: Listeners,
+    pub(super) dialler: Option<Dialler>,
+    pub(super) connections: Slab<Connection>,
+    pub(super) generations: u64,
+    pub(super) conversation: Option<Conversation>,
+    pub(super) files: Files,
+    pub(super) pool: Pool,
+    input: Option<Input>,
+    pub(super) events: VecDeque<NetEvent>,
+    requests: u64,
+    pub(super) lookup: u64,
+    turns: u64,
+    pub(super) now: Instant,
+}
+
+impl fmt::Debug for Reactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reactor").field("turns", &self.turns).field("connections", &self.connections).finish()
+    }
+}
+
+impl Reactor {
+    /// A loop with nothing in it yet.
+    ///
+    /// # Errors
+    /// The system's, when it gives no poll, no pipe or no randomness.
+    pub fn new(settings: Settings) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
+        let mut nonce = [0; 16];
+        sys::random(&mut nonce)?;
+        let signals = match settings.signals {
+            // SIGXFSZ is caught so that it does not kill: the write that met the limit fails with EFBIG instead.
+            true => Some(Signals::new([SIGINT, SIGTERM, SIGHUP, SIGXFSZ])?),
+            false => None,
+        };
+        let mut reactor = Self {
+            nonce: Nonce(nonce),
+            files: Files::new(settings.into.clone(), settings.prefix.clone()),
+            pool: Pool::new(Arc::clone(&waker)),
+            settings,
+            poll,
+            ready: Events::with_capacity(EVENTS),
+            waker,
+            signals,
+            listeners: Listeners::default(),
+            dialler: None,
+            connections: Slab::new(),
+            generations: 0,
+            conversation: None,
+            input: None,
+            events: VecDeque::new(),
+            requests: 0,
+            lookup: 0,
+            turns: 0,
+            now: Instant::now(),
+        };
+        if let Some(signals) = &mut reactor.signals {
+            reactor.poll.registry().register(signals, SIGNALS, Interest::READABLE)?;
+        }
+        Ok(reactor)
+    }
+
+    /// Wakes the loop from another thread.
+    pub fn waker(&self) -> Arc<Waker> {
+        Arc::clone(&self.waker)
+    }
+
+    /// The moment of the last turn.
+    pub fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// The name by which the peer sees us from the next conversation on.
+    pub fn set_name(&mut self, name: String) {
+        self.settings.name = name;
+    }
+
+    /// Where received files go.
+    pub fn folder(&self) -> &Path {
+        &self.settings.into
+    }
+
+    /// Begins to listen; gives the addresses. See [`Listeners::open`].
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn listen(&mut self, ip: Option<IpAddr>, port: u16, everywhere: bool) -> io::Result<Vec<SocketAddr>> {
+        let family = self.settings.family;
+        self.listeners = Listeners::open(self.poll.registry(), LISTENERS, ip, port, everywhere, family)?;
+        Ok(self.listeners.addresses())
+    }
+
+    /// The port that it listens on, 0 if it does not.
+    pub fn port(&self) -> u16 {
+        self.listeners.addresses().first().map_or(0, SocketAddr::port)
+    }
+
+    /// Takes the input thread's pipe into the loop.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn set_input(&mut self, mut input: Input) -> io::Result<()> {
+        self.poll.registry().register(&mut input.pipe, INPUT, Interest::READABLE)?;
+        self.input = Some(input);
+        Ok(())
+    }
+
+    /// The input, to be read without waiting.
+    pub fn input(&mut self) -> Option<&mut Input> {
+        self.input.as_mut()
+    }
+
+    /// Calls somebody, for `patience` at most.
+    pub fn dial(&mut self, host: String, port: u16, patience: Option<Duration>) {
+        self.dialler = Some(Dialler::new(host, port, patience, self.now));
+    }
+
+    /// Whether somebody is being called.
+    pub fn is_dialling(&self) -> bool {
+        self.dialler.is_some()
+    }
+
+    /// The conversation.
+    pub fn session(&mut self) -> Option<&mut Session> {
+        self.conversation.as_mut().map(|conversation| &mut conversation.session)
+    }
+
+    /// Looks for files to send, away from the loop; [`NetEvent::Prepared`] follows, with this number.
+    pub fn prepare(&mut self, request: Request) -> u64 {
+        self.requests += 1;
+        let work = Work::Prepare { request };
+        self.pool.submit(Job { ticket: Ticket(OWN_TICKETS + 2 * self.requests), work });
+        self.requests
+    }
+
+    /// Looks a host up; only the answer to the last look-up counts.
+    pub(super) fn resolve(&mut self, host: String, port: u16) {
+        self.lookup += 1;
+        let work = Work::Resolve { host, port, family: self.settings.family };
+        self.pool.submit(Job { ticket: Ticket(OWN_TICKETS + 2 * self.lookup + 1), work });
+    }
+
+    /// Whether nothing is under way any more: no helper works, no goodbye waits for its answer.
+    pub fn is_quiet(&self) -> bool {
+        self.conversation.is_none()
+            && self.pool.under_way() == 0
+            && !self.connections.iter().any(|(_, connection)| matches!(connection.stage, Stage::Flushing { .. }))
+    }
+
+    /// One turn. Waits until something can be done, `until` at the latest; the moment of the turn.
+    ///
+    /// # Errors
+    /// When the system's poll fails.
+    pub fn turn(&mut self, until: Option<Instant>) -> io::Result<Instant> {
+        self.pump_talk(); // what the user asked for since the last turn: tried before it is waited for
+        self.wait(until)?;
+        self.accept();
+        self.take_answers();
+        self.pump_talk();
+        self.pump_openings();
+        self.fire_deadlines();
+        self.reap();
+        Ok(self.now)
+    }
+
+    /// Waits, latches readiness, and reads the clock: the only place that does.
+    fn wait(&mut self, until: Option<Instant>) -> io::Result<()> {
+        let until = until.into_iter().chain(self.deadline()).min();
+        loop {
+            let allowed = match self.has_work() {
+                true => Some(Duration::ZERO),
+                false => until.map(|until| until.saturating_duration_since(self.now)),
+            };
+            let result = self.poll.poll(&mut self.ready, allowed);
+            self.now = Instant::now();
+            match result {
+                // A signal came between; the time left is counted afresh.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => {
+                    self.turns += 1;
+                    let events = self.ready.iter().count();
+                    emit(Trace::Wake { turn: self.turns, allowed, events });
+                    result?;
+                    break;
+                }
+            }
+        }
+        let mut signalled = false;
+        for event in &self.ready {
+            match event.token() {
+                WAKER => {} // the queues that it stands for are drained every turn
+                SIGNALS => signalled = true,
+                INPUT => {
+                    if let Some(input) = &mut self.input {
+                        input.readable = true;
+                    }
+                }
+                Token(token) if token < LISTENERS + 2 => self.listeners.latch(token - LISTENERS),
+                token => {
+                    let Some((key, generation)) = connection::key_of(token) else { continue };
+                    let found = self.connections.get_mut(key).filter(|found| found.generation == generation);
+                    let Some(connection) = found else { continue };
+                    if event.is_readable() || event.is_read_closed() || event.is_error() {
+                        connection.readable = true;
+                        emit(Trace::Latch { key, side: "readable", set: true });
+                    }
+                    if event.is_writable() || event.is_write_closed() || event.is_error() {
+                        connection.writable = true;
+                        emit(Trace::Latch { key, side: "writable", set: true });
+                    }
+                }
+            }
+        }
+        if signalled {
+            self.take_signals();
+        }
+        Ok(())
+    }
+
+    fn has_work(&self) -> bool {
+        self.connections.iter().any(|(_, connection)| connection.more)
+    }
+
+    fn take_signals(&mut self) {
+        let Some(signals) = &mut self.signals else { return };
+        for signal in signals.pending() {
+            let signal = match signal {
+                SIGINT => Signal::Interrupt,
+                SIGTERM => Signal::Terminate,
+                SIGHUP => Signal::HangUp,
+                _ => continue,
+            };
+            self.events.push_back(NetEvent::Signal(signal));
+        }
+    }
+
+    fn take_answers(&mut self) {
+        while let Some(Answer { ticket, done }) = self.pool.poll_answer() {
+            match done {
+                Done::Disk(answer) => {
+                    let transfer = Some(answer.transfer());
+                    emit(Trace::Answer { what: "disk", transfer });
+                    if let Some(answer) = self.files.answered(ticket, answer)
+                        && let Some(conversation) = &mut self.conversation
+                    {
+                        conversation.session.job_done(self.now, answer);
+                    }
+                }
+                Done::Prepared(found) => {
+                    emit(Trace::Answer { what: "prepared", transfer: None });
+                    let request = (ticket.0 - OWN_TICKETS) / 2;
+                    self.events.push_back(NetEvent::Prepared { request, found });
+                }
+                Done::Resolved(result) => {
+                    emit(Trace::Answer { what: "resolved", transfer: None });
+                    if ticket.0 == OWN_TICKETS + 2 * self.lookup + 1 {
+                        self.handle_resolved(result);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Moves what can be moved on the link of the conversation, and hands its jobs to the helpers.
+    fn pump_talk(&mut self) {
+        let Some(conversation) = &mut self.conversation else { return };
+        if let Some(connection) = self.connections.get_mut(conversation.key) {
+            conversation.pump(connection, &mut self.files, &mut self.pool, self.now, BUDGET);
+        }
+        while let Some(job) = conversation.session.poll_job() {
+            self.files.submit(&mut self.pool, job);
+        }
+    }
+
+    /// The first moment at which something has to be done unasked.
+    fn deadline(&self) -> Option<Instant> {
+        let connections = self.connections.iter().filter_map(|(_, connection)| connection.deadline);
+        let session = self.conversation.as_ref().and_then(|talk| talk.session.poll_timeout()).map(|(due, _)| due);
+        let dialler = self.dialler.as_ref().and_then(Dialler::deadline);
+        connections.chain(session).chain(dialler).chain(self.listeners.deadline()).min()
+    }
+
+    fn fire_deadlines(&mut self) {
+        if let Some(conversation) = &mut self.conversation
+            && conversation.session.poll_timeout().is_some_and(|(due, _)| due <= self.now)
+        {
+            conversation.session.handle_timeout(self.now);
+            // What the moment brought (a report, a ping) goes out in this turn.
+            self.pump_talk();
+        }
+        self.fire_connection_deadlines();
+        self.drive_dialler();
+    }
+
+    /// Removes what is over: the only removal, so that nothing vanishes while it is being looked at.
+    fn reap(&mut self) {
+        let dead: Vec<usize> =
+            self.connections.iter().filter(|(_, c)| matches!(c.stage, Stage::Dead)).map(|(k, _)| k).collect();
+        for key in dead {
+            let mut connection = self.connections.remove(key);
+            // A socket leaves the poll when it is closed; deregistering first keeps the order plain.
+            if let Err(error) = self.poll.registry().deregister(&mut connection.stream) {
+                log::debug!("deregistering: {error}");
+            }
+            emit(Trace::Reap { key });
+        }
+    }
+
+    /// The next thing that happened. Taking a text counts as its having been read.
+    pub fn poll_event(&mut self) -> Option<NetEvent> {
+        if let Some(event) = self.events.pop_front() {
+            return Some(event);
+        }
+        let conversation = self.conversation.as_mut()?;
+        if let Some(event) = conversation.session.poll_event() {
+            return Some(NetEvent::Session(event));
+        }
+        let ended = conversation.session.ended()?.clone();
+        let unread = conversation.session.unread();
+        self.finish_conversation();
+        Some(NetEvent::Ended { ended, unread })
+    }
+
+    /// Offers a file that was found.
+    ///
+    /// # Errors
+    /// [`CommandError`] of the session; [`CommandError::Leaving`] when there is none.
+    pub fn offer(&mut self, source: Prepared) -> Result<TransferId, CommandError> {
+        let now = self.now;
+        let session = self.session().ok_or(CommandError::Leaving)?;
+        let id = session.offer(now, &source.name, Some(source.size))?;
+        self.files.add_source(id, source);
+        Ok(id)
+    }
+
+    /// Offers what the input will bring, under this name. From now on [`stream_input`](Self::stream_input) moves it.
+    ///
+    /// # Errors
+    /// [`CommandError`] of the session; [`CommandError::Leaving`] when there is none.
+    pub fn offer_stream(&mut self, name: &str) -> Result<TransferId, CommandError> {
+        let now = self.now;
+        let session = self.session().ok_or(CommandError::Leaving)?;
+        let id = session.offer(now, name, None)?;
+        self.files.add_stream(id);
+        Ok(id)
+    }
+
+    /// Moves input into the stream as far as it has room; whether the input has ended.
+    pub fn stream_input(&mut self, id: TransferId) -> bool {
+        let (Some(input), Some(conversation)) = (&mut self.input, &mut self.conversation) else { return true };
+        let mut buffer = [0; STREAM_PIECE];
+        let mut news = false;
+        let ended = loop {
+            let room = self.files.room(id).min(buffer.len());
+            if room == 0 {
+                break false;
+            }
+            match input.read(&mut buffer[..room]) {
+                InputRead::Bytes(n) => {
+                    self.files.feed(id, &buffer[..n]);
+                    news = true;
+                }
+                InputRead::NotYet => break false,
+                InputRead::End => {
+                    self.files.end(id);
+                    break true;
+                }
+            }
+        };
+        if let Some((brought, over)) = self.files.streamed(id).filter(|_| news || ended) {
+            conversation.session.stream_grew(self.now, id, brought, over);
+        }
+        ended
+    }
+}

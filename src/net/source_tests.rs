@@ -1,0 +1,176 @@
+//! Tests of [`super`], in real folders.
+
+use super::*;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use tempfile::TempDir;
+
+fn folder_with(names: &[&str]) -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for name in names {
+        std::fs::write(dir.path().join(name), name).unwrap();
+    }
+    dir
+}
+
+fn line(dir: &TempDir, words: &str) -> Sources {
+    let home = Some(dir.path().to_owned());
+    prepare(&Request { words: Words::Line(words.into()), folder: dir.path().to_owned(), home })
+}
+
+fn names(sources: &Sources) -> Vec<&str> {
+    assert_eq!(sources.refused, []);
+    sources.ready.iter().map(|prepared| prepared.name.as_str()).collect()
+}
+
+/// The only thing that was refused, with its hint.
+fn refusal(sources: Sources) -> (String, String) {
+    assert_eq!(sources.ready, []);
+    let [Refused { what, hint }] = sources.refused.try_into().unwrap();
+    (what, hint)
+}
+
+#[test]
+fn a_file_is_described_by_its_name_and_size() {
+    let dir = folder_with(&["notes.txt"]);
+    let sources = line(&dir, "notes.txt");
+    assert_eq!(names(&sources), ["notes.txt"]);
+    let prepared = &sources.ready[0];
+    assert_eq!((prepared.size, prepared.stamp.size), (9, 9));
+    assert_eq!(prepared.path, dir.path().join("notes.txt"));
+}
+
+#[test]
+fn a_name_with_spaces_needs_no_quotes_when_there_is_such_a_file() {
+    let dir = folder_with(&["my notes.txt", "my", "don't.txt", "-x", "a #1 [draft].txt"]);
+    assert_eq!(names(&line(&dir, "my notes.txt")), ["my notes.txt"]);
+    assert_eq!(names(&line(&dir, " my notes.txt ")), ["my notes.txt"]);
+    assert_eq!(names(&line(&dir, "don't.txt")), ["don't.txt"]);
+    assert_eq!(names(&line(&dir, "a #1 [draft].txt")), ["a #1 [draft].txt"]);
+    assert_eq!(names(&line(&dir, "-x")), ["-x"]);
+}
+
+#[test]
+fn otherwise_words_are_split_as_a_shell_does() {
+    let dir = folder_with(&["a b", "c", "d e"]);
+    assert_eq!(names(&line(&dir, r#"'a b' c "d e""#)), ["a b", "c", "d e"]);
+    assert_eq!(names(&line(&dir, r"a\ b c")), ["a b", "c"]);
+    assert_eq!(refusal(line(&dir, "'a b")).0, "a quote is left open in 'a b");
+    assert_eq!(refusal(line(&dir, "  ")).0, "no file was named");
+}
+
+#[test]
+fn a_tilde_is_home_at_the_start_of_a_word_only() {
+    let dir = folder_with(&["a b", "c", "~c", "c~"]);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let home = Some(dir.path().to_owned());
+    let at = |words: &str| Request {
+        words: Words::Line(words.into()),
+        folder: elsewhere.path().to_owned(),
+        home: home.clone(),
+    };
+    assert_eq!(names(&prepare(&at("~/a b"))), ["a b"]);
+    assert_eq!(names(&prepare(&at("~/c ~/c~"))), ["c", "c~"]);
+    assert_eq!(names(&prepare(&at("~/c*"))), ["c", "c~"]);
+    assert_eq!(names(&line(&dir, "~c")), ["~c"]);
+    let (what, hint) = refusal(prepare(&Request { home: None, ..at("~/c") }));
+    assert_eq!(what, "~/c: what ~ stands for is not known, because HOME is not set");
+    assert_eq!(hint, "give the whole path");
+}
+
+#[test]
+fn patterns_are_sorted_case_sensitive_and_spare_hidden_files() {
+    let dir = folder_with(&["b.txt", "a.txt", "C.TXT", ".hidden.txt", "a1", "a2", "a[1]"]);
+    assert_eq!(names(&line(&dir, "*.txt")), ["a.txt", "b.txt"]);
+    assert_eq!(names(&line(&dir, "a[12] b.txt")), ["a1", "a2", "b.txt"]);
+    assert_eq!(names(&line(&dir, "a[1]")), ["a[1]"]);
+    assert_eq!(names(&line(&dir, &format!("{}/*.TXT", dir.path().display()))), ["C.TXT"]);
+    assert_eq!(refusal(line(&dir, "*.pdf")).0, "*.pdf: no file matches");
+}
+
+#[test]
+fn a_pattern_works_in_a_folder_that_looks_like_one() {
+    let outer = tempfile::tempdir().unwrap();
+    let folder = outer.path().join("[x]*");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("a"), "").unwrap();
+    let request = Request { words: Words::Line("?".into()), folder, home: None };
+    assert_eq!(names(&prepare(&request)), ["a"]);
+}
+
+#[test]
+fn a_missing_file_is_named_with_the_nearest_one_there() {
+    let dir = folder_with(&["report.txt", "other", "my notes.txt"]);
+    let (what, hint) = refusal(line(&dir, "reprot.txt"));
+    assert_eq!(what, format!("no file called reprot.txt in {}", dir.path().display()));
+    assert_eq!(hint, "there is report.txt; /say sends the line as a message");
+    assert!(refusal(line(&dir, "my ntoes.txt")).1.starts_with("there is my notes.txt; "));
+    let (what, hint) = refusal(line(&dir, "of power is near"));
+    assert!(what.starts_with("no file called of power is near in "));
+    assert_eq!(hint, "/say sends the line as a message");
+}
+
+#[test]
+fn what_is_there_is_taken_beside_what_is_missing() {
+    let dir = folder_with(&["a"]);
+    let sources = line(&dir, "a nothing-like-it");
+    assert_eq!((sources.ready.len(), sources.refused.len()), (1, 1));
+}
+
+#[test]
+fn a_path_of_the_command_line_is_taken_as_it_is() {
+    let dir = folder_with(&["~", "*"]);
+    let path = |name: &str| {
+        let words = Words::Path(name.into());
+        prepare(&Request { words, folder: dir.path().to_owned(), home: None })
+    };
+    assert_eq!(names(&path("~")), ["~"]);
+    assert_eq!(names(&path("*")), ["*"]);
+    assert_eq!(refusal(path("missing")).1, "", "nobody typed it into a conversation");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_path_that_is_not_utf8_works() {
+    use std::os::unix::ffi::OsStringExt;
+    let dir = tempfile::tempdir().unwrap();
+    let name = OsString::from_vec(b"caf\xe9".to_vec());
+    std::fs::write(dir.path().join(&name), "x").unwrap();
+    let request = Request { words: Words::Path(name), folder: dir.path().to_owned(), home: None };
+    assert_eq!(names(&prepare(&request)), ["caf\u{fffd}"]);
+}
+
+#[test]
+fn what_is_not_a_file_is_refused_with_the_reason() {
+    let dir = folder_with(&[]);
+    let (what, hint) = refusal(line(&dir, "."));
+    assert!(what.ends_with(": is a directory; only files can be sent"), "{what}");
+    assert_eq!(hint, "pack it into one file first");
+    assert_eq!(refusal(line(&dir, "/dev/zero")).0, "/dev/zero: is a device; only files can be sent");
+}
+
+#[test]
+fn what_cannot_be_read_is_refused_in_the_systems_words() {
+    let dir = folder_with(&["secret"]);
+    let secret = dir.path().join("secret");
+    std::fs::set_permissions(&secret, PermissionsExt::from_mode(0o000)).unwrap();
+    symlink("loop", dir.path().join("loop")).unwrap();
+    let is_root = std::fs::File::open(&secret).is_ok();
+    if !is_root {
+        assert_eq!(refusal(line(&dir, "secret")).0, format!("{}: Permission denied", secret.display()));
+    }
+    assert!(refusal(line(&dir, "loop")).0.ends_with(": Too many levels of symbolic links"));
+}
+
+#[test]
+fn a_dangling_symlink_is_a_missing_file() {
+    let dir = folder_with(&[]);
+    symlink("nowhere", dir.path().join("link")).unwrap();
+    assert!(refusal(line(&dir, "link")).0.starts_with("no file called link in "));
+}
+
+#[test]
+fn distances_count_letters_whatever_their_case() {
+    assert_eq!(distance("", "abc"), Some(3));
+    assert_eq!(distance("kitten", "SITTING"), Some(3));
+    assert_eq!(distance("a", &"a".repeat(MAX_LENGTH + 1)), None);
+}

@@ -1,0 +1,271 @@
+//! What a helper does for a file: the part of the disk's work that blocks or burns.
+//!
+//! Owns: how each job is carried out, and hashing. Must not know: threads, the table of files, sessions.
+
+use std::fs::File;
+use std::io;
+use std::sync::{Arc, OnceLock};
+
+use blake3::Hasher;
+use blake3::hazmat::HasherExt;
+
+use super::part::{Part, for_good};
+use super::source::Prepared;
+use crate::proto::TransferId;
+use crate::proto::digest::BLOCK;
+use crate::proto::disk::{Block, BlockValue, DiskAnswer, DiskError};
+use crate::sys;
+
+/// Bytes read at once for hashing: stays in a core's cache between the reading and the hashing.
+const PIECE: usize = 256 * 1024;
+
+/// A file of ours that may be sent. Shared with the helpers; whoever lets go of it last closes it.
+#[derive(Debug)]
+pub struct Source {
+    prepared: Prepared,
+    file: OnceLock<File>,
+}
+
+impl Source {
+    /// A source that is not open yet.
+    pub fn new(prepared: Prepared) -> Self {
+        Self { prepared, file: OnceLock::new() }
+    }
+
+    /// The name as offered.
+    pub fn name(&self) -> &str {
+        &self.prepared.name
+    }
+
+    /// The open file, once it was opened.
+    pub fn file(&self) -> Option<&File> {
+        self.file.get()
+    }
+
+    fn open(&self) -> Result<(), DiskError> {
+        let file = sys::open_source(&self.prepared.path).map_err(|error| for_good(self.name(), &error))?;
+        self.unchanged(&file, "changed since it was offered")?;
+        self.file.set(file).map_err(|_| refusal(self.name(), "was opened twice"))
+    }
+
+    fn check(&self) -> Result<(), DiskError> {
+        let file = self.file().ok_or_else(|| refusal(self.name(), "is not open"))?;
+        self.unchanged(file, "changed while it was sent")
+    }
+
+    fn unchanged(&self, file: &File, otherwise: &str) -> Result<(), DiskError> {
+        let stamp = sys::stamp(file).map_err(|error| for_good(self.name(), &error))?;
+        if stamp == self.prepared.stamp { Ok(()) } else { Err(refusal(self.name(), otherwise)) }
+    }
+}
+
+/// A job of the disk, with all that it takes.
+#[derive(Debug)]
+pub enum DiskWork {
+    /// Open a source.
+    OpenSource(TransferId, Arc<Source>),
+    /// Is it unchanged?
+    CheckSource(TransferId, Arc<Source>),
+    /// Hash a block of it.
+    HashSource(TransferId, Block, Arc<Source>),
+    /// Hash a block of a stream.
+    HashStream(TransferId, Block, Arc<Vec<u8>>),
+    /// Let go of it.
+    CloseSource(Arc<Source>),
+    /// Create a part file for that many bytes.
+    CreatePart(TransferId, Option<u64>, Arc<Part>),
+    /// Hash a block of it.
+    HashPart(TransferId, Block, Arc<Part>),
+    /// Bring it to the disk.
+    SyncPart(TransferId, Arc<Part>),
+    /// Give it its name.
+    Publish(TransferId, Arc<Part>),
+    /// Bring its name to the disk.
+    SyncFolder(TransferId, Arc<Part>),
+    /// Let go of it.
+    KeepPart(Arc<Part>),
+    /// Remove it, and let go of it.
+    RemovePart(Arc<Part>),
+    /// Nothing, but in its turn.
+    Say(DiskAnswer),
+}
+
+impl DiskWork {
+    /// Whether it hashes, and so may overtake.
+    pub fn hashes(&self) -> bool {
+        matches!(self, Self::HashSource(..) | Self::HashStream(..) | Self::HashPart(..))
+    }
+
+    /// The answer if it cannot be done at all; `None` for what has no answer.
+    pub fn failure(&self, words: &str) -> Option<DiskAnswer> {
+        let error = DiskError { words: words.to_owned(), resumable: false };
+        Some(match self {
+            Self::OpenSource(id, _) => DiskAnswer::SourceOpened(*id, Err(error)),
+            Self::CheckSource(id, _) => DiskAnswer::SourceChecked(*id, Err(error)),
+            Self::HashSource(id, block, _) => DiskAnswer::SourceHashed(*id, *block, Err(error)),
+            Self::HashStream(id, block, _) => DiskAnswer::SourceHashed(*id, *block, Err(error)),
+            Self::CreatePart(id, _, _) => DiskAnswer::PartCreated(*id, Err(error)),
+            Self::HashPart(id, block, _) => DiskAnswer::PartHashed(*id, *block, Err(error)),
+            Self::SyncPart(id, _) => DiskAnswer::PartSynced(*id, Err(error)),
+            Self::Publish(id, _) => DiskAnswer::Published(*id, Err(error)),
+            Self::SyncFolder(id, _) => DiskAnswer::FolderSynced(*id, Err(error)),
+            Self::Say(answer) => answer.clone(),
+            Self::CloseSource(_) | Self::KeepPart(_) | Self::RemovePart(_) => return None,
+        })
+    }
+
+    /// Does it. `buffer` is the thread's own, kept from job to job.
+    pub fn run(self, buffer: &mut Vec<u8>) -> Option<DiskAnswer> {
+        Some(match self {
+            Self::OpenSource(id, source) => DiskAnswer::SourceOpened(id, source.open()),
+            Self::CheckSource(id, source) => DiskAnswer::SourceChecked(id, source.check()),
+            Self::HashSource(id, block, source) => {
+                DiskAnswer::SourceHashed(id, block, hash_file(source.file(), source.name(), block, buffer))
+            }
+            Self::HashStream(id, block, bytes) => DiskAnswer::SourceHashed(id, block, Ok(hash_bytes(block, &bytes))),
+            Self::CreatePart(id, size, part) => DiskAnswer::PartCreated(id, part.create(size)),
+            Self::HashPart(id, block, part) => {
+                DiskAnswer::PartHashed(id, block, hash_file(part.file(), part.name(), block, buffer))
+            }
+            Self::SyncPart(id, part) => DiskAnswer::PartSynced(id, part.sync()),
+            Self::Publish(id, part) => DiskAnswer::Published(id, part.publish()),
+            Self::SyncFolder(id, part) => DiskAnswer::FolderSynced(id, part.sync_folder()),
+            Self::Say(answer) => answer,
+            Self::RemovePart(part) => {
+                part.remove();
+                return None;
+            }
+            Self::CloseSource(_) | Self::KeepPart(_) => return None,
+        })
+    }
+}
+
+fn refusal(name: &str, why: &str) -> DiskError {
+    DiskError { words: format!("{name} {why}"), resumable: false }
+}
+
+/// Hashes a block of an open file by reading it back, usually from the page cache.
+fn hash_file(file: Option<&File>, name: &str, block: Block, buffer: &mut Vec<u8>) -> Result<BlockValue, DiskError> {
+    let file = file.ok_or_else(|| refusal(name, "is not open"))?;
+    buffer.resize(PIECE, 0);
+    let mut hasher = hasher(block);
+    let (mut at, mut left) = (block.index * BLOCK, block.len as usize);
+    while left > 0 {
+        let n = sys::read_at(file, &mut buffer[..left.min(PIECE)], at).map_err(|error| for_good(name, &error))?;
+        if n == 0 {
+            return Err(refusal(name, "changed while it was read"));
+        }
+        hasher.update(&buffer[..n]);
+        at += n as u64;
+        left -= n;
+    }
+    Ok(value(&hasher, block))
+}
+
+fn hash_bytes(block: Block, bytes: &[u8]) -> BlockValue {
+    value(hasher(block).update(bytes), block)
+}
+
+fn hasher(block: Block) -> Hasher {
+    let mut hasher = Hasher::new();
+    hasher.set_input_offset(block.index * BLOCK);
+    hasher
+}
+
+/// A hasher at offset zero can end either way, so that the first block is read and hashed only once for both values.
+fn value(hasher: &Hasher, block: Block) -> BlockValue {
+    let whole = if block.index == 0 { *hasher.finalize().as_bytes() } else { [0; 32] };
+    BlockValue { chaining: hasher.finalize_non_root(), whole }
+}
+
+/// What a file that could not be written is answered with: out of space is no reason to throw away what is there.
+pub fn write_error(name: &str, error: &io::Error) -> DiskError {
+    DiskError { resumable: sys::spares_stored(error), ..for_good(name, error) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::source::{Request, Words, prepare};
+    use crate::proto::digest::{DigestTree, next_block};
+    use std::path::Path;
+
+    const ID: TransferId = TransferId(1);
+
+    fn source(path: &Path) -> Arc<Source> {
+        let words = Words::Path(path.into());
+        let mut sources = prepare(&Request { words, folder: "/".into(), home: None });
+        Arc::new(Source::new(sources.ready.pop().unwrap()))
+    }
+
+    fn hash(source: &Arc<Source>, block: Block) -> Result<BlockValue, DiskError> {
+        match DiskWork::HashSource(ID, block, Arc::clone(source)).run(&mut Vec::new()) {
+            Some(DiskAnswer::SourceHashed(ID, of, result)) if of == block => result,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_values_of_a_files_blocks_combine_to_its_hash() {
+        let block = BLOCK as usize;
+        for size in [1, 1000, block - 1, block, block + 1, 3 * block, 3 * block + 5] {
+            let data: Vec<u8> = (0..size).map(|i| (i % 253) as u8).collect();
+            let dir = tempfile::tempdir().unwrap();
+            std::fs::write(dir.path().join("a"), &data).unwrap();
+            let source = source(&dir.path().join("a"));
+            source.open().unwrap();
+            let mut tree = DigestTree::default();
+            while let Some(block) = next_block(tree.blocks(), size as u64, Some(size as u64)) {
+                let value = hash(&source, block).unwrap();
+                let begin = (block.index * BLOCK) as usize;
+                assert_eq!(hash_bytes(block, &data[begin..begin + block.len as usize]), value);
+                tree.push(&value);
+            }
+            assert_eq!(tree.root(), *blake3::hash(&data).as_bytes(), "{size} bytes");
+        }
+    }
+
+    #[test]
+    fn the_last_byte_beyond_four_gibibytes_is_hashed_exactly() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        let file = File::create(&path).unwrap();
+        sys::write_all_at(&file, b"z", 4 << 30).unwrap();
+        let source = source(&path);
+        source.open().unwrap();
+        let last = Block { index: (4 << 30) / BLOCK, len: 1 };
+        assert_eq!(hash(&source, last).unwrap(), hash_bytes(last, b"z"));
+    }
+
+    #[test]
+    fn a_source_that_shrank_is_an_error_and_not_a_panic() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        std::fs::write(&path, [0; 100]).unwrap();
+        let source = source(&path);
+        source.open().unwrap();
+        File::options().write(true).open(&path).unwrap().set_len(50).unwrap();
+        let error = hash(&source, Block { index: 0, len: 100 }).unwrap_err();
+        assert_eq!(error.words, "a changed while it was read");
+        assert_eq!(source.check().unwrap_err().words, "a changed while it was sent");
+    }
+
+    #[test]
+    fn a_source_replaced_since_the_offer_is_not_opened() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        std::fs::write(&path, "one").unwrap();
+        let source = source(&path);
+        std::fs::write(dir.path().join("b"), "two").unwrap();
+        std::fs::rename(dir.path().join("b"), &path).unwrap();
+        assert_eq!(source.open().unwrap_err().words, "a changed since it was offered");
+    }
+
+    #[test]
+    fn running_out_of_space_keeps_what_is_there() {
+        // 28 is ENOSPC wherever this runs.
+        let error = write_error("a", &io::Error::from_raw_os_error(28));
+        assert_eq!(error, DiskError { words: "a: No space left on device".into(), resumable: true });
+        assert!(!write_error("a", &io::ErrorKind::PermissionDenied.into()).resumable);
+    }
+}

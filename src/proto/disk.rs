@@ -1,0 +1,109 @@
+//! What a session asks of the disk, and what comes back.
+//!
+//! Owns: the vocabulary of the `Disk` seam. A [`DiskJob`] never blocks the session: it is handed out by
+//! [`Session::poll_job`](super::session::Session::poll_job) and its [`DiskAnswer`] comes back whenever it is done.
+//! Must not know: paths, descriptors, threads.
+//!
+//! Jobs of one transfer are answered in the order in which they were asked, except for hashing, which may overtake.
+
+use super::TransferId;
+use super::name::SafeName;
+
+/// A block of a file: 1 MiB, or less at the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// Number of the block, from 0; it begins at `index` × [`BLOCK`](super::digest::BLOCK).
+    pub index: u64,
+    /// Bytes in it, 1 to [`BLOCK`](super::digest::BLOCK).
+    pub len: u32,
+}
+
+/// What hashing one block gives. Both values come from one reading of the block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockValue {
+    /// BLAKE3 chaining value of the block as a subtree at its offset: what combines to the root.
+    pub chaining: [u8; 32],
+    /// BLAKE3 of the block as if it were a whole file: the root of a file of one block.
+    /// All zero for every block but the first, where nobody asks.
+    pub whole: [u8; 32],
+}
+
+/// One thing that the disk shall do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DiskJob {
+    /// Open the file that was offered; it must still be the one that was looked at when it was offered.
+    OpenSource(TransferId),
+    /// Hash a block of the source.
+    HashSource(TransferId, Block),
+    /// Is the source what it was when it was opened (size, times, inode)?
+    CheckSource(TransferId),
+    /// The source is needed no longer. Has no answer.
+    CloseSource(TransferId),
+    /// Create the hidden part file beside the target, having looked whether `size` bytes fit.
+    CreatePart {
+        /// The file.
+        transfer: TransferId,
+        /// The checked name it will have (before the prefix).
+        name: SafeName,
+        /// Bytes to come, if known.
+        size: Option<u64>,
+    },
+    /// Hash a block of the part file by reading it back.
+    HashPart(TransferId, Block),
+    /// Wait until the part file's bytes are on the disk.
+    SyncPart(TransferId),
+    /// Give the part file its final name; never over an existing file.
+    Publish(TransferId),
+    /// Wait until the folder's new entry is on the disk.
+    SyncFolder(TransferId),
+    /// Close the part file and leave it where it is. Has no answer.
+    KeepPart(TransferId),
+    /// Close the part file and remove it. Has no answer.
+    RemovePart(TransferId),
+}
+
+/// Why the disk could not, in the system's words ("No space left on device"), with what and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiskError {
+    /// One line for a person.
+    pub words: String,
+    /// Whether what is stored already is still good, so that a later try may go on from it.
+    pub resumable: bool,
+}
+
+/// What became of a [`DiskJob`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DiskAnswer {
+    /// Of [`DiskJob::OpenSource`].
+    SourceOpened(TransferId, Result<(), DiskError>),
+    /// Of [`DiskJob::HashSource`].
+    SourceHashed(TransferId, Block, Result<BlockValue, DiskError>),
+    /// Of [`DiskJob::CheckSource`]; an error says that it changed.
+    SourceChecked(TransferId, Result<(), DiskError>),
+    /// Of [`DiskJob::CreatePart`].
+    PartCreated(TransferId, Result<(), DiskError>),
+    /// Of [`DiskJob::HashPart`].
+    PartHashed(TransferId, Block, Result<BlockValue, DiskError>),
+    /// Of [`DiskJob::SyncPart`].
+    PartSynced(TransferId, Result<(), DiskError>),
+    /// Of [`DiskJob::Publish`]: the file name it got, prefix and number included.
+    Published(TransferId, Result<String, DiskError>),
+    /// Of [`DiskJob::SyncFolder`].
+    FolderSynced(TransferId, Result<(), DiskError>),
+}
+
+impl DiskAnswer {
+    /// The file that it is about.
+    pub fn transfer(&self) -> TransferId {
+        match self {
+            Self::SourceOpened(id, _)
+            | Self::SourceHashed(id, _, _)
+            | Self::SourceChecked(id, _)
+            | Self::PartCreated(id, _)
+            | Self::PartHashed(id, _, _)
+            | Self::PartSynced(id, _)
+            | Self::Published(id, _)
+            | Self::FolderSynced(id, _) => *id,
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! The first bytes on every link.
+//!
+//! Owns: the frozen preamble and HELLO. Must not know: what follows them.
+//!
+//! ```text
+//!  0                8        10       12       14                 30      31      31+n
+//!  +----------------+--------+--------+--------+------------------+-------+--------+
+//!  | "\x89tete\r\n\x1a" | oldest | newest | length | nonce            | for   | more   |
+//!  | magic, 8       | u16    | u16    | u16    | 16 random bytes  | u8    | length-17 |
+//!  +----------------+--------+--------+--------+------------------+-------+--------+
+//!  |<------------ frozen for ever ------------>|<----------- version 1 ----------->|
+//! ```
+//!
+//! All numbers are big-endian. The first 14 bytes are never changed, so that two programs of any age can tell each
+//! other apart and say why they do not understand each other; `length` lets a newer one say more in HELLO without an
+//! older one stumbling. HELLO holds no name and nothing that a stranger may not read.
+
+use super::error::ProtocolError;
+
+/// What a link begins with. The odd first byte and the line ends show a stream that something "translated".
+pub const MAGIC: [u8; 8] = *b"\x89tete\r\n\x1a";
+/// Oldest version of the protocol that we speak.
+pub const OLDEST: u16 = 1;
+/// Newest version of the protocol that we speak.
+pub const NEWEST: u16 = 1;
+/// Length of the part that never changes, in bytes.
+pub const PREAMBLE: usize = 14;
+/// Longest HELLO behind the preamble, in bytes. Version 1 uses 17; the rest is room for later ones.
+/// Caps what a stranger can make us hold.
+pub const MAX_HELLO: usize = 1024;
+
+/// Random number of one process, drawn at its start: who has ours is ourselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Nonce(pub [u8; 16]);
+
+/// What somebody says first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hello {
+    /// The process.
+    pub nonce: Nonce,
+    /// What the link is for; 0 is a conversation, the only purpose in this version.
+    pub purpose: u8,
+}
+
+impl Hello {
+    /// A greeting for a new conversation.
+    pub fn new(nonce: Nonce) -> Self {
+        Self { nonce, purpose: 0 }
+    }
+
+    /// The bytes, preamble included.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(PREAMBLE + 17);
+        out.extend_from_slice(&MAGIC);
+        out.extend_from_slice(&OLDEST.to_be_bytes());
+        out.extend_from_slice(&NEWEST.to_be_bytes());
+        out.extend_from_slice(&17_u16.to_be_bytes());
+        out.extend_from_slice(&self.nonce.0);
+        out.push(self.purpose);
+        out
+    }
+
+    /// Reads a greeting from the beginning of `bytes`: the greeting and its length, or `None` when more is needed.
+    ///
+    /// # Errors
+    /// [`ProtocolError::NotTete`] as soon as a byte differs from the magic, `Version` when no version is common,
+    /// `TooLong` and `Malformed` for a length that cannot be. All of them are the caller's fault.
+    pub fn decode(bytes: &[u8]) -> Result<Option<(Self, usize)>, ProtocolError> {
+        let seen = bytes.len().min(MAGIC.len());
+        if bytes[..seen] != MAGIC[..seen] {
+            return Err(ProtocolError::NotTete);
+        }
+        let Some(preamble) = bytes.get(..PREAMBLE) else { return Ok(None) };
+        let number = |at: usize| u16::from_be_bytes([preamble[at], preamble[at + 1]]);
+        let theirs = (number(8), number(10));
+        if theirs.0 > NEWEST || theirs.1 < OLDEST || theirs.0 > theirs.1 {
+            return Err(ProtocolError::Version { theirs });
+        }
+        let length = usize::from(number(12));
+        if length > MAX_HELLO {
+            let (claimed, allowed) = (length as u64, MAX_HELLO as u64);
+            return Err(ProtocolError::TooLong { frame: "HELLO", claimed, allowed });
+        }
+        if length < 17 {
+            return Err(ProtocolError::Malformed { frame: "HELLO", what: "too short" });
+        }
+        let Some(body) = bytes.get(PREAMBLE..PREAMBLE + length) else { return Ok(None) };
+        let mut nonce = [0; 16];
+        nonce.copy_from_slice(&body[..16]);
+        Ok(Some((Self { nonce: Nonce(nonce), purpose: body[16] }, PREAMBLE + length)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hello() -> Hello {
+        Hello::new(Nonce(*b"0123456789abcdef"))
+    }
+
+    #[test]
+    fn a_greeting_is_read_back_at_every_cut() {
+        let bytes = hello().encode();
+        for cut in 0..bytes.len() {
+            assert_eq!(Hello::decode(&bytes[..cut]), Ok(None), "cut at {cut}");
+        }
+        assert_eq!(Hello::decode(&bytes), Ok(Some((hello(), bytes.len()))));
+    }
+
+    #[test]
+    fn what_follows_a_greeting_is_left_alone() {
+        let mut bytes = hello().encode();
+        let len = bytes.len();
+        bytes.extend_from_slice(b"more");
+        assert_eq!(Hello::decode(&bytes), Ok(Some((hello(), len))));
+    }
+
+    #[test]
+    fn a_longer_greeting_of_a_newer_program_is_understood() {
+        let mut bytes = hello().encode();
+        bytes[10..12].copy_from_slice(&9_u16.to_be_bytes());
+        bytes[12..14].copy_from_slice(&20_u16.to_be_bytes());
+        bytes.extend_from_slice(b"new");
+        assert_eq!(Hello::decode(&bytes), Ok(Some((hello(), bytes.len()))));
+    }
+
+    #[test]
+    fn http_and_ssh_are_recognised_by_their_first_byte() {
+        assert_eq!(Hello::decode(b"G"), Err(ProtocolError::NotTete));
+        assert_eq!(Hello::decode(b"SSH-2.0-OpenSSH_9.9\r\n"), Err(ProtocolError::NotTete));
+    }
+
+    #[test]
+    fn a_future_version_is_told_apart_from_noise() {
+        let mut bytes = hello().encode();
+        bytes[8..12].copy_from_slice(&[0, 7, 0, 9]);
+        assert_eq!(Hello::decode(&bytes[..PREAMBLE]), Err(ProtocolError::Version { theirs: (7, 9) }));
+    }
+
+    #[test]
+    fn an_oversized_greeting_is_refused_before_it_comes() {
+        let mut bytes = hello().encode();
+        bytes[12..14].copy_from_slice(&u16::MAX.to_be_bytes());
+        assert!(matches!(Hello::decode(&bytes[..PREAMBLE]), Err(ProtocolError::TooLong { .. })));
+    }
+}

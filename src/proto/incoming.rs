@@ -1,0 +1,458 @@
+//! A file of the peer's, from its offer to its name on our disk.
+//!
+//! Owns: the receiver's states, the comparison of block values, the pace of hashing and of progress reports.
+//! Must not know: the bytes, the link, other files.
+//!
+//! ```text
+//!  Undecided --our user's yes--> Waiting --a free place--> Creating --created, ACCEPT--> Receiving
+//!      |  (or policy: at once)                                |                            | chunks, digests, END;
+//!      `--no, REFUSE--> over                                  `--failed, REFUSE--> over    | every block equal,
+//!                                                                                          v root equal
+//!   any before Committing --CANCEL of theirs, CANCELLED of ours--> over             Committing
+//!   any                   --CANCEL of ours--> Cancelled --CANCELLED--> over                |  COMMITTED
+//!                                                                                          v
+//!                                                                                        over
+//! ```
+//!
+//! While Cancelled, chunks that were under way are let through and thrown away. A CANCEL of theirs that meets
+//! Committing is too late, and COMMITTED answers it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use super::commit::{Commit, Next, Verified};
+use super::digest::{BLOCK, DigestTree, next_block};
+use super::disk::{BlockValue, DiskAnswer, DiskError, DiskJob};
+use super::error::ProtocolError;
+use super::event::{Direction, Event, Progress};
+use super::frame::{CancelReason, Frame, Kind};
+use super::name::SafeName;
+use super::outgoing::{HASHING, WINDOW_STORED, WINDOW_VERIFIED};
+use super::text::Untrusted;
+use super::trace::{Trace, emit};
+use super::transfers::Out;
+use super::{Span, TransferId};
+
+/// Bytes after which progress is reported: an eighth of the sender's window, so that it never runs dry.
+pub const REPORT_BYTES: u64 = 1 << 20;
+/// Time after which progress is reported, however little there was.
+pub const REPORT_AFTER: Duration = Duration::from_millis(100);
+/// Values of the sender that may be ahead of ours: what its windows allow, and the block at the edge.
+const EARLY_VALUES: usize = ((WINDOW_VERIFIED + WINDOW_STORED) / BLOCK) as usize + 2;
+
+#[derive(Debug)]
+struct Receiving {
+    stored: u64,
+    /// Last reported: stored, verified, when.
+    reported: (u64, u64, Instant),
+    /// Blocks given to the helpers.
+    asked: u64,
+    /// Our values that came back before an earlier one.
+    ours: BTreeMap<u64, BlockValue>,
+    /// The sender's values; the first is of the block that `tree` wants next.
+    theirs: VecDeque<[u8; 32]>,
+    tree: DigestTree,
+    end: Option<(u64, [u8; 32])>,
+    since: Instant,
+}
+
+#[derive(Debug)]
+enum State {
+    Undecided,
+    Waiting,
+    Creating { since: Instant },
+    Receiving(Receiving),
+    Committing { commit: Commit, size: u64, since: Instant },
+    Cancelled,
+    Over,
+}
+
+/// One file that we are offered.
+#[derive(Debug)]
+pub struct Incoming {
+    id: TransferId,
+    name: Untrusted,
+    safe: SafeName,
+    size: Option<u64>,
+    sync: bool,
+    state: State,
+}
+
+impl Incoming {
+    /// An offer whose name was checked. `sync`: committed means on the disk.
+    pub fn new(id: TransferId, name: Untrusted, safe: SafeName, size: Option<u64>, sync: bool) -> Self {
+        Self { id, name, safe, size, sync, state: State::Undecided }
+    }
+
+    /// The name of its state, as in this page's drawing.
+    pub fn state_name(&self) -> &'static str {
+        match &self.state {
+            State::Undecided => "Undecided",
+            State::Waiting => "Waiting",
+            State::Creating { .. } => "Creating",
+            State::Receiving(_) => "Receiving",
+            State::Committing { .. } => "Committing",
+            State::Cancelled => "Cancelled",
+            State::Over => "Over",
+        }
+    }
+
+    /// Whether a person has to answer.
+    pub fn is_undecided(&self) -> bool {
+        matches!(self.state, State::Undecided)
+    }
+
+    /// Whether it waits for a free place.
+    pub fn is_waiting(&self) -> bool {
+        matches!(self.state, State::Waiting)
+    }
+
+    /// Whether it occupies one of the places of active transfers.
+    pub fn is_active(&self) -> bool {
+        matches!(self.state, State::Creating { .. } | State::Receiving(_) | State::Committing { .. })
+    }
+
+    /// Whether it only waits for the peer to acknowledge our cancel.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self.state, State::Cancelled)
+    }
+
+    /// Whether it can be forgotten.
+    pub fn is_over(&self) -> bool {
+        matches!(self.state, State::Over)
+    }
+
+    /// Whether chunks go into a file; otherwise they are thrown away.
+    pub fn has_sink(&self) -> bool {
+        matches!(self.state, State::Receiving(_))
+    }
+
+    fn enter(&mut self, state: State) {
+        let from = self.state_name();
+        self.state = state;
+        emit(Trace::State { transfer: Some(self.id), from, to: self.state_name() });
+    }
+
+    /// Our user, or the policy, wants it.
+    pub fn accept(&mut self) {
+        if self.is_undecided() {
+            self.enter(State::Waiting);
+        }
+    }
+
+    /// Takes a free place.
+    pub fn create(&mut self, now: Instant, out: &mut Out) {
+        if self.is_waiting() {
+            out.jobs.push_back(DiskJob::CreatePart { transfer: self.id, name: self.safe.clone(), size: self.size });
+            self.enter(State::Creating { since: now });
+        }
+    }
+
+    /// Does not want it, before anything was sent. `wanted`: because our user, or the policy, said so.
+    pub fn refuse(&mut self, words: &str, wanted: bool, out: &mut Out) {
+        out.frames.push_back(Frame::Refuse { id: self.id, words: Untrusted::from(words) });
+        self.fail(Untrusted::from(words), false, wanted, out);
+    }
+
+    /// Ends it without a file; the peer knows already, or cannot be told.
+    pub fn fail(&mut self, reason: Untrusted, resumable: bool, wanted: bool, out: &mut Out) {
+        if self.is_active() {
+            out.jobs.push_back(if resumable { DiskJob::KeepPart(self.id) } else { DiskJob::RemovePart(self.id) });
+        }
+        self.tell_failed(reason, resumable, wanted, out);
+        self.enter(State::Over);
+    }
+
+    fn tell_failed(&self, reason: Untrusted, resumable: bool, wanted: bool, out: &mut Out) {
+        let (id, name, direction) = (self.id, self.name.clone(), Direction::Receive);
+        out.events.push_back(Event::Failed { id, direction, name, reason, resumable, wanted });
+    }
+
+    /// Gives it up from our side. What is stored stays if it is `resumable`.
+    pub fn cancel(&mut self, reason: CancelReason, words: &str, resumable: bool, wanted: bool, out: &mut Out) {
+        match &self.state {
+            State::Cancelled | State::Over => return,
+            State::Undecided | State::Waiting => return self.refuse(words, wanted, out),
+            State::Creating { .. } | State::Receiving(_) | State::Committing { .. } => {}
+        }
+        out.jobs.push_back(if resumable { DiskJob::KeepPart(self.id) } else { DiskJob::RemovePart(self.id) });
+        let words = Untrusted::from(words);
+        out.frames.push_back(Frame::Cancel { id: self.id, reason: Some(reason), words: words.clone() });
+        self.tell_failed(words, resumable, wanted, out);
+        self.enter(State::Cancelled);
+    }
+
+    /// Whether a commit has begun: giving up is then too late.
+    pub fn is_committing(&self) -> bool {
+        matches!(self.state, State::Committing { .. })
+    }
+
+    /// A chunk of the peer begins.
+    ///
+    /// # Errors
+    /// [`ProtocolError`] when it has no place in this state, does not lie where the next one has to, or goes beyond
+    /// the offered size.
+    pub fn handle_chunk(&mut self, span: Span) -> Result<(), ProtocolError> {
+        match &self.state {
+            State::Cancelled => Ok(()),
+            State::Receiving(receiving) if receiving.end.is_none() => {
+                let transfer = self.id;
+                if span.offset != receiving.stored {
+                    return Err(ProtocolError::Offset { transfer, expected: receiving.stored, got: span.offset });
+                }
+                match (span.offset.checked_add(span.len), self.size) {
+                    (Some(end), Some(offered)) if end > offered => Err(ProtocolError::TooMuch { transfer, offered }),
+                    (None, _) => Err(ProtocolError::TooMuch { transfer, offered: u64::MAX }),
+                    _ => Ok(()),
+                }
+            }
+            _ => Err(self.unexpected(Kind::Chunk)),
+        }
+    }
+
+    fn unexpected(&self, kind: Kind) -> ProtocolError {
+        ProtocolError::Unexpected { frame: kind.name(), state: self.state_name() }
+    }
+
+    /// `n` more bytes stand in the part file.
+    pub fn stored(&mut self, n: u64, out: &mut Out) {
+        if let State::Receiving(receiving) = &mut self.state {
+            receiving.stored += n;
+            self.advance(out);
+        }
+    }
+
+    /// A frame of the peer about this file.
+    ///
+    /// # Errors
+    /// [`ProtocolError`] when it has no place in this state, or breaks a bound.
+    pub fn handle_frame(&mut self, frame: Frame, out: &mut Out) -> Result<(), ProtocolError> {
+        match (&mut self.state, frame) {
+            (State::Receiving(receiving), Frame::Digests { first, values, .. }) => {
+                receiving.handle_digests(first, &values)?;
+                self.compare(out);
+            }
+            (State::Receiving(receiving), Frame::End { size, root, .. }) if receiving.end.is_none() => {
+                if size != receiving.stored {
+                    return Err(ProtocolError::Malformed { frame: "END", what: "not where the chunks ended" });
+                }
+                if let Some(offered) = self.size.filter(|offered| *offered != size) {
+                    let words = format!("it ended after {size} of the {offered} bytes that were offered");
+                    self.cancel(CancelReason::Mismatch, &words, false, false, out);
+                    return Ok(());
+                }
+                receiving.end = Some((size, root));
+                self.size = Some(size);
+                self.advance(out);
+                self.compare(out);
+            }
+            (State::Cancelled, Frame::Digests { .. } | Frame::End { .. })
+            | (State::Committing { .. }, Frame::Cancel { .. }) => {}
+            (State::Cancelled, Frame::Cancelled { .. }) => self.enter(State::Over),
+            (State::Cancelled, Frame::Cancel { .. }) => {
+                out.frames.push_back(Frame::Cancelled { id: self.id });
+                self.enter(State::Over);
+            }
+            (
+                State::Undecided | State::Waiting | State::Creating { .. } | State::Receiving(_),
+                Frame::Cancel { words, reason, .. },
+            ) => {
+                out.frames.push_back(Frame::Cancelled { id: self.id });
+                // What was stored is right as far as it goes when the sender merely stopped.
+                let resumable = matches!(reason, Some(CancelReason::Leaving)) && self.is_verified_somewhere();
+                self.fail(words, resumable, false, out);
+            }
+            (_, frame) => return Err(self.unexpected(frame.kind())),
+        }
+        Ok(())
+    }
+
+    /// Whether at least one block is known to be right, so that going on from it makes sense.
+    pub fn is_verified_somewhere(&self) -> bool {
+        matches!(&self.state, State::Receiving(receiving) if receiving.tree.blocks() > 0)
+    }
+
+    /// Asks for hashes of what is stored.
+    fn advance(&mut self, out: &mut Out) {
+        let State::Receiving(receiving) = &mut self.state else { return };
+        let total = receiving.end.map(|(size, _)| size).or(self.size);
+        while receiving.asked < receiving.tree.blocks() + HASHING
+            && let Some(block) = next_block(receiving.asked, receiving.stored, total)
+        {
+            receiving.asked += 1;
+            out.jobs.push_back(DiskJob::HashPart(self.id, block));
+        }
+    }
+
+    /// Compares what both sides have, and begins the commit once all of it is equal.
+    fn compare(&mut self, out: &mut Out) {
+        let State::Receiving(receiving) = &mut self.state else { return };
+        while let (Some(ours), Some(theirs)) = (receiving.ours.get(&receiving.tree.blocks()), receiving.theirs.front())
+        {
+            if ours.chaining != *theirs {
+                let words = format!(
+                    "the bytes that arrived differ from those that were sent, near {}",
+                    receiving.tree.blocks() * BLOCK
+                );
+                self.cancel(CancelReason::Mismatch, &words, false, false, out);
+                return;
+            }
+            receiving.tree.push(ours);
+            receiving.ours.pop_first();
+            receiving.theirs.pop_front();
+        }
+        if let Some((size, root)) = receiving.end
+            && receiving.tree.blocks() == super::digest::block_count(size)
+        {
+            self.finish(size, root, out);
+            return;
+        }
+        self.advance(out);
+    }
+
+    fn finish(&mut self, size: u64, root: [u8; 32], out: &mut Out) {
+        let State::Receiving(receiving) = &self.state else { return };
+        let since = receiving.since;
+        match Verified::check(&receiving.tree, size, root) {
+            Some(verified) => {
+                let (commit, job) = Commit::begin(self.id, verified, self.sync);
+                out.jobs.push_back(job);
+                out.frames.push_back(Frame::Progress { id: self.id, stored: size, verified: size });
+                self.enter(State::Committing { commit, size, since });
+            }
+            None => self.cancel(CancelReason::Mismatch, "the digest of the whole differs", false, false, out),
+        }
+    }
+
+    /// What a disk job of this file led to.
+    pub fn handle_answer(&mut self, now: Instant, answer: DiskAnswer, out: &mut Out) {
+        match (std::mem::replace(&mut self.state, State::Over), answer) {
+            (State::Creating { since }, DiskAnswer::PartCreated(_, Ok(()))) => {
+                out.frames.push_back(Frame::Accept { id: self.id, from: 0 });
+                self.state = State::Creating { since };
+                self.enter(State::Receiving(Receiving {
+                    stored: 0,
+                    reported: (0, 0, now),
+                    asked: 0,
+                    ours: BTreeMap::new(),
+                    theirs: VecDeque::new(),
+                    tree: DigestTree::default(),
+                    end: None,
+                    since,
+                }));
+            }
+            (State::Creating { .. }, DiskAnswer::PartCreated(_, Err(error))) => {
+                self.refuse(&error.words, false, out);
+            }
+            (State::Receiving(mut receiving), DiskAnswer::PartHashed(_, block, Ok(value))) => {
+                receiving.ours.insert(block.index, value);
+                self.state = State::Receiving(receiving);
+                self.compare(out);
+            }
+            (state @ State::Receiving(_), DiskAnswer::PartHashed(_, _, Err(error))) => {
+                self.state = state;
+                self.sink_failed(&error, out);
+            }
+            (State::Committing { commit, size, since }, answer) => match commit.answered(answer) {
+                Ok(Next::Job(commit, job)) => {
+                    out.jobs.push_back(job);
+                    self.state = State::Committing { commit, size, since };
+                }
+                Ok(Next::Done { saved, verified }) => {
+                    out.jobs.push_back(DiskJob::KeepPart(self.id)); // it has its name: only the descriptor is left
+                    out.frames.push_back(Frame::Committed { id: self.id });
+                    let (id, name) = (self.id, self.name.clone());
+                    let elapsed = now.saturating_duration_since(since);
+                    let Verified { size: bytes, root } = verified;
+                    out.events.push_back(Event::Received { id, name, saved, bytes, elapsed, root });
+                    emit(Trace::State { transfer: Some(id), from: "Committing", to: "Over" });
+                }
+                Err(error) => {
+                    let words = Untrusted::from(error.words.as_str());
+                    out.jobs.push_back(DiskJob::RemovePart(self.id));
+                    let reason = Some(CancelReason::DiskFailed);
+                    out.frames.push_back(Frame::Cancel { id: self.id, reason, words: words.clone() });
+                    self.tell_failed(words, false, false, out);
+                    self.state = State::Cancelled;
+                }
+            },
+            // The file was given up while the helper worked.
+            (state, _) => self.state = state,
+        }
+    }
+
+    /// The part file cannot take, or give back, its bytes.
+    pub fn sink_failed(&mut self, error: &DiskError, out: &mut Out) {
+        let resumable = error.resumable && self.is_verified_somewhere();
+        self.cancel(CancelReason::DiskFailed, &error.words, resumable, false, out);
+    }
+
+    /// When progress has to be reported even if little happens; `None` when there is no news.
+    pub fn report_due(&self) -> Option<Instant> {
+        let State::Receiving(receiving) = &self.state else { return None };
+        let (stored, verified, when) = receiving.reported;
+        let news = (receiving.stored, receiving.verified()) != (stored, verified);
+        let much = receiving.stored - stored >= REPORT_BYTES;
+        news.then_some(if much { when } else { when + REPORT_AFTER })
+    }
+
+    /// Reports progress if it is due.
+    pub fn report(&mut self, now: Instant, out: &mut Out) {
+        if self.report_due().is_none_or(|due| due > now) {
+            return;
+        }
+        if let State::Receiving(receiving) = &mut self.state {
+            let (stored, verified) = (receiving.stored, receiving.verified());
+            receiving.reported = (stored, verified, now);
+            out.frames.push_back(Frame::Progress { id: self.id, stored, verified });
+        }
+    }
+
+    /// How far it is.
+    pub fn progress(&self, now: Instant) -> Progress {
+        let (state, bytes, verified, since) = match &self.state {
+            State::Undecided => ("waiting for an answer", 0, 0, None),
+            State::Waiting => ("queued", 0, 0, None),
+            State::Creating { since } => ("starting", 0, 0, Some(*since)),
+            State::Receiving(receiving) => ("receiving", receiving.stored, receiving.verified(), Some(receiving.since)),
+            State::Committing { commit, size, since } => (commit.state_name(), *size, *size, Some(*since)),
+            State::Cancelled | State::Over => ("cancelled", 0, 0, None),
+        };
+        Progress {
+            id: self.id,
+            direction: Direction::Receive,
+            name: self.name.clone(),
+            bytes,
+            verified,
+            size: self.size,
+            state,
+            elapsed: since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since)),
+        }
+    }
+
+    /// Kinds of frames that speak of a file of the peer's.
+    pub fn concerns(kind: Kind) -> bool {
+        matches!(kind, Kind::Offer | Kind::Chunk | Kind::Digests | Kind::End)
+    }
+}
+
+impl Receiving {
+    /// Bytes that both sides have the same digest of.
+    fn verified(&self) -> u64 {
+        (self.tree.blocks() * BLOCK).min(self.stored)
+    }
+
+    fn handle_digests(&mut self, first: u64, values: &[[u8; 32]]) -> Result<(), ProtocolError> {
+        let expected = self.tree.blocks() + self.theirs.len() as u64;
+        if first != expected {
+            return Err(ProtocolError::Sequence { expected, got: first });
+        }
+        // A block is hashed after it was sent, so its value comes behind its bytes, save for the block being sent.
+        let sent = self.stored.div_ceil(BLOCK);
+        if first + values.len() as u64 > sent || self.theirs.len() + values.len() > EARLY_VALUES {
+            return Err(ProtocolError::Window { what: "digests" });
+        }
+        self.theirs.extend(values);
+        Ok(())
+    }
+}

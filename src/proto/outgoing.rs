@@ -1,0 +1,404 @@
+//! A file of ours, from the offer to the peer's "committed".
+//!
+//! Owns: the sender's states, its windows and the pace of hashing. Must not know: the bytes, the link, other files.
+//!
+//! ```text
+//!  Queued --OFFER--> Offered --ACCEPT--> Accepted --a free place--> Opening --opened--> Sending
+//!                       |                                              |                   |  chunks, digests
+//!                       `--REFUSE--> over                              |                   v
+//!                                                                      |        all sent and hashed: Checking
+//!                                                                      |                   |  source unchanged: END
+//!     any but Queued --CANCEL of ours--> Cancelled --CANCELLED--> over |                   v
+//!     any            --CANCEL of theirs, CANCELLED of ours-------> over|                 Ended --COMMITTED--> over
+//! ```
+//!
+//! A cancelled transfer stays in the table until the peer has acknowledged it, so that what was under way meanwhile
+//! is understood. If COMMITTED crosses our CANCEL, the file is there, and that is what our user is told.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use super::digest::{DigestTree, block_count, next_block};
+use super::disk::{Block, BlockValue, DiskAnswer, DiskError, DiskJob};
+use super::error::ProtocolError;
+use super::event::{Direction, Event, Progress};
+use super::frame::{CancelReason, Frame, Kind, MAX_DIGESTS};
+use super::text::Untrusted;
+use super::trace::{Trace, emit};
+use super::transfers::Out;
+use super::{Span, TransferId};
+
+/// How far a file may be sent beyond what the peer has stored, in bytes. What a lost link can cost.
+pub const WINDOW_STORED: u64 = 8 << 20;
+/// How far a file may be sent beyond what is verified, in bytes. Bounds how far either side's hashing may lag.
+pub const WINDOW_VERIFIED: u64 = 32 << 20;
+/// Blocks of one file being hashed at once.
+pub const HASHING: u64 = 4;
+
+#[derive(Debug)]
+struct Sending {
+    /// Bytes handed to the channel.
+    sent: u64,
+    /// Bytes that can be sent now: the size, or what a stream has brought so far.
+    available: u64,
+    stored: u64,
+    verified: u64,
+    /// Blocks given to the helpers.
+    asked: u64,
+    /// Values that came back before an earlier one.
+    early: BTreeMap<u64, BlockValue>,
+    tree: DigestTree,
+    since: Instant,
+}
+
+#[derive(Debug)]
+enum State {
+    Queued,
+    Offered,
+    Accepted { from: u64, since: Instant },
+    Opening { from: u64, since: Instant },
+    Sending(Sending),
+    Checking(Sending),
+    Ended { size: u64, root: [u8; 32], since: Instant },
+    Cancelled { words: Untrusted, wanted: bool, known: Option<(u64, [u8; 32], Instant)> },
+    Over,
+}
+
+/// One file that we send.
+#[derive(Debug)]
+pub struct Outgoing {
+    id: TransferId,
+    name: Untrusted,
+    /// `None` while a stream goes on.
+    size: Option<u64>,
+    /// Bytes that a stream has brought so far.
+    streamed: u64,
+    state: State,
+}
+
+impl Outgoing {
+    /// A file to be offered; `size` is `None` for a stream.
+    pub fn new(id: TransferId, name: &str, size: Option<u64>) -> Self {
+        Self { id, name: Untrusted::from(name), size, streamed: 0, state: State::Queued }
+    }
+
+    /// Its number.
+    pub fn id(&self) -> TransferId {
+        self.id
+    }
+
+    /// The name of its state, as in this page's drawing.
+    pub fn state_name(&self) -> &'static str {
+        match &self.state {
+            State::Queued => "Queued",
+            State::Offered => "Offered",
+            State::Accepted { .. } => "Accepted",
+            State::Opening { .. } => "Opening",
+            State::Sending(_) => "Sending",
+            State::Checking(_) => "Checking",
+            State::Ended { .. } => "Ended",
+            State::Cancelled { .. } => "Cancelled",
+            State::Over => "Over",
+        }
+    }
+
+    /// Whether it has not been offered yet.
+    pub fn is_queued(&self) -> bool {
+        matches!(self.state, State::Queued)
+    }
+
+    /// Whether the peer has taken it and it waits for a free place.
+    pub fn is_accepted(&self) -> bool {
+        matches!(self.state, State::Accepted { .. })
+    }
+
+    /// Whether it occupies one of the places of active transfers.
+    pub fn is_active(&self) -> bool {
+        matches!(self.state, State::Opening { .. } | State::Sending(_) | State::Checking(_) | State::Ended { .. })
+    }
+
+    /// Whether it only waits for the peer to acknowledge our cancel.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self.state, State::Cancelled { .. })
+    }
+
+    /// Whether it can be forgotten.
+    pub fn is_over(&self) -> bool {
+        matches!(self.state, State::Over)
+    }
+
+    /// Whether its bytes still come from the source; otherwise a chunk under way is filled up with zeros.
+    pub fn has_source(&self) -> bool {
+        matches!(self.state, State::Sending(_))
+    }
+
+    fn enter(&mut self, state: State) {
+        let from = self.state_name();
+        self.state = state;
+        emit(Trace::State { transfer: Some(self.id), from, to: self.state_name() });
+    }
+
+    /// Puts the offer on the wire.
+    pub fn offer(&mut self, out: &mut Out) {
+        out.frames.push_back(Frame::Offer { id: self.id, size: self.size, name: self.name.clone() });
+        self.enter(State::Offered);
+    }
+
+    /// Takes a free place.
+    pub fn open(&mut self, out: &mut Out) {
+        if let State::Accepted { from, since } = self.state {
+            out.jobs.push_back(DiskJob::OpenSource(self.id));
+            self.enter(State::Opening { from, since });
+        }
+    }
+
+    /// A frame of the peer about this file.
+    ///
+    /// # Errors
+    /// [`ProtocolError`] when it has no place in this state, or acknowledges what was not sent.
+    pub fn handle_frame(&mut self, now: Instant, frame: Frame, out: &mut Out) -> Result<(), ProtocolError> {
+        match (&mut self.state, frame) {
+            (State::Offered, Frame::Accept { from, .. }) => {
+                if from > self.size.unwrap_or(0) {
+                    return Err(ProtocolError::Malformed { frame: "ACCEPT", what: "from behind the end" });
+                }
+                self.enter(State::Accepted { from, since: now });
+            }
+            (State::Offered, Frame::Refuse { words, .. }) => self.fail(words, false, out),
+            (State::Sending(sending) | State::Checking(sending), Frame::Progress { stored, verified, .. }) => {
+                sending.handle_progress(stored, verified)?;
+            }
+            (State::Ended { size, .. }, Frame::Progress { stored, verified, .. }) => {
+                if stored > *size || verified > *size {
+                    return Err(ProtocolError::Window { what: "progress" });
+                }
+            }
+            (State::Ended { size, root, since }, Frame::Committed { .. }) => {
+                let (size, root, since) = (*size, *root, *since);
+                self.delivered(now, size, root, since, out);
+            }
+            (State::Cancelled { known: Some((size, root, since)), .. }, Frame::Committed { .. }) => {
+                let (size, root, since) = (*size, *root, *since);
+                self.delivered(now, size, root, since, out);
+            }
+            (State::Cancelled { .. }, Frame::Accept { .. } | Frame::Refuse { .. } | Frame::Progress { .. }) => {}
+            (State::Cancelled { words, wanted, .. }, Frame::Cancelled { .. }) => {
+                let (words, wanted) = (words.clone(), *wanted);
+                self.fail(words, wanted, out);
+            }
+            (State::Cancelled { words, wanted, .. }, Frame::Cancel { .. }) => {
+                let (words, wanted) = (words.clone(), *wanted);
+                out.frames.push_back(Frame::Cancelled { id: self.id });
+                self.fail(words, wanted, out);
+            }
+            (State::Queued | State::Over, frame) => return Err(self.unexpected(&frame)),
+            (_, Frame::Cancel { words, .. }) => {
+                out.frames.push_back(Frame::Cancelled { id: self.id });
+                self.fail(words, false, out);
+            }
+            (_, frame) => return Err(self.unexpected(&frame)),
+        }
+        Ok(())
+    }
+
+    fn unexpected(&self, frame: &Frame) -> ProtocolError {
+        ProtocolError::Unexpected { frame: frame.kind().name(), state: self.state_name() }
+    }
+
+    fn delivered(&mut self, now: Instant, bytes: u64, root: [u8; 32], since: Instant, out: &mut Out) {
+        out.jobs.push_back(DiskJob::CloseSource(self.id));
+        let elapsed = now.saturating_duration_since(since);
+        out.events.push_back(Event::Sent { id: self.id, name: self.name.clone(), bytes, elapsed, root });
+        self.enter(State::Over);
+    }
+
+    /// Ends it without a file; the peer knows already, or was never told.
+    pub fn fail(&mut self, reason: Untrusted, wanted: bool, out: &mut Out) {
+        out.jobs.push_back(DiskJob::CloseSource(self.id));
+        out.events.push_back(Event::Failed {
+            id: self.id,
+            direction: Direction::Send,
+            name: self.name.clone(),
+            reason,
+            resumable: false,
+            wanted,
+        });
+        self.enter(State::Over);
+    }
+
+    /// Gives it up from our side. `wanted`: because our user said so.
+    pub fn cancel(&mut self, reason: CancelReason, words: &str, wanted: bool, out: &mut Out) {
+        let known = match &self.state {
+            State::Cancelled { .. } | State::Over => return,
+            State::Queued => return self.fail(Untrusted::from(words), wanted, out),
+            State::Ended { size, root, since } => Some((*size, *root, *since)),
+            _ => None,
+        };
+        let words = Untrusted::from(words);
+        out.frames.push_back(Frame::Cancel { id: self.id, reason: Some(reason), words: words.clone() });
+        self.enter(State::Cancelled { words, wanted, known });
+    }
+
+    /// The conversation ends before it could: whatever it was doing, there will be no answer.
+    pub fn abandon(&mut self, words: &str, out: &mut Out) {
+        match &self.state {
+            State::Cancelled { words, wanted, .. } => {
+                let (words, wanted) = (words.clone(), *wanted);
+                self.fail(words, wanted, out);
+            }
+            _ => self.fail(Untrusted::from(words), false, out),
+        }
+    }
+
+    /// The next chunk of at most `limit` bytes, if the windows and the source allow one.
+    pub fn next_chunk(&self, limit: u64) -> Option<Span> {
+        let State::Sending(sending) = &self.state else { return None };
+        let room = sending.room();
+        let left = sending.available - sending.sent;
+        // A window that opens by a few bytes is not worth a frame.
+        let len = left.min(limit);
+        (len > 0 && room >= len).then_some(Span { transfer: self.id, offset: sending.sent, len })
+    }
+
+    /// `n` bytes of a chunk were accepted by the channel.
+    pub fn sent(&mut self, n: u64, out: &mut Out) {
+        if let State::Sending(sending) = &mut self.state {
+            sending.sent += n;
+            self.advance(out);
+        }
+    }
+
+    /// A stream has brought `available` bytes by now; `ended`: it will bring no more.
+    pub fn stream_grew(&mut self, available: u64, ended: bool, out: &mut Out) {
+        self.streamed = available;
+        if ended {
+            self.size = Some(available);
+        }
+        if let State::Sending(sending) = &mut self.state {
+            sending.available = available;
+            self.advance(out);
+        }
+    }
+
+    /// Asks for hashes of what was sent, and ends the file once everything is sent and hashed.
+    fn advance(&mut self, out: &mut Out) {
+        let State::Sending(sending) = &mut self.state else { return };
+        while sending.asked < sending.tree.blocks() + HASHING
+            && let Some(block) = next_block(sending.asked, sending.sent, self.size)
+        {
+            sending.asked += 1;
+            out.jobs.push_back(DiskJob::HashSource(self.id, block));
+        }
+        let Some(size) = self.size else { return };
+        if sending.sent == size && sending.tree.blocks() == block_count(size) {
+            out.jobs.push_back(DiskJob::CheckSource(self.id));
+            if let State::Sending(sending) = std::mem::replace(&mut self.state, State::Over) {
+                self.state = State::Checking(sending);
+            }
+            emit(Trace::State { transfer: Some(self.id), from: "Sending", to: "Checking" });
+        }
+    }
+
+    fn hashed(&mut self, block: Block, value: BlockValue, out: &mut Out) {
+        let State::Sending(sending) = &mut self.state else { return };
+        sending.early.insert(block.index, value);
+        let first = sending.tree.blocks();
+        let mut values = Vec::new();
+        while values.len() < MAX_DIGESTS
+            && let Some(value) = sending.early.remove(&sending.tree.blocks())
+        {
+            sending.tree.push(&value);
+            values.push(value.chaining);
+        }
+        if !values.is_empty() {
+            out.frames.push_back(Frame::Digests { id: self.id, first, values });
+        }
+        self.advance(out);
+    }
+
+    /// What a disk job of this file led to.
+    pub fn handle_answer(&mut self, answer: DiskAnswer, out: &mut Out) {
+        match (&self.state, answer) {
+            (State::Opening { from, since }, DiskAnswer::SourceOpened(_, Ok(()))) => {
+                let (from, since, available) = (*from, *since, self.size.unwrap_or(self.streamed));
+                self.enter(State::Sending(Sending {
+                    // What the receiver has from an earlier try is hashed again here, but not sent again.
+                    sent: from,
+                    available,
+                    stored: from,
+                    verified: from,
+                    asked: 0,
+                    early: BTreeMap::new(),
+                    tree: DigestTree::default(),
+                    since,
+                }));
+                self.advance(out);
+            }
+            (State::Opening { .. }, DiskAnswer::SourceOpened(_, Err(error))) => {
+                self.cancel(CancelReason::SourceFailed, &error.words, false, out);
+            }
+            (State::Sending(_), DiskAnswer::SourceHashed(_, block, Ok(value))) => self.hashed(block, value, out),
+            (State::Sending(_), DiskAnswer::SourceHashed(_, _, Err(error))) => self.source_failed(&error, out),
+            (State::Checking(sending), DiskAnswer::SourceChecked(_, Ok(()))) => {
+                let (size, root, since) = (sending.sent, sending.tree.root(), sending.since);
+                out.frames.push_back(Frame::End { id: self.id, size, root });
+                self.enter(State::Ended { size, root, since });
+            }
+            (State::Checking(_), DiskAnswer::SourceChecked(_, Err(error))) => {
+                self.cancel(CancelReason::SourceChanged, &error.words, false, out);
+            }
+            // The file was given up while the helper worked.
+            _ => {}
+        }
+    }
+
+    /// The source cannot be read any more, or is shorter than it was.
+    pub fn source_failed(&mut self, error: &DiskError, out: &mut Out) {
+        self.cancel(CancelReason::SourceFailed, &error.words, false, out);
+    }
+
+    /// How far it is.
+    pub fn progress(&self, now: Instant) -> Progress {
+        let (state, bytes, verified, since) = match &self.state {
+            State::Queued => ("queued", 0, 0, None),
+            State::Offered => ("offered", 0, 0, None),
+            State::Accepted { since, .. } | State::Opening { since, .. } => ("starting", 0, 0, Some(*since)),
+            State::Sending(sending) => ("sending", sending.stored, sending.verified, Some(sending.since)),
+            State::Checking(sending) => ("checking", sending.stored, sending.verified, Some(sending.since)),
+            State::Ended { size, since, .. } => ("verifying", *size, *size, Some(*since)),
+            State::Cancelled { .. } | State::Over => ("cancelled", 0, 0, None),
+        };
+        Progress {
+            id: self.id,
+            direction: Direction::Send,
+            name: self.name.clone(),
+            bytes,
+            verified,
+            size: self.size,
+            state,
+            elapsed: since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since)),
+        }
+    }
+
+    /// Kinds of frames that speak of a file of ours.
+    pub fn concerns(kind: Kind) -> bool {
+        matches!(kind, Kind::Accept | Kind::Refuse | Kind::Progress | Kind::Committed)
+    }
+}
+
+impl Sending {
+    /// Bytes that the windows still allow.
+    fn room(&self) -> u64 {
+        let stored = self.stored + WINDOW_STORED;
+        let verified = self.verified + WINDOW_VERIFIED;
+        stored.min(verified).saturating_sub(self.sent)
+    }
+
+    fn handle_progress(&mut self, stored: u64, verified: u64) -> Result<(), ProtocolError> {
+        if stored > self.sent || verified > stored || stored < self.stored || verified < self.verified {
+            return Err(ProtocolError::Window { what: "progress" });
+        }
+        (self.stored, self.verified) = (stored, verified);
+        Ok(())
+    }
+}

@@ -1,0 +1,725 @@
+//! One conversation with one peer.
+//!
+//! Owns: the order of what is sent, texts, files, keep-alive and leaving. Must not know: sockets, files, clocks.
+//!
+//! A session never blocks and never waits. Its methods are of four kinds: getters; `handle_*` and their like, by which
+//! the world tells it something; commands, by which its user does; and `poll_*`, which tell what it wants next. All of
+//! them are legal in any order. Nothing that a peer does makes it panic: an error of type [`ProtocolError`] ends it.
+//!
+//! ```text
+//!            leave(), or BYE of theirs and then leave()              both BYEs, all acknowledged, all files over
+//!   Talking ---------------------------------------------> Leaving -----------------------------------> Finished
+//!      |                                                      | time is up: BYE, files given up             ^
+//!      |                                                      `--> Cut ------ all sent ---------------------'
+//!      `-- link lost, protocol error --> Finished (files and texts that were under way are told)
+//! ```
+//!
+//! BYE says "nothing new will come": it stands behind the last text and the last offer. What was begun is finished.
+
+use std::time::{Duration, Instant};
+
+use super::decoder::{Decoded, Decoder};
+use super::disk::{DiskAnswer, DiskError, DiskJob};
+use super::error::{CommandError, ProtocolError};
+use super::event::{Event, LeaveReason, Progress};
+use super::frame::Frame;
+use super::outbox::{Outbox, Transmit};
+use super::talk::{Hearing, Saying};
+use super::trace::{Trace, emit};
+use super::transfers::{Out, Policy, Transfers};
+use super::{LinkId, Span, TransferId};
+
+/// Something is pending and nothing was heard for so long: ask.
+pub const PING_AFTER: Duration = Duration::from_secs(5);
+/// Nothing was heard for so long: say so.
+pub const SILENT_AFTER: Duration = Duration::from_secs(10);
+/// Leaving waits so long for a reader who reads nothing, with only texts pending.
+pub const LEAVE_TEXTS: Duration = Duration::from_secs(5);
+/// Leaving waits so long for a transfer that does not move; a slow disk may take this long to sync.
+pub const LEAVE_FILES: Duration = Duration::from_secs(60);
+/// Encoded texts and control frames in one batch, in bytes. What they can delay a chunk by.
+const BATCH: usize = 64 * 1024;
+/// Frames that wait for a link, at most. An honest peer's windows end far below; beyond it a peer asks without reading.
+const MAX_FRAMES: usize = 4096;
+/// Events that wait for our user, at most. See [`Transfers::fill_places`] for what stops an honest peer before.
+const MAX_EVENTS: usize = 4096;
+
+/// What is decided when a session begins.
+#[derive(Clone, Copy, Debug)]
+pub struct Setup {
+    /// Whether we assigned the session; decides the parity of our transfers' numbers.
+    pub lead: bool,
+    /// What becomes of offers.
+    pub policy: Policy,
+    /// Whether a file counts as delivered only when it is on the disk.
+    pub sync: bool,
+    /// Bytes a second for files that we send.
+    pub limit: Option<u64>,
+    /// How long a peer that does not answer is waited for.
+    pub linger: Duration,
+}
+
+/// What the session expects on a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Receive {
+    /// Frames; at most so many bytes can come before something has to be decided.
+    Bytes {
+        /// See above.
+        at_most: usize,
+    },
+    /// Bytes of a file, to be put there and reported by [`Session::stored`].
+    File(Span),
+    /// Bytes to be thrown away and reported by [`Session::stored`].
+    Discard {
+        /// How many.
+        len: u64,
+    },
+    /// Nothing more.
+    Paused,
+}
+
+/// How a session ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Both said goodbye.
+    Left,
+    /// We left before everything was through.
+    Cut,
+    /// The peer said goodbye, and left before everything was through.
+    PeerCut,
+    /// The link was lost.
+    Lost(String),
+    /// The peer broke a rule.
+    Broken(ProtocolError),
+}
+
+/// What may be the next thing to happen by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deadline {
+    /// Progress is reported.
+    Report,
+    /// The rate limit lets a chunk go.
+    Limit,
+    /// The peer is asked whether it is there.
+    Ping,
+    /// The peer's silence is told.
+    Silence,
+    /// The peer's silence has lasted too long.
+    Linger,
+    /// Leaving has waited too long.
+    Leave,
+}
+
+impl Deadline {
+    /// Its name in traces.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Report => "report",
+            Self::Limit => "limit",
+            Self::Ping => "ping",
+            Self::Silence => "silence",
+            Self::Linger => "linger",
+            Self::Leave => "leave",
+        }
+    }
+}
+
+#[derive(Debug)]
+enum Phase {
+    Talking,
+    Leaving { reason: LeaveReason, said: bool, moved: Instant, latest: Option<Instant> },
+    Cut { reason: LeaveReason, said: bool },
+    Finished(Ended),
+}
+
+impl Phase {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Talking => "Talking",
+            Self::Leaving { .. } => "Leaving",
+            Self::Cut { .. } => "Cut",
+            Self::Finished(_) => "Finished",
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Link {
+    id: LinkId,
+    decoder: Decoder,
+    outbox: Outbox,
+}
+
+/// How the peer answers.
+#[derive(Debug)]
+struct Alive {
+    heard: Instant,
+    token: u64,
+    asked: Option<Instant>,
+    round_trip: Option<Duration>,
+    told_silent: bool,
+    pong: Option<u64>,
+}
+
+/// One conversation.
+#[derive(Debug)]
+pub struct Session {
+    setup: Setup,
+    link: Option<Link>,
+    saying: Saying,
+    hearing: Hearing,
+    transfers: Transfers,
+    out: Out,
+    alive: Alive,
+    phase: Phase,
+    peer_bye: Option<LeaveReason>,
+    /// The last moment that we were told.
+    now: Instant,
+}
+
+impl Session {
+    /// A conversation whose link is through the gate.
+    pub fn new(setup: Setup, link: LinkId, now: Instant) -> Self {
+        let mut session = Self {
+            setup,
+            link: Some(Link { id: link, decoder: Decoder::default(), outbox: Outbox::new(link) }),
+            saying: Saying::default(),
+            hearing: Hearing::default(),
+            transfers: Transfers::new(setup.lead, setup.policy, setup.sync, setup.limit, now),
+            out: Out::default(),
+            alive: Alive { heard: now, token: 0, asked: None, round_trip: None, told_silent: false, pong: None },
+            phase: Phase::Talking,
+            peer_bye: None,
+            now,
+        };
+        // The first question measures the round trip; later ones are only asked when the peer is silent.
+        session.ping();
+        session
+    }
+
+    // ---- getters
+
+    /// How it ended, once it has.
+    pub fn ended(&self) -> Option<&Ended> {
+        match &self.phase {
+            Phase::Finished(ended) => Some(ended),
+            _ => None,
+        }
+    }
+
+    /// Whether the peer has said that nothing new will come from it.
+    pub fn peer_is_leaving(&self) -> bool {
+        self.peer_bye.is_some()
+    }
+
+    /// Whether our user is leaving.
+    pub fn is_leaving(&self) -> bool {
+        !matches!(self.phase, Phase::Talking)
+    }
+
+    /// Whether another text has room. If not, the reader on the other side is slower than our user.
+    pub fn can_say(&self) -> bool {
+        self.saying.has_room()
+    }
+
+    /// Texts that were said and not read on the other side.
+    pub fn unread(&self) -> usize {
+        self.saying.unacknowledged()
+    }
+
+    /// The last measured time of a question and its answer.
+    pub fn round_trip(&self) -> Option<Duration> {
+        self.alive.round_trip
+    }
+
+    /// Every transfer that is not over.
+    pub fn progress(&self) -> Vec<Progress> {
+        self.transfers.progress(self.now)
+    }
+
+    /// Whether bytes of files flow.
+    pub fn is_moving(&self) -> bool {
+        self.transfers.is_moving()
+    }
+
+    /// The state of the session, or of a transfer, for tables and tests.
+    pub fn state_name(&self, transfer: Option<TransferId>) -> Option<&'static str> {
+        match transfer {
+            None => Some(self.phase.name()),
+            Some(id) => self.transfers.state_name(id),
+        }
+    }
+
+    // ---- commands
+
+    /// Says a text; its number.
+    ///
+    /// # Errors
+    /// [`CommandError`] when the window is full, the text too long, or the conversation ending.
+    pub fn say(&mut self, now: Instant, text: &str) -> Result<u64, CommandError> {
+        self.may_begin()?;
+        self.clock(now);
+        self.saying.say(text)
+    }
+
+    /// Offers a file. `size` is `None` for a stream, of which [`stream_grew`](Self::stream_grew) tells.
+    ///
+    /// # Errors
+    /// [`CommandError`] when too many are queued or the conversation is ending.
+    pub fn offer(&mut self, now: Instant, name: &str, size: Option<u64>) -> Result<TransferId, CommandError> {
+        self.may_begin()?;
+        self.clock(now);
+        let id = self.transfers.queue(name, size)?;
+        self.settle();
+        Ok(id)
+    }
+
+    /// Takes an offer: the named one, or the oldest that waits.
+    ///
+    /// # Errors
+    /// [`CommandError`] when there is none.
+    pub fn accept(&mut self, now: Instant, id: Option<TransferId>) -> Result<TransferId, CommandError> {
+        self.clock(now);
+        self.transfers.accept(now, id, &mut self.out)
+    }
+
+    /// Refuses an offer: the named one, or the oldest that waits.
+    ///
+    /// # Errors
+    /// [`CommandError`] when there is none.
+    pub fn refuse(&mut self, now: Instant, id: Option<TransferId>) -> Result<TransferId, CommandError> {
+        self.clock(now);
+        self.transfers.refuse(id, &mut self.out)
+    }
+
+    /// Gives up a transfer of either side: the named one, or the latest.
+    ///
+    /// # Errors
+    /// [`CommandError`] when there is none, or it is too late.
+    pub fn cancel(&mut self, now: Instant, id: Option<TransferId>) -> Result<TransferId, CommandError> {
+        self.clock(now);
+        self.transfers.cancel(now, id, &mut self.out)
+    }
+
+    /// Finishes what was begun, says goodbye, and ends; at the latest after `limit`, if there is one.
+    pub fn leave(&mut self, now: Instant, reason: LeaveReason, limit: Option<Duration>) {
+        self.clock(now);
+        match &mut self.phase {
+            Phase::Talking => {
+                let latest = limit.map(|limit| now + limit);
+                self.enter(Phase::Leaving { reason, said: false, moved: now, latest });
+                self.transfers.refuse_undecided(now, &mut self.out);
+            }
+            Phase::Leaving { reason: first, said, latest, .. } => {
+                *latest = limit.map(|limit| now + limit).or(*latest);
+                if !*said {
+                    *first = reason;
+                }
+            }
+            Phase::Cut { .. } | Phase::Finished(_) => {}
+        }
+        self.settle();
+    }
+
+    /// Ends at once: what is not through is given up.
+    pub fn cut(&mut self, now: Instant, reason: LeaveReason) {
+        self.clock(now);
+        let said = match &self.phase {
+            Phase::Talking => false,
+            Phase::Leaving { said, .. } => *said,
+            Phase::Cut { .. } | Phase::Finished(_) => return,
+        };
+        self.transfers.abandon("we left before it was through", &mut self.out);
+        self.enter(Phase::Cut { reason, said });
+    }
+
+    fn may_begin(&self) -> Result<(), CommandError> {
+        match self.phase {
+            Phase::Talking => Ok(()),
+            _ => Err(CommandError::Leaving),
+        }
+    }
+
+    // ---- what the world tells
+
+    fn clock(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+        self.transfers.tick(now);
+        if !self.is_pending() {
+            // Silence counts from when an answer was owed.
+            self.alive.heard = self.now;
+        }
+    }
+
+    /// Whether the peer owes us something, so that its silence means something.
+    fn is_pending(&self) -> bool {
+        self.saying.unacknowledged() > 0 || !self.transfers.is_idle() || self.is_leaving()
+    }
+
+    fn enter(&mut self, phase: Phase) {
+        emit(Trace::State { transfer: None, from: self.phase.name(), to: phase.name() });
+        self.phase = phase;
+    }
+
+    /// Something went on: leaving has no reason to hurry.
+    fn moved(&mut self) {
+        if let Phase::Leaving { moved, .. } = &mut self.phase {
+            *moved = self.now;
+        }
+    }
+
+    /// Bytes came. Takes them up to the next bytes of a file and says how many; see [`poll_receive`](Self::poll_receive).
+    ///
+    /// # Errors
+    /// [`ProtocolError`] when the peer broke a rule. The session has ended then.
+    pub fn handle_bytes(&mut self, link: LinkId, now: Instant, bytes: &[u8]) -> Result<usize, ProtocolError> {
+        self.clock(now);
+        let result = self.take_frames(link, bytes);
+        if let Err(error) = &result {
+            self.end(Ended::Broken(error.clone()), "the other side broke the protocol");
+        }
+        self.settle();
+        result
+    }
+
+    fn take_frames(&mut self, link: LinkId, bytes: &[u8]) -> Result<usize, ProtocolError> {
+        let mut taken = 0;
+        while taken < bytes.len() && self.ended().is_none() {
+            let Some(current) = self.link.as_mut().filter(|current| current.id == link) else { break };
+            let offset = current.decoder.position();
+            let (n, decoded) = current.decoder.push(&bytes[taken..])?;
+            taken += n;
+            match decoded {
+                Decoded::Nothing if n == 0 => break,
+                Decoded::Nothing => {}
+                Decoded::Frame(frame) => {
+                    emit(Trace::Frame { link, way: "in", name: frame.kind().name(), offset });
+                    self.heard();
+                    self.handle_frame(frame)?;
+                }
+                Decoded::Chunk(span) => {
+                    emit(Trace::Frame { link, way: "in", name: "CHUNK", offset });
+                    self.heard();
+                    self.transfers.handle_chunk(span)?;
+                    break;
+                }
+            }
+            if self.out.frames.len() > MAX_FRAMES || self.out.events.len() > MAX_EVENTS {
+                return Err(ProtocolError::Flood);
+            }
+        }
+        Ok(taken)
+    }
+
+    fn heard(&mut self) {
+        self.alive.heard = self.now;
+        if self.alive.told_silent {
+            self.alive.told_silent = false;
+            self.out.events.push_back(Event::Answering);
+        }
+    }
+
+    fn handle_frame(&mut self, frame: Frame) -> Result<(), ProtocolError> {
+        let is_new = matches!(frame, Frame::Text { .. } | Frame::Offer { .. } | Frame::Bye { .. });
+        if is_new && self.peer_is_leaving() {
+            return Err(ProtocolError::Unexpected { frame: frame.kind().name(), state: "it had said BYE" });
+        }
+        match frame {
+            Frame::Text { seq, text } => {
+                self.hearing.handle_text(seq, text.len())?;
+                self.out.events.push_back(Event::Message { seq, text });
+            }
+            Frame::TextAck { seq } => {
+                if self.saying.handle_ack(seq)? {
+                    self.tell_delivered(seq);
+                }
+            }
+            Frame::Ping { token } => {
+                self.alive.pong = Some(token);
+                return Ok(());
+            }
+            Frame::Pong { token } => {
+                self.handle_pong(token);
+                return Ok(());
+            }
+            Frame::Bye { reason } => {
+                self.peer_bye = Some(reason);
+                self.out.events.push_back(Event::PeerLeaving { reason });
+                self.transfers.refuse_queued("the other side is leaving", &mut self.out);
+            }
+            Frame::Welcome(_) | Frame::Refused { .. } | Frame::Wait => {
+                return Err(ProtocolError::Unexpected { frame: frame.kind().name(), state: "already let in" });
+            }
+            frame => self.transfers.handle_frame(self.now, frame, &mut self.out)?,
+        }
+        self.moved();
+        Ok(())
+    }
+
+    /// One event may stand for many texts.
+    fn tell_delivered(&mut self, seq: u64) {
+        match self.out.events.back_mut() {
+            Some(Event::Delivered { seq: last }) => *last = seq,
+            _ => self.out.events.push_back(Event::Delivered { seq }),
+        }
+    }
+
+    fn handle_pong(&mut self, token: u64) {
+        if token == self.alive.token
+            && let Some(asked) = self.alive.asked.take()
+        {
+            self.alive.round_trip = Some(self.now.saturating_duration_since(asked));
+        }
+    }
+
+    /// The peer's end of the link was closed. That is a goodbye only if both have said it.
+    pub fn handle_eof(&mut self, link: LinkId, now: Instant) {
+        self.link_lost(link, now, "the connection was closed without a goodbye");
+    }
+
+    /// The link is dead; `words` say how.
+    pub fn link_lost(&mut self, link: LinkId, now: Instant, words: &str) {
+        self.clock(now);
+        if self.link.as_ref().is_none_or(|current| current.id != link) {
+            return;
+        }
+        let through = self.transfers.is_idle() && self.saying.unacknowledged() == 0;
+        let ended = match (&self.phase, self.peer_bye) {
+            (Phase::Finished(_), _) => return,
+            (Phase::Cut { .. }, _) => Ended::Cut,
+            (_, Some(_)) if through => Ended::Left,
+            (_, Some(_)) => Ended::PeerCut,
+            (_, None) => Ended::Lost(words.to_owned()),
+        };
+        let words = match &ended {
+            Ended::PeerCut => "the other side left before it was through",
+            Ended::Lost(words) => &words.clone(),
+            _ => "we left before it was through",
+        };
+        self.end(ended, words);
+    }
+
+    fn end(&mut self, ended: Ended, words: &str) {
+        self.transfers.abandon(words, &mut self.out);
+        self.link = None;
+        self.enter(Phase::Finished(ended));
+    }
+
+    /// The channel of the link accepted `n` bytes of what [`poll_transmit`](Self::poll_transmit) gave.
+    pub fn sent(&mut self, link: LinkId, now: Instant, n: u64) {
+        self.clock(now);
+        let Some(current) = self.link.as_mut().filter(|current| current.id == link) else { return };
+        if let Some(span) = current.outbox.sent(n) {
+            self.transfers.sent(span.transfer, n, &mut self.out);
+            self.moved();
+        }
+        self.settle();
+    }
+
+    /// `n` bytes of what [`poll_receive`](Self::poll_receive) gave as a file or to discard are done with.
+    pub fn stored(&mut self, link: LinkId, now: Instant, transfer: Option<TransferId>, n: u64) {
+        self.clock(now);
+        let Some(current) = self.link.as_mut().filter(|current| current.id == link) else { return };
+        current.decoder.take_body(n);
+        self.heard();
+        if let Some(id) = transfer {
+            self.transfers.stored(id, n, &mut self.out);
+            self.transfers.report(self.now, &mut self.out);
+            self.moved();
+        }
+    }
+
+    /// The part file of a transfer cannot take its bytes.
+    pub fn sink_failed(&mut self, now: Instant, transfer: TransferId, error: &DiskError) {
+        self.clock(now);
+        self.transfers.sink_failed(transfer, error, &mut self.out);
+    }
+
+    /// The source of a transfer cannot be read, or is shorter than it was.
+    pub fn source_failed(&mut self, now: Instant, transfer: TransferId, error: &DiskError) {
+        self.clock(now);
+        self.transfers.source_failed(transfer, error, &mut self.out);
+    }
+
+    /// A stream that we send has brought `available` bytes in all; `ended`: it will bring no more.
+    pub fn stream_grew(&mut self, now: Instant, transfer: TransferId, available: u64, ended: bool) {
+        self.clock(now);
+        self.transfers.stream_grew(transfer, available, ended, &mut self.out);
+    }
+
+    /// What a disk job led to.
+    pub fn job_done(&mut self, now: Instant, answer: DiskAnswer) {
+        self.clock(now);
+        self.transfers.handle_answer(now, answer, &mut self.out);
+        self.moved();
+        self.settle();
+    }
+
+    /// A moment has come that [`poll_timeout`](Self::poll_timeout) named.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.clock(now);
+        while let Some((due, deadline)) = self.poll_timeout()
+            && due <= now
+        {
+            emit(Trace::Deadline { what: deadline.name() });
+            match deadline {
+                Deadline::Report => self.transfers.report(now, &mut self.out),
+                Deadline::Ping => self.ping(),
+                Deadline::Silence => {
+                    self.alive.told_silent = true;
+                    let quiet = now.saturating_duration_since(self.alive.heard);
+                    self.out.events.push_back(Event::Silent { quiet });
+                }
+                Deadline::Linger => {
+                    let words = format!("no answer for {} s", self.setup.linger.as_secs());
+                    self.end(Ended::Lost(words.clone()), &words);
+                }
+                Deadline::Leave => {
+                    if let Phase::Leaving { reason, .. } = self.phase {
+                        self.cut(now, reason);
+                    }
+                }
+                // Moving the clock has let the chunk go already.
+                Deadline::Limit => break,
+            }
+        }
+        self.settle();
+    }
+
+    fn ping(&mut self) {
+        self.alive.token += 1;
+        self.alive.asked = Some(self.now);
+        self.out.frames.push_back(Frame::Ping { token: self.alive.token });
+    }
+
+    /// Fills free places, and ends the session when both sides are through.
+    fn settle(&mut self) {
+        self.transfers.fill_places(self.now, &mut self.out);
+        let nothing_to_send = self.link.as_ref().is_none_or(|link| link.outbox.is_empty())
+            && self.out.frames.is_empty()
+            && self.alive.pong.is_none();
+        match self.phase {
+            Phase::Leaving { said: true, .. }
+                if self.peer_is_leaving()
+                    && nothing_to_send
+                    && self.saying.unacknowledged() == 0
+                    && self.hearing.is_settled()
+                    && self.transfers.is_idle() =>
+            {
+                self.enter(Phase::Finished(Ended::Left));
+            }
+            Phase::Cut { said: true, .. } if nothing_to_send => self.enter(Phase::Finished(Ended::Cut)),
+            _ => {}
+        }
+    }
+
+    // ---- what it wants
+
+    /// What to hand to the channel of the link next. Texts and answers go before files.
+    pub fn poll_transmit(&mut self, link: LinkId) -> Option<Transmit<'_>> {
+        let current = self.link.as_mut().filter(|current| current.id == link)?;
+        if current.outbox.is_empty() {
+            current.outbox.begin_batch();
+            self.refill();
+        }
+        let transfers = &self.transfers;
+        self.link.as_ref()?.outbox.next(|span| transfers.has_source(span.transfer))
+    }
+
+    /// The next batch: answers and orders, texts, BYE behind them, then at most one chunk.
+    fn refill(&mut self) {
+        let Some(link) = &mut self.link else { return };
+        let outbox = &mut link.outbox;
+        if let Some(token) = self.alive.pong.take() {
+            outbox.push(&Frame::Pong { token });
+        }
+        if let Some(seq) = self.hearing.take_ack() {
+            outbox.push(&Frame::TextAck { seq });
+        }
+        while outbox.waiting() < BATCH
+            && let Some(frame) = self.out.frames.pop_front()
+        {
+            outbox.push(&frame);
+        }
+        if let Phase::Cut { reason, said: said @ false } = &mut self.phase {
+            outbox.push(&Frame::Bye { reason: *reason });
+            *said = true;
+        }
+        if matches!(self.phase, Phase::Cut { .. } | Phase::Finished(_)) {
+            return;
+        }
+        while outbox.waiting() < BATCH
+            && let Some((seq, text)) = self.saying.next()
+        {
+            outbox.push(&Frame::Text { seq, text: text.clone() });
+        }
+        if let Phase::Leaving { reason, said: said @ false, .. } = &mut self.phase
+            && self.saying.is_transmitted()
+            && self.out.frames.is_empty()
+            && !self.transfers.has_queued()
+        {
+            outbox.push(&Frame::Bye { reason: *reason });
+            *said = true;
+        }
+        if let Some(span) = self.transfers.next_chunk() {
+            outbox.push_chunk(span);
+        }
+    }
+
+    /// What to do with the next bytes of the link.
+    pub fn poll_receive(&self, link: LinkId) -> Receive {
+        let Some(current) = self.link.as_ref().filter(|current| current.id == link) else { return Receive::Paused };
+        if self.ended().is_some() {
+            return Receive::Paused;
+        }
+        match current.decoder.body() {
+            Some(span) if self.transfers.has_sink(span.transfer) => Receive::File(span),
+            Some(span) => Receive::Discard { len: span.len },
+            None => Receive::Bytes { at_most: current.decoder.wants() },
+        }
+    }
+
+    /// The next job for the disk.
+    pub fn poll_job(&mut self) -> Option<DiskJob> {
+        self.out.jobs.pop_front()
+    }
+
+    /// The next event for the user. A text counts as read from now on.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        let event = self.out.events.pop_front()?;
+        if let Event::Message { text, .. } = &event {
+            self.hearing.read(text.len());
+        }
+        self.settle();
+        Some(event)
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) has something to do.
+    pub fn poll_timeout(&self) -> Option<(Instant, Deadline)> {
+        if self.ended().is_some() {
+            return None;
+        }
+        let leave = match self.phase {
+            Phase::Leaving { moved, latest, .. } => {
+                let patience = if self.transfers.is_idle() { LEAVE_TEXTS } else { LEAVE_FILES };
+                Some(latest.map_or(moved + patience, |latest| latest.min(moved + patience)))
+            }
+            _ => None,
+        };
+        let quiet = |after: Duration| self.is_pending().then(|| self.alive.heard + after);
+        let ping = match self.alive.asked {
+            Some(_) => None,
+            None => quiet(PING_AFTER),
+        };
+        let silence = quiet(SILENT_AFTER).filter(|_| !self.alive.told_silent);
+        let due = [
+            (self.transfers.report_due(), Deadline::Report),
+            (self.transfers.limit_due(), Deadline::Limit),
+            (ping, Deadline::Ping),
+            (silence, Deadline::Silence),
+            (quiet(self.setup.linger), Deadline::Linger),
+            (leave, Deadline::Leave),
+        ];
+        due.into_iter().filter_map(|(due, what)| Some((due?, what))).min_by_key(|(due, _)| *due)
+    }
+}

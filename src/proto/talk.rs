@@ -1,0 +1,225 @@
+//! Texts, numbered and acknowledged, in one direction each.
+//!
+//! Owns: the windows of texts. Must not know: links, frames' places in the stream, screens.
+//!
+//! A text is numbered when it is said and kept until the peer has acknowledged that its user was handed it. What is
+//! said never exceeds what the peer must be ready to hold, so there is no queue behind the window: a full window
+//! pushes back on whoever types.
+
+use std::collections::VecDeque;
+
+use super::error::{CommandError, ProtocolError};
+use super::frame::MAX_TEXT;
+use super::text::Untrusted;
+
+/// Most texts on the way to a reader. Bounds what a peer that reads nothing makes us keep, and us it.
+pub const WINDOW_TEXTS: usize = 256;
+/// Most bytes of texts on the way to a reader.
+pub const WINDOW_BYTES: usize = 1 << 20;
+
+/// Our texts.
+#[derive(Debug, Default)]
+pub struct Saying {
+    /// Said and not acknowledged, oldest first; the last one has number `said`.
+    kept: VecDeque<Untrusted>,
+    bytes: usize,
+    said: u64,
+    transmitted: u64,
+}
+
+impl Saying {
+    /// Whether another text has room.
+    pub fn has_room(&self) -> bool {
+        self.kept.len() < WINDOW_TEXTS && self.bytes + MAX_TEXT <= WINDOW_BYTES
+    }
+
+    /// Takes a text and numbers it, from 1.
+    ///
+    /// # Errors
+    /// [`CommandError::WindowFull`] and [`CommandError::TextTooLong`].
+    pub fn say(&mut self, text: &str) -> Result<u64, CommandError> {
+        if text.len() > MAX_TEXT {
+            return Err(CommandError::TextTooLong);
+        }
+        if !self.has_room() {
+            return Err(CommandError::WindowFull);
+        }
+        self.bytes += text.len();
+        self.kept.push_back(Untrusted::from(text));
+        self.said += 1;
+        Ok(self.said)
+    }
+
+    /// The next text to put on the wire, with its number.
+    pub fn next(&mut self) -> Option<(u64, &Untrusted)> {
+        let acknowledged = self.acknowledged();
+        if self.transmitted == self.said {
+            return None;
+        }
+        self.transmitted += 1;
+        let text = &self.kept[(self.transmitted - acknowledged - 1) as usize];
+        Some((self.transmitted, text))
+    }
+
+    /// Whether everything said is on the wire.
+    pub fn is_transmitted(&self) -> bool {
+        self.transmitted == self.said
+    }
+
+    /// How many were said and not acknowledged.
+    pub fn unacknowledged(&self) -> usize {
+        self.kept.len()
+    }
+
+    fn acknowledged(&self) -> u64 {
+        self.said - self.kept.len() as u64
+    }
+
+    /// The peer's user has been handed all texts up to `seq`; whether that is news.
+    ///
+    /// # Errors
+    /// [`ProtocolError::Sequence`] for a number that was never sent, or that goes back.
+    pub fn handle_ack(&mut self, seq: u64) -> Result<bool, ProtocolError> {
+        let before = self.acknowledged();
+        if seq < before || seq > self.transmitted {
+            return Err(ProtocolError::Sequence { expected: self.transmitted, got: seq });
+        }
+        for _ in before..seq {
+            let text = self.kept.pop_front();
+            self.bytes -= text.map_or(0, |text| text.len());
+        }
+        Ok(seq > before)
+    }
+}
+
+/// The peer's texts. The texts themselves wait among the events, in the order in which things happened.
+#[derive(Debug, Default)]
+pub struct Hearing {
+    received: u64,
+    read: u64,
+    acknowledged: u64,
+    /// Bytes of what was received and not read.
+    bytes: usize,
+}
+
+impl Hearing {
+    /// A text of `len` bytes has come.
+    ///
+    /// # Errors
+    /// [`ProtocolError::Sequence`] when it is not the next one, [`ProtocolError::Window`] when there are too many.
+    pub fn handle_text(&mut self, seq: u64, len: usize) -> Result<(), ProtocolError> {
+        if seq != self.received + 1 {
+            return Err(ProtocolError::Sequence { expected: self.received + 1, got: seq });
+        }
+        if self.received - self.acknowledged >= WINDOW_TEXTS as u64 || self.bytes + len > WINDOW_BYTES {
+            return Err(ProtocolError::Window { what: "texts" });
+        }
+        self.received = seq;
+        self.bytes += len;
+        Ok(())
+    }
+
+    /// Our user has been handed the oldest text, of `len` bytes.
+    pub fn read(&mut self, len: usize) {
+        assert!(self.read < self.received, "a text was handed over that never came");
+        self.read += 1;
+        self.bytes -= len;
+    }
+
+    /// Whether everything was read and acknowledged.
+    pub fn is_settled(&self) -> bool {
+        self.acknowledged == self.received
+    }
+
+    /// What to acknowledge, once for all that was read since the last time.
+    pub fn take_ack(&mut self) -> Option<u64> {
+        let owed = self.read > self.acknowledged;
+        self.acknowledged = self.read;
+        owed.then_some(self.acknowledged)
+    }
+
+    /// Whether there is something to acknowledge.
+    pub fn owes_ack(&self) -> bool {
+        self.read > self.acknowledged
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_numbered_from_one_and_transmitted_once() {
+        let mut saying = Saying::default();
+        assert_eq!((saying.say("a"), saying.say("b")), (Ok(1), Ok(2)));
+        assert_eq!(saying.next(), Some((1, &Untrusted::from("a"))));
+        assert_eq!(saying.next(), Some((2, &Untrusted::from("b"))));
+        assert_eq!(saying.next(), None);
+    }
+
+    #[test]
+    fn a_full_window_pushes_back_until_an_acknowledgement() {
+        let mut saying = Saying::default();
+        for _ in 0..WINDOW_TEXTS {
+            saying.say("x").unwrap();
+            saying.next();
+        }
+        assert_eq!(saying.say("x"), Err(CommandError::WindowFull));
+        assert_eq!(saying.handle_ack(1), Ok(true));
+        assert_eq!(saying.say("x"), Ok(WINDOW_TEXTS as u64 + 1));
+    }
+
+    #[test]
+    fn long_texts_fill_the_window_by_their_bytes() {
+        let mut saying = Saying::default();
+        let long = "x".repeat(MAX_TEXT);
+        let said = std::iter::from_fn(|| saying.say(&long).ok()).count();
+        assert_eq!(said, WINDOW_BYTES / MAX_TEXT);
+    }
+
+    #[test]
+    fn an_acknowledgement_of_what_was_never_sent_is_an_error() {
+        let mut saying = Saying::default();
+        saying.say("a").unwrap();
+        assert_eq!(saying.handle_ack(1), Err(ProtocolError::Sequence { expected: 0, got: 1 }));
+    }
+
+    #[test]
+    fn an_acknowledgement_that_goes_back_is_an_error() {
+        let mut saying = Saying::default();
+        saying.say("a").unwrap();
+        saying.next();
+        saying.handle_ack(1).unwrap();
+        assert_eq!(saying.handle_ack(1), Ok(false));
+        assert!(saying.handle_ack(0).is_err());
+    }
+
+    #[test]
+    fn a_text_is_acknowledged_when_it_was_read_and_once() {
+        let mut hearing = Hearing::default();
+        hearing.handle_text(1, 1).unwrap();
+        hearing.handle_text(2, 1).unwrap();
+        assert_eq!(hearing.take_ack(), None);
+        hearing.read(1);
+        hearing.read(1);
+        assert_eq!(hearing.take_ack(), Some(2));
+        assert_eq!(hearing.take_ack(), None);
+        assert!(hearing.is_settled());
+    }
+
+    #[test]
+    fn a_text_out_of_turn_is_an_error() {
+        let error = Hearing::default().handle_text(2, 1);
+        assert_eq!(error, Err(ProtocolError::Sequence { expected: 1, got: 2 }));
+    }
+
+    #[test]
+    fn more_texts_than_the_window_are_an_error() {
+        let mut hearing = Hearing::default();
+        for seq in 1..=WINDOW_TEXTS as u64 {
+            hearing.handle_text(seq, 1).unwrap();
+        }
+        let error = hearing.handle_text(WINDOW_TEXTS as u64 + 1, 1);
+        assert_eq!(error, Err(ProtocolError::Window { what: "texts" }));
+    }
+}

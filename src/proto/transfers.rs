@@ -1,0 +1,503 @@
+//! All files of one conversation, both ways.
+//!
+//! Owns: their numbers, how many may be under way, whose turn it is, the rate limit.
+//! Must not know: what a file does in a state (that is [`Outgoing`] and [`Incoming`]), links, texts.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use super::disk::{DiskAnswer, DiskError, DiskJob};
+use super::error::{CommandError, ProtocolError};
+use super::event::{Event, Progress};
+use super::frame::{CancelReason, Frame, Kind};
+use super::incoming::Incoming;
+use super::name::SafeName;
+use super::outgoing::Outgoing;
+use super::text::Untrusted;
+use super::{Span, TransferId};
+
+/// Most offers of one side that are not over. Bounds what an offer costs who gets it.
+pub const MAX_OFFERS: usize = 64;
+/// Most files of one side whose bytes flow: descriptors, part files and hashing are bounded by it.
+pub const MAX_ACTIVE: usize = 8;
+/// Most files that our user can queue here. 10,000 names are about a megabyte.
+pub const MAX_QUEUED: usize = 10_000;
+/// File bytes in a chunk that shares its link with texts: what a text waits for, at most.
+pub const TALK_CHUNK: u64 = 16 * 1024;
+
+/// What becomes of offers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// They are taken.
+    Auto,
+    /// Our user is asked.
+    Ask,
+    /// They are refused.
+    Never,
+}
+
+/// What the machines want to be done.
+#[derive(Debug, Default)]
+pub struct Out {
+    /// Frames for the peer, in order.
+    pub frames: VecDeque<Frame>,
+    /// Jobs for the disk, in order.
+    pub jobs: VecDeque<DiskJob>,
+    /// Events for the user, in order.
+    pub events: VecDeque<Event>,
+}
+
+/// Events that may wait for our user before no further file begins. Each file makes at most three.
+const MAX_UNREAD: usize = 1024;
+
+/// A limit on the bytes of files that we send.
+#[derive(Debug)]
+struct Limit {
+    /// Bytes a second.
+    rate: u64,
+    /// Bytes that may go now.
+    allowance: u64,
+    /// When `allowance` was last added to.
+    counted: Instant,
+}
+
+impl Limit {
+    /// A tenth of a second's worth, and at least one chunk: short enough that the rate looks steady.
+    fn burst(&self) -> u64 {
+        (self.rate / 10).max(TALK_CHUNK)
+    }
+
+    fn tick(&mut self, now: Instant) {
+        let gained = now.saturating_duration_since(self.counted).as_secs_f64() * self.rate as f64;
+        if gained >= 1.0 {
+            self.allowance = (self.allowance + gained as u64).min(self.burst());
+            self.counted = now;
+        }
+    }
+
+    fn due(&self) -> Option<Instant> {
+        let missing = TALK_CHUNK.checked_sub(self.allowance).filter(|missing| *missing > 0)?;
+        // Rounded up, so that the allowance is there when the moment is.
+        Some(self.counted + Duration::from_secs_f64(missing as f64 / self.rate as f64) + Duration::from_millis(1))
+    }
+}
+
+/// The files of one conversation.
+#[derive(Debug)]
+pub struct Transfers {
+    /// Not offered yet, in the user's order.
+    queue: VecDeque<Outgoing>,
+    outgoing: BTreeMap<TransferId, Outgoing>,
+    incoming: BTreeMap<TransferId, Incoming>,
+    /// The number of our next file; the peer's have the other parity.
+    next_id: u64,
+    /// The highest number that the peer has offered.
+    last_offered: u64,
+    /// Who sent the last chunk.
+    last_turn: TransferId,
+    policy: Policy,
+    sync: bool,
+    limit: Option<Limit>,
+}
+
+impl Transfers {
+    /// None yet. `odd`: our files have odd numbers.
+    pub fn new(odd: bool, policy: Policy, sync: bool, limit: Option<u64>, now: Instant) -> Self {
+        Self {
+            queue: VecDeque::new(),
+            outgoing: BTreeMap::new(),
+            incoming: BTreeMap::new(),
+            next_id: if odd { 1 } else { 2 },
+            last_offered: 0,
+            last_turn: TransferId(0),
+            policy,
+            sync,
+            limit: limit.map(|rate| Limit { rate, allowance: 0, counted: now }),
+        }
+    }
+
+    fn is_ours(&self, id: TransferId) -> bool {
+        id.0 % 2 == self.next_id % 2
+    }
+
+    /// Queues a file of ours.
+    ///
+    /// # Errors
+    /// [`CommandError::TooManyQueued`].
+    pub fn queue(&mut self, name: &str, size: Option<u64>) -> Result<TransferId, CommandError> {
+        if self.queue.len() >= MAX_QUEUED {
+            return Err(CommandError::TooManyQueued);
+        }
+        let id = TransferId(self.next_id);
+        self.next_id += 2;
+        self.queue.push_back(Outgoing::new(id, name, size));
+        Ok(id)
+    }
+
+    /// Puts offers on the wire and fills free places. Called whenever something ended or came.
+    ///
+    /// While a reader of our events is far behind, nothing new begins: what a peer can make us remember is bounded.
+    pub fn fill_places(&mut self, now: Instant, out: &mut Out) {
+        if out.events.len() > MAX_UNREAD {
+            return;
+        }
+        while self.outgoing.len() < MAX_OFFERS
+            && let Some(mut file) = self.queue.pop_front()
+        {
+            file.offer(out);
+            self.outgoing.insert(file.id(), file);
+        }
+        let free = MAX_ACTIVE.saturating_sub(self.outgoing.values().filter(|file| file.is_active()).count());
+        self.outgoing.values_mut().filter(|file| file.is_accepted()).take(free).for_each(|file| file.open(out));
+        let free = MAX_ACTIVE.saturating_sub(self.incoming.values().filter(|file| file.is_active()).count());
+        self.incoming.values_mut().filter(|file| file.is_waiting()).take(free).for_each(|file| file.create(now, out));
+    }
+
+    fn forget_over(&mut self, id: TransferId) {
+        if self.outgoing.get(&id).is_some_and(Outgoing::is_over) {
+            self.outgoing.remove(&id);
+        }
+        if self.incoming.get(&id).is_some_and(Incoming::is_over) {
+            self.incoming.remove(&id);
+        }
+    }
+
+    /// A frame of the peer about a file.
+    ///
+    /// # Errors
+    /// [`ProtocolError`] when it breaks a rule.
+    pub fn handle_frame(&mut self, now: Instant, frame: Frame, out: &mut Out) -> Result<(), ProtocolError> {
+        let kind = frame.kind();
+        let id = match frame {
+            Frame::Offer { id, size, name } => return self.handle_offer(now, id, size, name, out),
+            Frame::Accept { id, .. }
+            | Frame::Refuse { id, .. }
+            | Frame::Digests { id, .. }
+            | Frame::End { id, .. }
+            | Frame::Progress { id, .. }
+            | Frame::Committed { id }
+            | Frame::Cancel { id, .. }
+            | Frame::Cancelled { id } => id,
+            _ => return Err(ProtocolError::Unexpected { frame: kind.name(), state: "talking" }),
+        };
+        let ours = self.is_ours(id);
+        if (ours && Incoming::concerns(kind)) || (!ours && Outgoing::concerns(kind)) {
+            return Err(ProtocolError::UnknownTransfer(id));
+        }
+        if let Some(file) = self.outgoing.get_mut(&id) {
+            file.handle_frame(now, frame, out)?;
+        } else if let Some(file) = self.incoming.get_mut(&id) {
+            file.handle_frame(frame, out)?;
+        } else {
+            self.handle_late(id, kind, out)?;
+        }
+        self.forget_over(id);
+        self.fill_places(now, out);
+        Ok(())
+    }
+
+    /// A cancel may cross the end of its transfer; nothing else may speak of one that is over.
+    fn handle_late(&self, id: TransferId, kind: Kind, out: &mut Out) -> Result<(), ProtocolError> {
+        let known = match self.is_ours(id) {
+            true => id.0 < self.next_id && self.queue.front().is_none_or(|first| id < first.id()),
+            false => id.0 <= self.last_offered,
+        };
+        match kind {
+            Kind::Cancel if known => out.frames.push_back(Frame::Cancelled { id }),
+            Kind::Cancelled if known => {}
+            _ => return Err(ProtocolError::UnknownTransfer(id)),
+        }
+        Ok(())
+    }
+
+    fn handle_offer(
+        &mut self,
+        now: Instant,
+        id: TransferId,
+        size: Option<u64>,
+        name: Untrusted,
+        out: &mut Out,
+    ) -> Result<(), ProtocolError> {
+        if self.is_ours(id) || id.0 <= self.last_offered {
+            return Err(ProtocolError::UnknownTransfer(id));
+        }
+        self.last_offered = id.0;
+        if self.incoming.len() >= MAX_OFFERS {
+            out.frames.push_back(Frame::Refuse { id, words: Untrusted::from("too many offers at once") });
+            return Ok(());
+        }
+        let ask = self.policy == Policy::Ask;
+        out.events.push_back(Event::Offer { id, name: name.clone(), size, ask });
+        let safe = match SafeName::check(name.as_bytes()) {
+            Ok(safe) => safe,
+            Err(error) => {
+                let words = Untrusted::from(error.to_string());
+                out.frames.push_back(Frame::Refuse { id, words: words.clone() });
+                let direction = super::event::Direction::Receive;
+                out.events.push_back(Event::Failed {
+                    id,
+                    direction,
+                    name,
+                    reason: words,
+                    resumable: false,
+                    wanted: false,
+                });
+                return Ok(());
+            }
+        };
+        let mut file = Incoming::new(id, name, safe, size, self.sync);
+        match self.policy {
+            Policy::Auto => file.accept(),
+            Policy::Ask => {}
+            Policy::Never => file.refuse("no files are taken here", true, out),
+        }
+        self.incoming.insert(id, file);
+        self.forget_over(id);
+        self.fill_places(now, out);
+        Ok(())
+    }
+
+    /// The file that `id` names; without one the only one, or the latest, that `fits`.
+    fn pick(&self, id: Option<TransferId>, fits: impl Fn(&Incoming) -> bool) -> Result<TransferId, CommandError> {
+        match id {
+            Some(id) => match self.incoming.get(&id) {
+                Some(file) if fits(file) => Ok(id),
+                Some(_) => Err(CommandError::NotUndecided(id)),
+                None => Err(CommandError::NoSuchTransfer(id)),
+            },
+            None => {
+                let found = self.incoming.iter().find(|(_, file)| fits(file));
+                found.map(|(id, _)| *id).ok_or(CommandError::NothingToAnswer)
+            }
+        }
+    }
+
+    /// Our user wants an offer: the named one, or the oldest that waits for an answer.
+    ///
+    /// # Errors
+    /// [`CommandError`] when there is none.
+    pub fn accept(&mut self, now: Instant, id: Option<TransferId>, out: &mut Out) -> Result<TransferId, CommandError> {
+        let id = self.pick(id, Incoming::is_undecided)?;
+        if let Some(file) = self.incoming.get_mut(&id) {
+            file.accept();
+        }
+        self.fill_places(now, out);
+        Ok(id)
+    }
+
+    /// Our user does not want an offer: the named one, or the oldest that waits for an answer.
+    ///
+    /// # Errors
+    /// [`CommandError`] when there is none.
+    pub fn refuse(&mut self, id: Option<TransferId>, out: &mut Out) -> Result<TransferId, CommandError> {
+        let id = self.pick(id, Incoming::is_undecided)?;
+        if let Some(file) = self.incoming.get_mut(&id) {
+            file.refuse("refused", true, out);
+        }
+        self.forget_over(id);
+        Ok(id)
+    }
+
+    /// Our user gives up a file of either side: the named one, or the one that began last.
+    ///
+    /// # Errors
+    /// [`CommandError`] when there is none, or when it can no longer be stopped.
+    pub fn cancel(&mut self, now: Instant, id: Option<TransferId>, out: &mut Out) -> Result<TransferId, CommandError> {
+        let latest = || {
+            let running = self.outgoing.iter().filter(|(_, file)| !file.is_cancelled()).map(|(id, _)| *id);
+            let coming = self.incoming.iter().filter(|(_, file)| !file.is_cancelled()).map(|(id, _)| *id);
+            self.queue.back().map(Outgoing::id).or_else(|| running.chain(coming).max())
+        };
+        let id = id.or_else(latest).ok_or(CommandError::NothingToAnswer)?;
+        if let Some(file) = self.outgoing.get_mut(&id).filter(|file| !file.is_cancelled()) {
+            file.cancel(CancelReason::User, "cancelled by the sender", true, out);
+        } else if let Some(file) = self.incoming.get_mut(&id).filter(|file| !file.is_cancelled()) {
+            if file.is_committing() {
+                return Err(CommandError::NoSuchTransfer(id));
+            }
+            file.cancel(CancelReason::User, "cancelled by the receiver", false, true, out);
+        } else if let Some(at) = self.queue.iter().position(|file| file.id() == id)
+            && let Some(mut file) = self.queue.remove(at)
+        {
+            file.cancel(CancelReason::User, "cancelled by the sender", true, out);
+        } else {
+            return Err(CommandError::NoSuchTransfer(id));
+        }
+        self.forget_over(id);
+        self.fill_places(now, out);
+        Ok(id)
+    }
+
+    /// Refuses every offer that waits for a person's answer: our side is leaving.
+    pub fn refuse_undecided(&mut self, now: Instant, out: &mut Out) {
+        let undecided: Vec<_> = self.incoming.iter().filter(|(_, f)| f.is_undecided()).map(|(id, _)| *id).collect();
+        for id in undecided {
+            if let Some(file) = self.incoming.get_mut(&id) {
+                file.refuse("the other side is leaving", true, out);
+            }
+            self.forget_over(id);
+        }
+        // From now on nobody can be asked.
+        if self.policy == Policy::Ask {
+            self.policy = Policy::Never;
+        }
+        self.fill_places(now, out);
+    }
+
+    /// Gives up what was not offered yet: nobody would take it.
+    pub fn refuse_queued(&mut self, words: &str, out: &mut Out) {
+        for mut file in std::mem::take(&mut self.queue) {
+            file.fail(Untrusted::from(words), false, out);
+        }
+    }
+
+    /// Ends every transfer: the peer is gone, or time is up. What is verified of a file stays on the disk.
+    pub fn abandon(&mut self, words: &str, out: &mut Out) {
+        for (_, mut file) in std::mem::take(&mut self.incoming) {
+            if !file.is_cancelled() {
+                let resumable = file.is_verified_somewhere();
+                file.fail(Untrusted::from(words), resumable, false, out);
+            }
+        }
+        for (_, mut file) in std::mem::take(&mut self.outgoing) {
+            file.abandon(words, out);
+        }
+        self.refuse_queued(words, out);
+    }
+
+    /// Whether no transfer is left to wait for.
+    pub fn is_idle(&self) -> bool {
+        self.queue.is_empty() && self.outgoing.is_empty() && self.incoming.is_empty()
+    }
+
+    /// Whether files of ours wait for being offered.
+    pub fn has_queued(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    /// Moves on the clock of the rate limit.
+    pub fn tick(&mut self, now: Instant) {
+        if let Some(limit) = &mut self.limit {
+            limit.tick(now);
+        }
+    }
+
+    /// The next chunk to send, each file in its turn.
+    pub fn next_chunk(&mut self) -> Option<Span> {
+        if self.limit.as_ref().is_some_and(|limit| limit.due().is_some()) {
+            return None;
+        }
+        let later = self.outgoing.range(TransferId(self.last_turn.0 + 1)..);
+        let span =
+            later.chain(self.outgoing.range(..=self.last_turn)).find_map(|(_, file)| file.next_chunk(TALK_CHUNK))?;
+        self.last_turn = span.transfer;
+        Some(span)
+    }
+
+    /// When the rate limit lets the next chunk go, if only that holds it back.
+    pub fn limit_due(&self) -> Option<Instant> {
+        let due = self.limit.as_ref()?.due()?;
+        self.outgoing.values().any(|file| file.next_chunk(TALK_CHUNK).is_some()).then_some(due)
+    }
+
+    /// Whether this file's bytes still come from its source.
+    pub fn has_source(&self, id: TransferId) -> bool {
+        self.outgoing.get(&id).is_some_and(Outgoing::has_source)
+    }
+
+    /// `n` bytes of a chunk were accepted by the channel.
+    pub fn sent(&mut self, id: TransferId, n: u64, out: &mut Out) {
+        if let Some(limit) = &mut self.limit {
+            limit.allowance = limit.allowance.saturating_sub(n);
+        }
+        if let Some(file) = self.outgoing.get_mut(&id) {
+            file.sent(n, out);
+        }
+    }
+
+    /// A stream has brought `available` bytes; `ended`: all of them.
+    pub fn stream_grew(&mut self, id: TransferId, available: u64, ended: bool, out: &mut Out) {
+        let queued = self.queue.iter_mut().find(|file| file.id() == id);
+        if let Some(file) = self.outgoing.get_mut(&id).or(queued) {
+            file.stream_grew(available, ended, out);
+        }
+    }
+
+    /// The source of a file cannot be read.
+    pub fn source_failed(&mut self, id: TransferId, error: &DiskError, out: &mut Out) {
+        if let Some(file) = self.outgoing.get_mut(&id) {
+            file.source_failed(error, out);
+        }
+    }
+
+    /// A chunk of the peer begins.
+    ///
+    /// # Errors
+    /// [`ProtocolError`] when there is no such transfer, or it breaks a rule of it.
+    pub fn handle_chunk(&mut self, span: Span) -> Result<(), ProtocolError> {
+        let file = self.incoming.get_mut(&span.transfer);
+        file.ok_or(ProtocolError::UnknownTransfer(span.transfer))?.handle_chunk(span)
+    }
+
+    /// Whether the bytes of this file's chunks go into its part file.
+    pub fn has_sink(&self, id: TransferId) -> bool {
+        self.incoming.get(&id).is_some_and(Incoming::has_sink)
+    }
+
+    /// `n` more bytes stand in the part file.
+    pub fn stored(&mut self, id: TransferId, n: u64, out: &mut Out) {
+        if let Some(file) = self.incoming.get_mut(&id) {
+            file.stored(n, out);
+        }
+    }
+
+    /// The part file cannot take its bytes.
+    pub fn sink_failed(&mut self, id: TransferId, error: &DiskError, out: &mut Out) {
+        if let Some(file) = self.incoming.get_mut(&id) {
+            file.sink_failed(error, out);
+        }
+    }
+
+    /// What a disk job led to.
+    pub fn handle_answer(&mut self, now: Instant, answer: DiskAnswer, out: &mut Out) {
+        let id = answer.transfer();
+        if let Some(file) = self.outgoing.get_mut(&id) {
+            file.handle_answer(answer, out);
+        } else if let Some(file) = self.incoming.get_mut(&id) {
+            file.handle_answer(now, answer, out);
+        }
+        self.forget_over(id);
+        self.fill_places(now, out);
+    }
+
+    /// When progress is to be reported.
+    pub fn report_due(&self) -> Option<Instant> {
+        self.incoming.values().filter_map(Incoming::report_due).min()
+    }
+
+    /// Reports what is due.
+    pub fn report(&mut self, now: Instant, out: &mut Out) {
+        self.incoming.values_mut().for_each(|file| file.report(now, out));
+    }
+
+    /// Everything that is not over, in the order of the numbers.
+    pub fn progress(&self, now: Instant) -> Vec<Progress> {
+        let outgoing = self.outgoing.values().map(|file| file.progress(now));
+        let incoming = self.incoming.values().map(|file| file.progress(now));
+        let mut all: Vec<_> = outgoing.chain(incoming).collect();
+        all.sort_by_key(|progress| progress.id);
+        all.extend(self.queue.iter().map(|file| file.progress(now)));
+        all
+    }
+
+    /// Whether bytes of any file flow, so that progress is worth showing.
+    pub fn is_moving(&self) -> bool {
+        self.outgoing.values().any(Outgoing::is_active) || self.incoming.values().any(Incoming::is_active)
+    }
+
+    /// The state of a file, for tables and tests.
+    pub fn state_name(&self, id: TransferId) -> Option<&'static str> {
+        let outgoing = self.outgoing.get(&id).map(Outgoing::state_name);
+        outgoing.or_else(|| self.incoming.get(&id).map(Incoming::state_name))
+    }
+}

@@ -1,0 +1,183 @@
+//! Files, by descriptor.
+//!
+//! Owns: what may be opened for sending, and calls on an open file. Must not know: names, folders, transfers.
+
+use std::ffi::OsString;
+use std::fs::{File, FileType, OpenOptions};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
+use std::path::Path;
+
+use rustix::fs::{Mode, OFlags, fchmod, fsync, open};
+use rustix::io::{Errno, retry_on_intr};
+
+/// What tells whether a file is still the one that was looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// Bytes in it.
+    pub size: u64,
+    /// When its bytes were last changed, in nanoseconds since 1970.
+    pub mtime_ns: i128,
+    /// When anything about it was last changed; cannot be set back as the other can.
+    pub ctime_ns: i128,
+    /// Its number in the file system.
+    pub ino: u64,
+    /// The file system.
+    pub dev: u64,
+}
+
+/// Opens a file that shall be sent, and never hangs on what is not a file.
+///
+/// # Errors
+/// `InvalidInput` with the reason for whatever is not a regular file, and the system's.
+pub fn open_source(path: &Path) -> io::Result<File> {
+    // Looked at before it is opened: a socket cannot be, and a device may take the opening for an order.
+    refuse_special(std::fs::metadata(path)?.file_type())?;
+    // It may have become something else since, and then this must not wait for a writer.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = File::from(retry_on_intr(|| open(path, flags, Mode::empty()))?);
+    refuse_special(file.metadata()?.file_type())?;
+    Ok(file)
+}
+
+fn refuse_special(kind: FileType) -> io::Result<()> {
+    let what = match kind {
+        kind if kind.is_file() => return Ok(()),
+        kind if kind.is_dir() => "a directory",
+        kind if kind.is_fifo() => "a named pipe",
+        kind if kind.is_socket() => "a socket",
+        kind if kind.is_block_device() || kind.is_char_device() => "a device",
+        _ => "not a regular file",
+    };
+    Err(io::Error::new(io::ErrorKind::InvalidInput, format!("is {what}; only files can be sent")))
+}
+
+/// The stamp of an open file.
+///
+/// # Errors
+/// The system's.
+pub fn stamp(file: &File) -> io::Result<Stamp> {
+    let meta = file.metadata()?;
+    let ns = |seconds: i64, ns: i64| i128::from(seconds) * 1_000_000_000 + i128::from(ns);
+    Ok(Stamp {
+        size: meta.size(),
+        mtime_ns: ns(meta.mtime(), meta.mtime_nsec()),
+        ctime_ns: ns(meta.ctime(), meta.ctime_nsec()),
+        ino: meta.ino(),
+        dev: meta.dev(),
+    })
+}
+
+/// Reads from `offset`; gives the bytes read, 0 at the end.
+///
+/// # Errors
+/// The system's.
+pub fn read_at(file: &File, into: &mut [u8], offset: u64) -> io::Result<usize> {
+    loop {
+        match file.read_at(into, offset) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
+}
+
+/// Writes all of `bytes` at `offset`.
+///
+/// # Errors
+/// The system's; how much was written then is not known.
+pub fn write_all_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    file.write_all_at(bytes, offset)
+}
+
+/// Whether a write that failed so leaves what was written before it as it was: no room, a quota, a limit on the size
+/// of files, or a device that broke.
+pub fn spares_stored(error: &io::Error) -> bool {
+    let kinds = [Errno::NOSPC, Errno::DQUOT, Errno::FBIG, Errno::IO];
+    error.raw_os_error().is_some_and(|code| kinds.iter().any(|kind| kind.raw_os_error() == code))
+}
+
+/// Waits until the file's bytes and size are on the disk.
+///
+/// # Errors
+/// The system's. After one the bytes may be lost although the next call succeeds: never try again.
+pub fn sync_file(file: &File) -> io::Result<()> {
+    Ok(retry_on_intr(|| fsync(file))?)
+}
+
+/// Sets who may read and write the file.
+///
+/// # Errors
+/// The system's; a file system without modes refuses.
+pub fn set_mode(file: &File, mode: u32) -> io::Result<()> {
+    Ok(retry_on_intr(|| fchmod(file, Mode::from_raw_mode(mode)))?)
+}
+
+/// A descriptor to give up when there are no more, so that a caller can still be turned away.
+///
+/// # Errors
+/// The system's.
+pub fn reserve_descriptor() -> io::Result<OwnedFd> {
+    Ok(OpenOptions::new().read(true).open("/dev/null")?.into())
+}
+
+/// A path from the bytes in which it was typed, which need not be UTF-8.
+pub fn os_string(bytes: Vec<u8>) -> OsString {
+    std::os::unix::ffi::OsStringExt::from_vec(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::fs::{CWD, FileType as Kind, mknodat};
+    use std::os::unix::net::UnixListener;
+
+    fn refusal(path: &Path) -> String {
+        let error = open_source(path).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+        crate::sys::words(&error)
+    }
+
+    #[test]
+    fn what_is_not_a_regular_file_is_refused_with_the_reason() {
+        let dir = tempfile::tempdir().unwrap();
+        let (pipe, socket) = (dir.path().join("pipe"), dir.path().join("socket"));
+        mknodat(CWD, &pipe, Kind::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        let _listener = UnixListener::bind(&socket).unwrap();
+        assert_eq!(refusal(dir.path()), "is a directory; only files can be sent");
+        assert_eq!(refusal(&pipe), "is a named pipe; only files can be sent");
+        assert_eq!(refusal(&socket), "is a socket; only files can be sent");
+        assert_eq!(refusal(Path::new("/dev/null")), "is a device; only files can be sent");
+    }
+
+    #[test]
+    fn a_stamp_differs_once_the_file_has_grown() {
+        let file = tempfile::tempfile().unwrap();
+        let before = stamp(&file).unwrap();
+        assert_eq!(before, stamp(&file).unwrap());
+        write_all_at(&file, b"more", 0).unwrap();
+        let after = stamp(&file).unwrap();
+        assert_eq!((before.size, after.size), (0, 4));
+        assert_eq!(before.ino, after.ino);
+    }
+
+    #[test]
+    fn only_a_want_of_room_or_a_broken_device_spares_what_is_stored() {
+        for (errno, spares) in [(Errno::NOSPC, true), (Errno::DQUOT, true), (Errno::FBIG, true), (Errno::BADF, false)] {
+            assert_eq!(spares_stored(&errno.into()), spares, "{errno}");
+        }
+        assert!(!spares_stored(&io::Error::other("of our own")));
+    }
+
+    #[test]
+    fn offsets_beyond_four_gibibytes_are_exact() {
+        let file = tempfile::tempfile().unwrap();
+        let edge = 4 << 30;
+        write_all_at(&file, b"ab", edge - 1).unwrap();
+        let mut back = [0; 3];
+        assert_eq!(read_at(&file, &mut back, edge).unwrap(), 1);
+        assert_eq!(back[0], b'b');
+        assert_eq!(stamp(&file).unwrap().size, edge + 1);
+        sync_file(&file).unwrap();
+    }
+}

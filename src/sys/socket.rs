@@ -1,0 +1,121 @@
+//! Sockets: how they are set up. What goes through them is somebody else's.
+//!
+//! Owns: socket options and the listener's creation. Must not know: links, polling.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use rustix::io::Errno;
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+
+/// Quiet time after which the kernel asks whether the other machine is still there.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(4);
+/// Time between two such questions.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(2);
+/// Questions without an answer after which the connection is dead: 10 s in all.
+const KEEPALIVE_PROBES: u32 = 3;
+/// Bytes that may wait in the kernel before they go out. A text typed now waits behind no more than these.
+#[cfg(target_os = "linux")]
+const NOTSENT_LOWAT: u32 = 128 * 1024;
+
+/// Sets the options of a connection. `loopback`: both ends are on this machine, where nothing lies between them that
+/// could fall silent, so that the kernel need not ask.
+///
+/// An option that cannot be set is logged and done without. TCP_USER_TIMEOUT is left alone on purpose: it kills a
+/// live peer that merely reads nothing.
+pub fn prepare_stream(stream: &impl AsFd, loopback: bool) {
+    let socket = SockRef::from(stream);
+    optional("TCP_NODELAY", socket.set_tcp_nodelay(true));
+    if !loopback {
+        let alive = TcpKeepalive::new().with_time(KEEPALIVE_IDLE).with_interval(KEEPALIVE_INTERVAL);
+        optional("SO_KEEPALIVE", socket.set_tcp_keepalive(&alive.with_retries(KEEPALIVE_PROBES)));
+    }
+    #[cfg(target_os = "linux")]
+    optional("TCP_NOTSENT_LOWAT", socket.set_tcp_notsent_lowat(NOTSENT_LOWAT));
+}
+
+fn optional(name: &str, result: io::Result<()>) {
+    if let Err(error) = result {
+        log::debug!("{name} could not be set: {error}");
+    }
+}
+
+/// Listens at `addr`, without blocking. `only_v6`: an IPv6 address takes no IPv4 callers (no matter to an IPv4 one).
+///
+/// # Errors
+/// The system's, such as `AddrInUse`.
+pub fn listener(addr: SocketAddr, only_v6: bool, backlog: i32) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    if addr.is_ipv6() {
+        socket.set_only_v6(only_v6)?;
+    }
+    // Connections of an earlier run that are still fading away must not keep us from the port.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&addr.into())?;
+    socket.listen(backlog)?;
+    Ok(socket.into())
+}
+
+/// Whether a call failed because the process or the machine has no descriptors, or no memory, left for it. The caller
+/// still waits in the queue then, so that trying again at once would spin.
+pub fn is_out_of_descriptors(error: &io::Error) -> bool {
+    let kinds = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
+    error.raw_os_error().is_some_and(|code| kinds.iter().any(|kind| kind.raw_os_error() == code))
+}
+
+/// The address of this machine that others are most likely to reach it by; `None` when it has no network.
+///
+/// The kernel is asked which source address it would use towards a far one (RFC 5737 and RFC 3849 keep these for
+/// documentation). "Connecting" a datagram socket sends nothing.
+pub fn outward_address(v6: bool) -> Option<IpAddr> {
+    let (ours, far): (IpAddr, IpAddr) = match v6 {
+        false => (Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::new(192, 0, 2, 1).into()),
+        true => (Ipv6Addr::UNSPECIFIED.into(), Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into()),
+    };
+    let socket = UdpSocket::bind((ours, 0)).ok()?;
+    socket.connect((far, 9)).ok()?;
+    socket.local_addr().ok().map(|address| address.ip())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpStream;
+
+    fn any_port() -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, 0).into()
+    }
+
+    #[test]
+    fn a_listener_does_not_block_and_owns_its_port() {
+        let first = listener(any_port(), false, 8).unwrap();
+        assert_eq!(first.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        let taken = listener(first.local_addr().unwrap(), false, 8).unwrap_err();
+        assert_eq!(taken.kind(), io::ErrorKind::AddrInUse);
+    }
+
+    #[test]
+    fn a_connection_gets_its_options() {
+        let listener = listener(any_port(), false, 8).unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        prepare_stream(&stream, true);
+        let socket = SockRef::from(&stream);
+        assert!(socket.tcp_nodelay().unwrap());
+        assert!(!socket.keepalive().unwrap());
+        prepare_stream(&stream, false);
+        assert!(socket.keepalive().unwrap());
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), KEEPALIVE_IDLE);
+        assert_eq!(socket.tcp_keepalive_retries().unwrap(), KEEPALIVE_PROBES);
+        #[cfg(target_os = "linux")]
+        assert_eq!(socket.tcp_notsent_lowat().unwrap(), NOTSENT_LOWAT);
+    }
+
+    #[test]
+    fn a_want_of_descriptors_is_told_from_a_caller_who_gave_up() {
+        assert!(is_out_of_descriptors(&Errno::MFILE.into()));
+        assert!(!is_out_of_descriptors(&Errno::CONNABORTED.into()));
+    }
+}

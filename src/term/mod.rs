@@ -1,0 +1,7 @@
+//! Lines in, lines out.
+//!
+//! Owns: what a person, or a program that reads NDJSON, types and sees. Must not know: sockets.
+
+pub mod json;
+pub mod lines;
+pub mod plain;
