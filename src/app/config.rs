@@ -7,6 +7,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::proto::name;
+
 use super::address::{Listen, Target};
 use super::exit::UsageError;
 
@@ -21,9 +23,6 @@ pub const DEFAULT_LINGER: Duration = Duration::from_secs(600);
 
 /// Longest name in bytes. It stands before every line that the peer reads.
 pub const MAX_NAME: usize = 64;
-
-/// Longest prefix in bytes. A file name has 255, and most of them belong to the sender.
-pub const MAX_PREFIX: usize = 64;
 
 /// The file to send that stands for standard input.
 pub const STDIN: &str = "-";
@@ -202,21 +201,15 @@ pub fn check_name(name: &str) -> Result<String, UsageError> {
 /// A prefix that leaves a file name one name: it may be empty.
 ///
 /// # Errors
-/// It is longer than [`MAX_PREFIX`] bytes, or would name a folder, or has control characters in it.
+/// It cannot begin a file name on every system, or leaves the file's own name no room.
 pub fn check_prefix(prefix: &str) -> Result<String, UsageError> {
-    if prefix.len() > MAX_PREFIX {
-        return Err(UsageError::new(
-            format!("the prefix has {} bytes", prefix.len()),
-            format!("at most {MAX_PREFIX} are possible, so that the file's own name has room"),
-        ));
-    }
-    if prefix.chars().any(|c| c.is_control() || c == '/' || c == '\\') {
-        return Err(UsageError::new(
-            format!("the prefix {prefix:?} cannot be the beginning of a file name"),
+    match name::check_prefix(prefix) {
+        Ok(()) => Ok(prefix.to_owned()),
+        Err(error) => Err(UsageError::new(
+            format!("the prefix {prefix:?} cannot be the beginning of a file name: {error}"),
             "leave out slashes and control characters; --into chooses the folder",
-        ));
+        )),
     }
-    Ok(prefix.to_owned())
 }
 
 #[cfg(test)]
@@ -241,7 +234,7 @@ mod tests {
     fn a_prefix_may_be_empty_and_never_names_a_folder() {
         assert_eq!(check_prefix("").unwrap(), "");
         assert_eq!(check_prefix("von bob ").unwrap(), "von bob ");
-        for bad in ["a/", "..\\", "a\0", "a\n", &"x".repeat(MAX_PREFIX + 1)] {
+        for bad in ["a/", "..\\", "a\0", "a\n", &"x".repeat(name::MAX_PREFIX + 1)] {
             assert!(check_prefix(bad).is_err(), "{bad:?}");
         }
     }

@@ -45,17 +45,15 @@ impl App {
         }
         let waits_for_stream = self.config.send.iter().any(|path| path == super::STDIN);
         while !self.input_over && !waits_for_stream && self.exit.is_none() && self.screen.has_room() {
-            let next = self.held.take().or_else(|| self.lines.next_line());
-            match next {
-                Some(line) => {
-                    if self.use_line(&line) == Used::NotYet {
-                        self.held = Some(line);
-                        return;
-                    }
+            if let Some(line) = self.held.take().or_else(|| self.lines.next_line()) {
+                if self.use_line(&line) == Used::NotYet {
+                    self.held = Some(line);
+                    return;
                 }
-                None if self.lines.is_ended() => self.handle_end_of_input(),
-                None if !self.read_input() => return,
-                None => {}
+            } else if self.lines.is_ended() {
+                self.handle_end_of_input();
+            } else if !self.read_input() {
+                return;
             }
         }
     }

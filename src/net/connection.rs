@@ -22,7 +22,7 @@ pub enum Stage {
     /// `connect` has not answered.
     Connecting,
     /// At the gate.
-    Opening(Opening),
+    Opening(Box<Opening>),
     /// It carries the conversation.
     Talking(LinkId),
     /// Everything was said: the last bytes go out, then our end is closed, then theirs is awaited. Closing at once

@@ -3,7 +3,7 @@
 //! Owns: everything that touches a socket or waits. Must not know: what a line typed means, how anything is shown.
 //!
 //! Reading order: [`reactor`] (the turn), [`pump`] (bytes between a session and the world), [`connection`],
-//! [`openings`] and [`gate`] (who comes in), [`dialler`], [`conversation`], [`files`] and [`pool`].
+//! `openings` and [`gate`] (who comes in), [`dialler`], [`conversation`], [`files`] and [`pool`].
 
 pub mod channel;
 pub mod connection;

@@ -44,7 +44,7 @@ impl Reactor {
                 continue; // dropped, and thereby closed
             }
             sys::prepare_stream(&stream, address.ip().is_loopback());
-            let stage = Stage::Opening(Opening::new(self.nonce));
+            let stage = Stage::Opening(Box::new(Opening::new(self.nonce)));
             self.add_connection(stream, address, false, stage, OPENING_PATIENCE);
         }
     }
@@ -112,7 +112,7 @@ impl Reactor {
         match answer {
             Ok(()) => {
                 sys::prepare_stream(&connection.stream, connection.address.ip().is_loopback());
-                connection.stage = Stage::Opening(Opening::new(self.nonce));
+                connection.stage = Stage::Opening(Box::new(Opening::new(self.nonce)));
                 connection.deadline = Some(self.now + OPENING_PATIENCE);
                 self.pump_opening(key);
             }

@@ -27,6 +27,25 @@ pub enum Decoded {
     Chunk(Span),
 }
 
+/// What the session expects on a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Receive {
+    /// Frames; at most so many bytes can come before something has to be decided.
+    Bytes {
+        /// See above.
+        at_most: usize,
+    },
+    /// Bytes of a file, to be put there and reported by [`Session::stored`](super::session::Session::stored).
+    File(Span),
+    /// Bytes to be thrown away and reported by [`Session::stored`](super::session::Session::stored).
+    Discard {
+        /// How many.
+        len: u64,
+    },
+    /// Nothing more.
+    Paused,
+}
+
 #[derive(Debug)]
 enum State {
     Header,

@@ -7,7 +7,9 @@
 //! Reading order: [`frame`] (what stands on the wire), [`decoder`], [`opening`] (who is let in), [`session`]
 //! (one conversation), [`talk`], [`outgoing`] and [`incoming`] (a file, from either end), [`commit`].
 
+mod alive;
 pub mod commit;
+pub mod deadline;
 pub mod decoder;
 pub mod digest;
 pub mod disk;
@@ -20,7 +22,9 @@ pub mod name;
 pub mod opening;
 pub mod outbox;
 pub mod outgoing;
+mod phase;
 pub mod session;
+pub mod setup;
 pub mod talk;
 pub mod text;
 pub mod trace;

@@ -18,21 +18,24 @@
 
 use std::time::{Duration, Instant};
 
+use super::alive::Alive;
+pub use super::alive::{PING_AFTER, SILENT_AFTER};
+pub use super::deadline::Deadline;
+pub use super::decoder::Receive;
 use super::decoder::{Decoded, Decoder};
 use super::disk::{DiskAnswer, DiskError, DiskJob};
 use super::error::{CommandError, ProtocolError};
 use super::event::{Event, LeaveReason, Progress};
 use super::frame::Frame;
 use super::outbox::{Outbox, Transmit};
+pub use super::phase::Ended;
+use super::phase::Phase;
+pub use super::setup::Setup;
 use super::talk::{Hearing, Saying};
 use super::trace::{Trace, emit};
-use super::transfers::{Out, Policy, Transfers};
-use super::{LinkId, Span, TransferId};
+use super::transfers::{Out, Transfers};
+use super::{LinkId, TransferId};
 
-/// Something is pending and nothing was heard for so long: ask.
-pub const PING_AFTER: Duration = Duration::from_secs(5);
-/// Nothing was heard for so long: say so.
-pub const SILENT_AFTER: Duration = Duration::from_secs(10);
 /// Leaving waits so long for a reader who reads nothing, with only texts pending.
 pub const LEAVE_TEXTS: Duration = Duration::from_secs(5);
 /// Leaving waits so long for a transfer that does not move; a slow disk may take this long to sync.
@@ -44,121 +47,11 @@ const MAX_FRAMES: usize = 4096;
 /// Events that wait for our user, at most. See [`Transfers::fill_places`] for what stops an honest peer before.
 const MAX_EVENTS: usize = 4096;
 
-/// What is decided when a session begins.
-#[derive(Clone, Copy, Debug)]
-pub struct Setup {
-    /// Whether we assigned the session; decides the parity of our transfers' numbers.
-    pub lead: bool,
-    /// What becomes of offers.
-    pub policy: Policy,
-    /// Whether a file counts as delivered only when it is on the disk.
-    pub sync: bool,
-    /// Bytes a second for files that we send.
-    pub limit: Option<u64>,
-    /// How long a peer that does not answer is waited for.
-    pub linger: Duration,
-}
-
-/// What the session expects on a link.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Receive {
-    /// Frames; at most so many bytes can come before something has to be decided.
-    Bytes {
-        /// See above.
-        at_most: usize,
-    },
-    /// Bytes of a file, to be put there and reported by [`Session::stored`].
-    File(Span),
-    /// Bytes to be thrown away and reported by [`Session::stored`].
-    Discard {
-        /// How many.
-        len: u64,
-    },
-    /// Nothing more.
-    Paused,
-}
-
-/// How a session ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ended {
-    /// Both said goodbye.
-    Left,
-    /// We left before everything was through.
-    Cut,
-    /// The peer said goodbye, and left before everything was through.
-    PeerCut,
-    /// The link was lost.
-    Lost(String),
-    /// The peer broke a rule.
-    Broken(ProtocolError),
-}
-
-/// What may be the next thing to happen by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Deadline {
-    /// Progress is reported.
-    Report,
-    /// The rate limit lets a chunk go.
-    Limit,
-    /// The peer is asked whether it is there.
-    Ping,
-    /// The peer's silence is told.
-    Silence,
-    /// The peer's silence has lasted too long.
-    Linger,
-    /// Leaving has waited too long.
-    Leave,
-}
-
-impl Deadline {
-    /// Its name in traces.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Report => "report",
-            Self::Limit => "limit",
-            Self::Ping => "ping",
-            Self::Silence => "silence",
-            Self::Linger => "linger",
-            Self::Leave => "leave",
-        }
-    }
-}
-
-#[derive(Debug)]
-enum Phase {
-    Talking,
-    Leaving { reason: LeaveReason, said: bool, moved: Instant, latest: Option<Instant> },
-    Cut { reason: LeaveReason, said: bool },
-    Finished(Ended),
-}
-
-impl Phase {
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Talking => "Talking",
-            Self::Leaving { .. } => "Leaving",
-            Self::Cut { .. } => "Cut",
-            Self::Finished(_) => "Finished",
-        }
-    }
-}
-
 #[derive(Debug)]
 struct Link {
     id: LinkId,
     decoder: Decoder,
     outbox: Outbox,
-}
-
-/// How the peer answers.
-#[derive(Debug)]
-struct Alive {
-    heard: Instant,
-    token: u64,
-    asked: Option<Instant>,
-    round_trip: Option<Duration>,
-    told_silent: bool,
-    pong: Option<u64>,
 }
 
 /// One conversation.
@@ -187,7 +80,7 @@ impl Session {
             hearing: Hearing::default(),
             transfers: Transfers::new(setup.lead, setup.policy, setup.sync, setup.limit, now),
             out: Out::default(),
-            alive: Alive { heard: now, token: 0, asked: None, round_trip: None, told_silent: false, pong: None },
+            alive: Alive::new(now),
             phase: Phase::Talking,
             peer_bye: None,
             now,
@@ -229,7 +122,7 @@ impl Session {
 
     /// The last measured time of a question and its answer.
     pub fn round_trip(&self) -> Option<Duration> {
-        self.alive.round_trip
+        self.alive.round_trip()
     }
 
     /// Every transfer that is not over.
@@ -346,8 +239,7 @@ impl Session {
         self.now = self.now.max(now);
         self.transfers.tick(now);
         if !self.is_pending() {
-            // Silence counts from when an answer was owed.
-            self.alive.heard = self.now;
+            self.alive.owed_nothing(self.now);
         }
     }
 
@@ -412,9 +304,7 @@ impl Session {
     }
 
     fn heard(&mut self) {
-        self.alive.heard = self.now;
-        if self.alive.told_silent {
-            self.alive.told_silent = false;
+        if self.alive.heard(self.now) {
             self.out.events.push_back(Event::Answering);
         }
     }
@@ -435,11 +325,11 @@ impl Session {
                 }
             }
             Frame::Ping { token } => {
-                self.alive.pong = Some(token);
+                self.alive.handle_ping(token);
                 return Ok(());
             }
             Frame::Pong { token } => {
-                self.handle_pong(token);
+                self.alive.handle_pong(self.now, token);
                 return Ok(());
             }
             Frame::Bye { reason } => {
@@ -461,14 +351,6 @@ impl Session {
         match self.out.events.back_mut() {
             Some(Event::Delivered { seq: last }) => *last = seq,
             _ => self.out.events.push_back(Event::Delivered { seq }),
-        }
-    }
-
-    fn handle_pong(&mut self, token: u64) {
-        if token == self.alive.token
-            && let Some(asked) = self.alive.asked.take()
-        {
-            self.alive.round_trip = Some(self.now.saturating_duration_since(asked));
         }
     }
 
@@ -566,8 +448,7 @@ impl Session {
                 Deadline::Report => self.transfers.report(now, &mut self.out),
                 Deadline::Ping => self.ping(),
                 Deadline::Silence => {
-                    self.alive.told_silent = true;
-                    let quiet = now.saturating_duration_since(self.alive.heard);
+                    let quiet = self.alive.tell_silent(now);
                     self.out.events.push_back(Event::Silent { quiet });
                 }
                 Deadline::Linger => {
@@ -587,9 +468,8 @@ impl Session {
     }
 
     fn ping(&mut self) {
-        self.alive.token += 1;
-        self.alive.asked = Some(self.now);
-        self.out.frames.push_back(Frame::Ping { token: self.alive.token });
+        let token = self.alive.ask(self.now);
+        self.out.frames.push_back(Frame::Ping { token });
     }
 
     /// Fills free places, and ends the session when both sides are through.
@@ -597,7 +477,7 @@ impl Session {
         self.transfers.fill_places(self.now, &mut self.out);
         let nothing_to_send = self.link.as_ref().is_none_or(|link| link.outbox.is_empty())
             && self.out.frames.is_empty()
-            && self.alive.pong.is_none();
+            && !self.alive.owes_pong();
         match self.phase {
             Phase::Leaving { said: true, .. }
                 if self.peer_is_leaving()
@@ -630,7 +510,7 @@ impl Session {
     fn refill(&mut self) {
         let Some(link) = &mut self.link else { return };
         let outbox = &mut link.outbox;
-        if let Some(token) = self.alive.pong.take() {
+        if let Some(token) = self.alive.take_pong() {
             outbox.push(&Frame::Pong { token });
         }
         if let Some(seq) = self.hearing.take_ack() {
@@ -649,7 +529,7 @@ impl Session {
             return;
         }
         while outbox.waiting() < BATCH
-            && let Some((seq, text)) = self.saying.next()
+            && let Some((seq, text)) = self.saying.take_next()
         {
             outbox.push(&Frame::Text { seq, text: text.clone() });
         }
@@ -706,18 +586,13 @@ impl Session {
             }
             _ => None,
         };
-        let quiet = |after: Duration| self.is_pending().then(|| self.alive.heard + after);
-        let ping = match self.alive.asked {
-            Some(_) => None,
-            None => quiet(PING_AFTER),
-        };
-        let silence = quiet(SILENT_AFTER).filter(|_| !self.alive.told_silent);
+        let pending = self.is_pending();
         let due = [
             (self.transfers.report_due(), Deadline::Report),
             (self.transfers.limit_due(), Deadline::Limit),
-            (ping, Deadline::Ping),
-            (silence, Deadline::Silence),
-            (quiet(self.setup.linger), Deadline::Linger),
+            (self.alive.ping_due().filter(|_| pending), Deadline::Ping),
+            (self.alive.silence_due().filter(|_| pending), Deadline::Silence),
+            (pending.then(|| self.alive.silent_for(self.setup.linger)), Deadline::Linger),
             (leave, Deadline::Leave),
         ];
         due.into_iter().filter_map(|(due, what)| Some((due?, what))).min_by_key(|(due, _)| *due)

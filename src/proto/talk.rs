@@ -51,7 +51,7 @@ impl Saying {
     }
 
     /// The next text to put on the wire, with its number.
-    pub fn next(&mut self) -> Option<(u64, &Untrusted)> {
+    pub fn take_next(&mut self) -> Option<(u64, &Untrusted)> {
         let acknowledged = self.acknowledged();
         if self.transmitted == self.said {
             return None;
@@ -152,9 +152,9 @@ mod tests {
     fn texts_are_numbered_from_one_and_transmitted_once() {
         let mut saying = Saying::default();
         assert_eq!((saying.say("a"), saying.say("b")), (Ok(1), Ok(2)));
-        assert_eq!(saying.next(), Some((1, &Untrusted::from("a"))));
-        assert_eq!(saying.next(), Some((2, &Untrusted::from("b"))));
-        assert_eq!(saying.next(), None);
+        assert_eq!(saying.take_next(), Some((1, &Untrusted::from("a"))));
+        assert_eq!(saying.take_next(), Some((2, &Untrusted::from("b"))));
+        assert_eq!(saying.take_next(), None);
     }
 
     #[test]
@@ -162,7 +162,7 @@ mod tests {
         let mut saying = Saying::default();
         for _ in 0..WINDOW_TEXTS {
             saying.say("x").unwrap();
-            saying.next();
+            saying.take_next();
         }
         assert_eq!(saying.say("x"), Err(CommandError::WindowFull));
         assert_eq!(saying.handle_ack(1), Ok(true));
@@ -188,7 +188,7 @@ mod tests {
     fn an_acknowledgement_that_goes_back_is_an_error() {
         let mut saying = Saying::default();
         saying.say("a").unwrap();
-        saying.next();
+        saying.take_next();
         saying.handle_ack(1).unwrap();
         assert_eq!(saying.handle_ack(1), Ok(false));
         assert!(saying.handle_ack(0).is_err());

@@ -1,0 +1,56 @@
+//! How far a session is, as a whole.
+//!
+//! Owns: the states of a session and the ways in which it ends. Must not know: what leads from one to the other.
+
+use std::time::Instant;
+
+use super::error::ProtocolError;
+use super::event::LeaveReason;
+
+/// How a session ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Both said goodbye.
+    Left,
+    /// We left before everything was through.
+    Cut,
+    /// The peer said goodbye, and left before everything was through.
+    PeerCut,
+    /// The link was lost.
+    Lost(String),
+    /// The peer broke a rule.
+    Broken(ProtocolError),
+}
+
+/// What a session is in the middle of.
+#[derive(Debug)]
+pub(super) enum Phase {
+    Talking,
+    /// What was begun is being finished.
+    Leaving {
+        reason: LeaveReason,
+        /// Whether BYE is on its way.
+        said: bool,
+        /// When something last went on.
+        moved: Instant,
+        /// When it ends whatever goes on.
+        latest: Option<Instant>,
+    },
+    /// What was begun has been given up; BYE is the last to go.
+    Cut {
+        reason: LeaveReason,
+        said: bool,
+    },
+    Finished(Ended),
+}
+
+impl Phase {
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Talking => "Talking",
+            Self::Leaving { .. } => "Leaving",
+            Self::Cut { .. } => "Cut",
+            Self::Finished(_) => "Finished",
+        }
+    }
+}

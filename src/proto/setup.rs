@@ -1,0 +1,22 @@
+//! What is decided when a session begins.
+//!
+//! Owns: the choices of our side. Must not know: where they come from.
+
+use std::time::Duration;
+
+use super::transfers::Policy;
+
+/// What is decided when a session begins.
+#[derive(Clone, Copy, Debug)]
+pub struct Setup {
+    /// Whether we assigned the session; decides the parity of our transfers' numbers.
+    pub lead: bool,
+    /// What becomes of offers.
+    pub policy: Policy,
+    /// Whether a file counts as delivered only when it is on the disk.
+    pub sync: bool,
+    /// Bytes a second for files that we send.
+    pub limit: Option<u64>,
+    /// How long a peer that does not answer is waited for.
+    pub linger: Duration,
+}
