@@ -234,7 +234,10 @@ impl App {
                     LeaveReason::Interrupted => " (interrupted)",
                     LeaveReason::Failed => " (error: something failed on that side)",
                 };
-                self.screen.notice(&format!("{who} left{why}"));
+                // Who leaves need not be told that the other one follows.
+                if !self.leaving.is_some_and(|leaving| leaving.by_us) {
+                    self.screen.notice(&format!("{who} left{why}"));
+                }
                 self.peer_reason = Some(reason);
             }
             Event::Silent { quiet } => {

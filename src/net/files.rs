@@ -84,6 +84,11 @@ impl Files {
             let part = Part::new(self.place.clone(), name.clone());
             self.insert(*transfer, Kind::Part(Arc::new(part)));
         }
+        if let DiskJob::ResumePart { transfer, kept } = &job
+            && let Some(Entry { kind: part @ Kind::Part(_), .. }) = self.entries.remove(kept)
+        {
+            self.insert(*transfer, part);
+        }
         let id = transfer(&job);
         let ticket = self.entries.get(&id).map_or(ALWAYS, |entry| entry.ticket);
         match self.work(id, job) {
@@ -115,6 +120,7 @@ impl Files {
             (DiskJob::CreatePart { size, .. }, Some(Kind::Part(part))) => {
                 DiskWork::CreatePart(id, size, Arc::clone(part))
             }
+            (DiskJob::ResumePart { .. }, Some(Kind::Part(_))) => DiskWork::Say(DiskAnswer::PartCreated(id, Ok(()))),
             (DiskJob::HashPart(_, block), Some(Kind::Part(part))) => DiskWork::HashPart(id, block, Arc::clone(part)),
             (DiskJob::SyncPart(_), Some(Kind::Part(part))) => DiskWork::SyncPart(id, Arc::clone(part)),
             (DiskJob::Publish(_), Some(Kind::Part(part))) => DiskWork::Publish(id, Arc::clone(part)),
@@ -230,6 +236,7 @@ fn transfer(job: &DiskJob) -> TransferId {
         | DiskJob::CheckSource(id)
         | DiskJob::CloseSource(id)
         | DiskJob::CreatePart { transfer: id, .. }
+        | DiskJob::ResumePart { transfer: id, .. }
         | DiskJob::HashPart(id, _)
         | DiskJob::SyncPart(id)
         | DiskJob::Publish(id)
@@ -247,7 +254,7 @@ fn absent(job: &DiskJob) -> Option<DiskAnswer> {
         DiskJob::OpenSource(_) => DiskAnswer::SourceOpened(id, Err(error)),
         DiskJob::HashSource(_, block) => DiskAnswer::SourceHashed(id, *block, Err(error)),
         DiskJob::CheckSource(_) => DiskAnswer::SourceChecked(id, Err(error)),
-        DiskJob::CreatePart { .. } => DiskAnswer::PartCreated(id, Err(error)),
+        DiskJob::CreatePart { .. } | DiskJob::ResumePart { .. } => DiskAnswer::PartCreated(id, Err(error)),
         DiskJob::HashPart(_, block) => DiskAnswer::PartHashed(id, *block, Err(error)),
         DiskJob::SyncPart(_) => DiskAnswer::PartSynced(id, Err(error)),
         DiskJob::Publish(_) => DiskAnswer::Published(id, Err(error)),

@@ -38,8 +38,8 @@ impl Reactor {
     /// Takes everybody who is waiting at the door.
     pub(super) fn accept(&mut self) {
         while let Accepted::Caller(stream, address) = self.listeners.accept(self.now) {
-            let openings = self.connections.iter().filter(|(_, c)| matches!(c.stage, Stage::Opening(_))).count();
-            if openings >= MAX_OPENINGS {
+            // Those who are being refused count too: a flood of them may not pile up.
+            if self.connections.len() > MAX_OPENINGS {
                 log::debug!("{address}: too many callers at the gate");
                 continue; // dropped, and thereby closed
             }
@@ -85,18 +85,16 @@ impl Reactor {
 
     /// Goes on with every connection that is not talking.
     pub(super) fn pump_openings(&mut self) {
-        let keys: Vec<usize> = self.connections.iter().map(|(key, _)| key).collect();
+        let waits = |connection: &Connection| !matches!(connection.stage, Stage::Talking(_));
+        let keys: Vec<usize> = self.connections.iter().filter(|(_, c)| waits(c)).map(|(key, _)| key).collect();
         for key in keys {
             let Some(connection) = self.connections.get_mut(key) else { continue };
+            connection.more = false;
             match connection.stage {
                 Stage::Connecting => self.check_connect(key),
                 Stage::Opening(_) => self.pump_opening(key),
-                Stage::Flushing { .. } => {
-                    connection.more = false;
-                    if connection.flush(key) {
-                        connection.stage = Stage::Dead;
-                    }
-                }
+                Stage::Flushing { .. } if connection.flush(key) => connection.stage = Stage::Dead,
+                Stage::Flushing { .. } => {}
                 Stage::Talking(_) | Stage::Dead => {}
             }
         }

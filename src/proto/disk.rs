@@ -48,6 +48,14 @@ pub enum DiskJob {
         /// Bytes to come, if known.
         size: Option<u64>,
     },
+    /// Go on with the part file of an earlier transfer, which failed and was left as it stood. Answered like
+    /// [`DiskJob::CreatePart`].
+    ResumePart {
+        /// The file.
+        transfer: TransferId,
+        /// The earlier one, whose part it takes over.
+        kept: TransferId,
+    },
     /// Hash a block of the part file by reading it back.
     HashPart(TransferId, Block),
     /// Wait until the part file's bytes are on the disk.
@@ -80,7 +88,7 @@ pub enum DiskAnswer {
     SourceHashed(TransferId, Block, Result<BlockValue, DiskError>),
     /// Of [`DiskJob::CheckSource`]; an error says that it changed.
     SourceChecked(TransferId, Result<(), DiskError>),
-    /// Of [`DiskJob::CreatePart`].
+    /// Of [`DiskJob::CreatePart`] and [`DiskJob::ResumePart`].
     PartCreated(TransferId, Result<(), DiskError>),
     /// Of [`DiskJob::HashPart`].
     PartHashed(TransferId, Block, Result<BlockValue, DiskError>),

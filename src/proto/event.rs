@@ -101,7 +101,7 @@ pub enum Event {
         name: Untrusted,
         /// What happened; may quote the peer.
         reason: Untrusted,
-        /// Whether a later try can go on from what is stored.
+        /// Whether the same file, offered again in this conversation, goes on from what is stored.
         resumable: bool,
         /// Whether our own user wanted it so (a refusal or cancel of ours).
         wanted: bool,

@@ -40,6 +40,19 @@ pub const REPORT_AFTER: Duration = Duration::from_millis(100);
 /// Values of the sender that may be ahead of ours: what its windows allow, and the block at the edge.
 const EARLY_VALUES: usize = ((WINDOW_VERIFIED + WINDOW_STORED) / BLOCK) as usize + 2;
 
+/// What is left of a file whose disk failed: the part stays as it is, for the same file being offered again.
+#[derive(Debug)]
+pub struct Kept {
+    /// Which transfer it was.
+    pub id: TransferId,
+    /// What the file was called.
+    pub name: Untrusted,
+    /// Its size.
+    pub size: u64,
+    /// Its verified blocks, of which there is at least one.
+    tree: DigestTree,
+}
+
 #[derive(Debug)]
 struct Receiving {
     stored: u64,
@@ -51,6 +64,8 @@ struct Receiving {
     ours: BTreeMap<u64, BlockValue>,
     /// The sender's values; the first is of the block that `tree` wants next.
     theirs: VecDeque<[u8; 32]>,
+    /// How many values the sender has told, those of blocks that we had already among them.
+    told: u64,
     tree: DigestTree,
     end: Option<(u64, [u8; 32])>,
     since: Instant,
@@ -60,7 +75,7 @@ struct Receiving {
 enum State {
     Undecided,
     Waiting,
-    Creating { since: Instant },
+    Creating { since: Instant, tree: DigestTree },
     Receiving(Receiving),
     Committing { commit: Commit, size: u64, since: Instant },
     Cancelled,
@@ -75,13 +90,27 @@ pub struct Incoming {
     safe: SafeName,
     size: Option<u64>,
     sync: bool,
+    /// What an earlier try has left for this one.
+    earlier: Option<Kept>,
+    /// What this one leaves for a later one.
+    kept: Option<Kept>,
     state: State,
 }
 
 impl Incoming {
     /// An offer whose name was checked. `sync`: committed means on the disk.
     pub fn new(id: TransferId, name: Untrusted, safe: SafeName, size: Option<u64>, sync: bool) -> Self {
-        Self { id, name, safe, size, sync, state: State::Undecided }
+        Self { id, name, safe, size, sync, earlier: None, kept: None, state: State::Undecided }
+    }
+
+    /// The same file was offered before and got as far as this.
+    pub fn go_on_from(&mut self, earlier: Kept) {
+        self.earlier = Some(earlier);
+    }
+
+    /// What it leaves for the same file being offered again, if it does.
+    pub fn take_kept(&mut self) -> Option<Kept> {
+        self.kept.take()
     }
 
     /// The name of its state, as in this page's drawing.
@@ -142,10 +171,18 @@ impl Incoming {
 
     /// Takes a free place.
     pub fn create(&mut self, now: Instant, out: &mut Out) {
-        if self.is_waiting() {
-            out.jobs.push_back(DiskJob::CreatePart { transfer: self.id, name: self.safe.clone(), size: self.size });
-            self.enter(State::Creating { since: now });
+        if !self.is_waiting() {
+            return;
         }
+        let (job, tree) = match self.earlier.take() {
+            Some(Kept { id: kept, tree, .. }) => (DiskJob::ResumePart { transfer: self.id, kept }, tree),
+            None => {
+                let (transfer, name, size) = (self.id, self.safe.clone(), self.size);
+                (DiskJob::CreatePart { transfer, name, size }, DigestTree::default())
+            }
+        };
+        out.jobs.push_back(job);
+        self.enter(State::Creating { since: now, tree });
     }
 
     /// Does not want it, before anything was sent. `wanted`: because our user, or the policy, said so.
@@ -154,12 +191,13 @@ impl Incoming {
         self.fail(Untrusted::from(words), false, wanted, out);
     }
 
-    /// Ends it without a file; the peer knows already, or cannot be told.
-    pub fn fail(&mut self, reason: Untrusted, resumable: bool, wanted: bool, out: &mut Out) {
+    /// Ends it without a file; the peer knows already, or cannot be told. `keep`: what is stored is left on the disk.
+    pub fn fail(&mut self, reason: Untrusted, keep: bool, wanted: bool, out: &mut Out) {
         if self.is_active() {
-            out.jobs.push_back(if resumable { DiskJob::KeepPart(self.id) } else { DiskJob::RemovePart(self.id) });
+            out.jobs.push_back(if keep { DiskJob::KeepPart(self.id) } else { DiskJob::RemovePart(self.id) });
         }
-        self.tell_failed(reason, resumable, wanted, out);
+        self.earlier.take().into_iter().for_each(|earlier| out.jobs.push_back(DiskJob::KeepPart(earlier.id)));
+        self.tell_failed(reason, false, wanted, out);
         self.enter(State::Over);
     }
 
@@ -168,18 +206,28 @@ impl Incoming {
         out.events.push_back(Event::Failed { id, direction, name, reason, resumable, wanted });
     }
 
-    /// Gives it up from our side. What is stored stays if it is `resumable`.
+    /// Gives it up from our side. What is verified so far is kept for a later try if it can be of use to one.
     pub fn cancel(&mut self, reason: CancelReason, words: &str, resumable: bool, wanted: bool, out: &mut Out) {
         match &self.state {
             State::Cancelled | State::Over => return,
             State::Undecided | State::Waiting => return self.refuse(words, wanted, out),
             State::Creating { .. } | State::Receiving(_) | State::Committing { .. } => {}
         }
-        out.jobs.push_back(if resumable { DiskJob::KeepPart(self.id) } else { DiskJob::RemovePart(self.id) });
+        self.kept = self.left_over().filter(|_| resumable);
+        if self.kept.is_none() {
+            out.jobs.push_back(DiskJob::RemovePart(self.id));
+        }
         let words = Untrusted::from(words);
         out.frames.push_back(Frame::Cancel { id: self.id, reason: Some(reason), words: words.clone() });
-        self.tell_failed(words, resumable, wanted, out);
+        self.tell_failed(words, self.kept.is_some(), wanted, out);
         self.enter(State::Cancelled);
+    }
+
+    /// What a later try could go on from: at least one verified block of a file whose size is known.
+    fn left_over(&self) -> Option<Kept> {
+        let State::Receiving(receiving) = &self.state else { return None };
+        let (id, name, tree) = (self.id, self.name.clone(), receiving.tree.clone());
+        self.size.filter(|_| tree.blocks() > 0).map(|size| Kept { id, name, size, tree })
     }
 
     /// Whether a commit has begun: giving up is then too late.
@@ -259,8 +307,8 @@ impl Incoming {
             ) => {
                 out.frames.push_back(Frame::Cancelled { id: self.id });
                 // What was stored is right as far as it goes when the sender merely stopped.
-                let resumable = matches!(reason, Some(CancelReason::Leaving)) && self.is_verified_somewhere();
-                self.fail(words, resumable, false, out);
+                let keep = matches!(reason, Some(CancelReason::Leaving)) && self.is_verified_somewhere();
+                self.fail(words, keep, false, out);
             }
             (_, frame) => return Err(self.unexpected(frame.kind())),
         }
@@ -327,21 +375,25 @@ impl Incoming {
     /// What a disk job of this file led to.
     pub fn handle_answer(&mut self, now: Instant, answer: DiskAnswer, out: &mut Out) {
         match (std::mem::replace(&mut self.state, State::Over), answer) {
-            (State::Creating { since }, DiskAnswer::PartCreated(_, Ok(()))) => {
-                out.frames.push_back(Frame::Accept { id: self.id, from: 0 });
-                self.state = State::Creating { since };
-                self.enter(State::Receiving(Receiving {
-                    stored: 0,
-                    reported: (0, 0, now),
-                    asked: 0,
+            (State::Creating { since, tree }, DiskAnswer::PartCreated(_, Ok(()))) => {
+                let from = tree.blocks() * BLOCK;
+                let from = self.size.map_or(from, |size| from.min(size));
+                out.frames.push_back(Frame::Accept { id: self.id, from });
+                emit(Trace::State { transfer: Some(self.id), from: "Creating", to: "Receiving" });
+                self.state = State::Receiving(Receiving {
+                    stored: from,
+                    reported: (from, from, now),
+                    asked: tree.blocks(),
                     ours: BTreeMap::new(),
                     theirs: VecDeque::new(),
-                    tree: DigestTree::default(),
+                    told: 0,
+                    tree,
                     end: None,
                     since,
-                }));
+                });
             }
-            (State::Creating { .. }, DiskAnswer::PartCreated(_, Err(error))) => {
+            (state @ State::Creating { .. }, DiskAnswer::PartCreated(_, Err(error))) => {
+                self.state = state;
                 self.refuse(&error.words, false, out);
             }
             (State::Receiving(mut receiving), DiskAnswer::PartHashed(_, block, Ok(value))) => {
@@ -383,8 +435,7 @@ impl Incoming {
 
     /// The part file cannot take, or give back, its bytes.
     pub fn sink_failed(&mut self, error: &DiskError, out: &mut Out) {
-        let resumable = error.resumable && self.is_verified_somewhere();
-        self.cancel(CancelReason::DiskFailed, &error.words, resumable, false, out);
+        self.cancel(CancelReason::DiskFailed, &error.words, error.resumable, false, out);
     }
 
     /// When progress has to be reported even if little happens; `None` when there is no news.
@@ -413,7 +464,7 @@ impl Incoming {
         let (state, bytes, verified, since) = match &self.state {
             State::Undecided => ("waiting for an answer", 0, 0, None),
             State::Waiting => ("queued", 0, 0, None),
-            State::Creating { since } => ("starting", 0, 0, Some(*since)),
+            State::Creating { since, .. } => ("starting", 0, 0, Some(*since)),
             State::Receiving(receiving) => ("receiving", receiving.stored, receiving.verified(), Some(receiving.since)),
             State::Committing { commit, size, since } => (commit.state_name(), *size, *size, Some(*since)),
             State::Cancelled | State::Over => ("cancelled", 0, 0, None),
@@ -443,16 +494,19 @@ impl Receiving {
     }
 
     fn handle_digests(&mut self, first: u64, values: &[[u8; 32]]) -> Result<(), ProtocolError> {
-        let expected = self.tree.blocks() + self.theirs.len() as u64;
-        if first != expected {
-            return Err(ProtocolError::Sequence { expected, got: first });
+        if first != self.told {
+            return Err(ProtocolError::Sequence { expected: self.told, got: first });
         }
-        // A block is hashed after it was sent, so its value comes behind its bytes, save for the block being sent.
+        // A block is hashed after it was sent, so its value comes behind its bytes.
         let sent = self.stored.div_ceil(BLOCK);
         if first + values.len() as u64 > sent || self.theirs.len() + values.len() > EARLY_VALUES {
             return Err(ProtocolError::Window { what: "digests" });
         }
-        self.theirs.extend(values);
+        self.told += values.len() as u64;
+        // Of the blocks that we had before, the root will tell whether they are still the sender's.
+        let wanted = self.tree.blocks() + self.theirs.len() as u64;
+        let known = usize::try_from(wanted.saturating_sub(first)).unwrap_or(usize::MAX).min(values.len());
+        self.theirs.extend(&values[known..]);
         Ok(())
     }
 }

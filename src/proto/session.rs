@@ -250,6 +250,9 @@ impl Session {
 
     fn enter(&mut self, phase: Phase) {
         emit(Trace::State { transfer: None, from: self.phase.name(), to: phase.name() });
+        if matches!(phase, Phase::Finished(_)) {
+            self.transfers.release_kept(&mut self.out);
+        }
         self.phase = phase;
     }
 

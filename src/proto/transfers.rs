@@ -10,7 +10,7 @@ use super::disk::{DiskAnswer, DiskError, DiskJob};
 use super::error::{CommandError, ProtocolError};
 use super::event::{Event, Progress};
 use super::frame::{CancelReason, Frame, Kind};
-use super::incoming::Incoming;
+use super::incoming::{Incoming, Kept};
 use super::name::SafeName;
 use super::outgoing::Outgoing;
 use super::text::Untrusted;
@@ -49,6 +49,9 @@ pub struct Out {
 
 /// Events that may wait for our user before no further file begins. Each file makes at most three.
 const MAX_UNREAD: usize = 1024;
+
+/// Files whose disk failed that are kept for being offered again. Each holds a descriptor.
+const MAX_KEPT: usize = 16;
 
 /// A limit on the bytes of files that we send.
 #[derive(Debug)]
@@ -89,6 +92,8 @@ pub struct Transfers {
     queue: VecDeque<Outgoing>,
     outgoing: BTreeMap<TransferId, Outgoing>,
     incoming: BTreeMap<TransferId, Incoming>,
+    /// What is left of files whose disk failed, oldest first.
+    kept: VecDeque<Kept>,
     /// The number of our next file; the peer's have the other parity.
     next_id: u64,
     /// The highest number that the peer has offered.
@@ -107,6 +112,7 @@ impl Transfers {
             queue: VecDeque::new(),
             outgoing: BTreeMap::new(),
             incoming: BTreeMap::new(),
+            kept: VecDeque::new(),
             next_id: if odd { 1 } else { 2 },
             last_offered: 0,
             last_turn: TransferId(0),
@@ -151,6 +157,17 @@ impl Transfers {
         self.outgoing.values_mut().filter(|file| file.is_accepted()).take(free).for_each(|file| file.open(out));
         let free = MAX_ACTIVE.saturating_sub(self.incoming.values().filter(|file| file.is_active()).count());
         self.incoming.values_mut().filter(|file| file.is_waiting()).take(free).for_each(|file| file.create(now, out));
+    }
+
+    /// Remembers what a failed file has left, and lets the oldest go when there are too many.
+    fn remember_kept(&mut self, id: TransferId, out: &mut Out) {
+        let Some(kept) = self.incoming.get_mut(&id).and_then(Incoming::take_kept) else { return };
+        self.kept.push_back(kept);
+        if self.kept.len() > MAX_KEPT
+            && let Some(oldest) = self.kept.pop_front()
+        {
+            out.jobs.push_back(DiskJob::RemovePart(oldest.id));
+        }
     }
 
     fn forget_over(&mut self, id: TransferId) {
@@ -245,7 +262,9 @@ impl Transfers {
                 return Ok(());
             }
         };
+        let earlier = self.kept.iter().position(|kept| kept.name == name && Some(kept.size) == size);
         let mut file = Incoming::new(id, name, safe, size, self.sync);
+        earlier.and_then(|at| self.kept.remove(at)).into_iter().for_each(|kept| file.go_on_from(kept));
         match self.policy {
             Policy::Auto => file.accept(),
             Policy::Ask => {}
@@ -355,14 +374,19 @@ impl Transfers {
     pub fn abandon(&mut self, words: &str, out: &mut Out) {
         for (_, mut file) in std::mem::take(&mut self.incoming) {
             if !file.is_cancelled() {
-                let resumable = file.is_verified_somewhere();
-                file.fail(Untrusted::from(words), resumable, false, out);
+                let keep = file.is_verified_somewhere();
+                file.fail(Untrusted::from(words), keep, false, out);
             }
         }
         for (_, mut file) in std::mem::take(&mut self.outgoing) {
             file.abandon(words, out);
         }
         self.refuse_queued(words, out);
+    }
+
+    /// The conversation is over: what failed files have left stays on the disk, and nobody holds it any more.
+    pub fn release_kept(&mut self, out: &mut Out) {
+        out.jobs.extend(std::mem::take(&mut self.kept).into_iter().map(|kept| DiskJob::KeepPart(kept.id)));
     }
 
     /// Whether no transfer is left to wait for.
@@ -456,6 +480,7 @@ impl Transfers {
         if let Some(file) = self.incoming.get_mut(&id) {
             file.sink_failed(error, out);
         }
+        self.remember_kept(id, out);
     }
 
     /// What a disk job led to.
@@ -466,6 +491,7 @@ impl Transfers {
         } else if let Some(file) = self.incoming.get_mut(&id) {
             file.handle_answer(now, answer, out);
         }
+        self.remember_kept(id, out);
         self.forget_over(id);
         self.fill_places(now, out);
     }
