@@ -104,31 +104,34 @@ impl Connection {
         Some((SocketWire { key, stream, readable, writable }, channel, opening))
     }
 
-    /// Sends the last bytes and closes our end; throws away what still comes; whether all is done.
-    pub fn flush(&mut self, key: usize) -> bool {
+    /// Sends the last bytes and closes our end; throws away what still comes, until the other end is closed too.
+    pub fn flush(&mut self, key: usize) {
+        if self.try_flush(key).unwrap_or(true) {
+            self.stage = Stage::Dead;
+        }
+    }
+
+    /// Whether all is done; an error means that the other end is gone.
+    fn try_flush(&mut self, key: usize) -> io::Result<bool> {
         let Self { stream, readable, writable, channel, stage, .. } = self;
-        let Stage::Flushing { shut } = stage else { return false };
+        let Stage::Flushing { shut } = stage else { return Ok(false) };
         let mut wire = SocketWire { key, stream, readable, writable };
         while !channel.is_flushed() {
-            match wire.send(channel.outgoing()) {
-                Ok(Moved::Bytes(n)) => channel.flushed(n),
-                Ok(Moved::WouldBlock) => break,
-                Err(_) => return true,
+            match wire.send(channel.outgoing())? {
+                Moved::Bytes(n) => channel.flushed(n),
+                Moved::WouldBlock => break,
             }
         }
         if channel.is_flushed() && !*shut {
             *shut = true;
-            if wire.stream.shutdown(Shutdown::Write).is_err() {
-                return true;
-            }
+            wire.stream.shutdown(Shutdown::Write)?;
         }
         loop {
             channel.consumed(channel.incoming().len());
-            match wire.recv(channel.space()) {
-                Ok(Moved::Bytes(0)) => return channel.is_flushed(),
-                Ok(Moved::Bytes(_)) => {}
-                Ok(Moved::WouldBlock) => return false,
-                Err(_) => return true,
+            match wire.recv(channel.space())? {
+                Moved::Bytes(0) => return Ok(channel.is_flushed()),
+                Moved::Bytes(_) => {}
+                Moved::WouldBlock => return Ok(false),
             }
         }
     }

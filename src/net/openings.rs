@@ -93,8 +93,7 @@ impl Reactor {
             match connection.stage {
                 Stage::Connecting => self.check_connect(key),
                 Stage::Opening(_) => self.pump_opening(key),
-                Stage::Flushing { .. } if connection.flush(key) => connection.stage = Stage::Dead,
-                Stage::Flushing { .. } => {}
+                Stage::Flushing { .. } => connection.flush(key),
                 Stage::Talking(_) | Stage::Dead => {}
             }
         }
