@@ -23,6 +23,8 @@ use super::{App, Exit, Start};
 
 /// Bytes of input taken at once.
 const PIECE: usize = 16 * 1024;
+/// Pieces taken in one turn, so that an endless input of nothing leaves time for everything else.
+const PIECES: usize = 4;
 
 /// What became of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,28 +36,36 @@ enum Used {
 }
 
 impl App {
-    /// Uses as much input as can be used now.
-    pub(super) fn take_input(&mut self) {
+    /// Uses as much input as can be used now, within what one turn may take; whether there may be more.
+    pub(super) fn take_input(&mut self) -> bool {
         if let Some(id) = self.stream {
             if self.reactor.stream_input(id) {
                 self.stream = None;
                 self.input_over = true;
             }
-            return;
+            return false;
         }
-        let waits_for_stream = self.config.send.iter().any(|path| path == super::STDIN);
-        while !self.input_over && !waits_for_stream && self.exit.is_none() && self.screen.has_room() {
+        if self.config.send.iter().any(|path| path == super::STDIN) {
+            return false; // it is no input but a file, and nobody is there yet to take it
+        }
+        let mut pieces = 0;
+        while !self.input_over && self.exit.is_none() && self.screen.takes_input() {
             if let Some(line) = self.held.take().or_else(|| self.lines.next_line()) {
                 if self.use_line(&line) == Used::NotYet {
                     self.held = Some(line);
-                    return;
+                    return false;
                 }
             } else if self.lines.is_ended() {
                 self.handle_end_of_input();
-            } else if !self.read_input() {
-                return;
+            } else if pieces == PIECES {
+                return true;
+            } else if self.read_input() {
+                pieces += 1;
+            } else {
+                return false;
             }
         }
+        false
     }
 
     /// Reads a piece; whether there was one, or the end.

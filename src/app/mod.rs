@@ -303,16 +303,16 @@ impl App {
     /// When the system's poll fails.
     pub fn run(mut self) -> io::Result<Exit> {
         loop {
-            self.take_input();
-            self.follow_leaving();
             self.show_events();
+            let more_input = self.take_input();
+            self.follow_leaving();
             self.show_progress();
             self.screen.flush();
             self.give_up_on_the_reader();
             if let Some(exit) = self.exit {
                 return self.end(exit);
             }
-            let until = self.deadline();
+            let until = if more_input { Some(self.reactor.now()) } else { self.deadline() };
             self.reactor.turn(until)?;
         }
     }

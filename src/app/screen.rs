@@ -3,9 +3,9 @@
 //! Owns: the choice between the two, and the one buffer on its way to the output thread.
 //! Must not know: what led to what is shown.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::net::output::{Output, Stream};
+use crate::net::output::{Output, Rendered, Stream};
 use crate::proto::text::Untrusted;
 use crate::term::json::Object;
 use crate::term::plain::{self, Paint};
@@ -13,6 +13,9 @@ use crate::term::plain::{self, Paint};
 /// Rendered bytes after which no more events are taken: a screen's worth many times over, and the bound on what waits
 /// for a reader who does not read. One longest message more may come on top.
 const FULL: usize = 32 * 1024;
+/// Rendered bytes after which not even input is taken, for its answers would have no place. Commands still work while
+/// events wait already.
+const BURSTING: usize = 256 * 1024;
 
 /// How things are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +35,8 @@ pub enum Mode {
 #[derive(Debug)]
 pub struct Screen {
     output: Output,
+    /// Rendered, and not yet with the output thread.
+    pending: Rendered,
     mode: Mode,
     started: Instant,
     /// Whether the first event has been shown: it tells the time of day.
@@ -43,7 +48,7 @@ pub struct Screen {
 impl Screen {
     /// Shows through `output`.
     pub fn new(output: Output, mode: Mode, started: Instant) -> Self {
-        Self { output, mode, started, dated: false, asking: false }
+        Self { output, pending: Rendered::default(), mode, started, dated: false, asking: false }
     }
 
     /// Whether events are shown as NDJSON.
@@ -52,8 +57,13 @@ impl Screen {
     }
 
     /// Whether more may be shown now. What may not waits where it is bounded.
-    pub fn has_room(&mut self) -> bool {
-        self.output.buffer().is_some_and(|rendered| rendered.len() < FULL)
+    pub fn has_room(&self) -> bool {
+        self.pending.len() < FULL
+    }
+
+    /// Whether what is typed may be answered now.
+    pub fn takes_input(&self) -> bool {
+        self.pending.len() < BURSTING
     }
 
     /// Whether whoever reads us has gone.
@@ -63,22 +73,19 @@ impl Screen {
 
     /// Whether everything was written.
     pub fn is_idle(&mut self) -> bool {
-        self.output.is_idle()
+        self.output.is_idle() && self.pending.is_empty()
     }
 
     /// Hands what was shown to the output thread.
     pub fn flush(&mut self) {
-        self.output.flush();
+        self.output.take(&mut self.pending);
     }
 
     fn push(&mut self, stream: Stream, text: &str) {
-        let ends_question = std::mem::take(&mut self.asking);
-        if let Some(rendered) = self.output.buffer() {
-            if ends_question {
-                rendered.push(Stream::Out, "\n");
-            }
-            rendered.push(stream, text);
+        if std::mem::take(&mut self.asking) {
+            self.pending.push(Stream::Out, "\n");
         }
+        self.pending.push(stream, text);
     }
 
     /// A line of the program's own. Its text may quote the peer: it is escaped.
@@ -136,10 +143,5 @@ impl Screen {
         if let Some(hint) = hint {
             self.loud_notice(&format!("hint: {hint}"));
         }
-    }
-
-    /// How long the program has been running.
-    pub fn age(&self, now: Instant) -> Duration {
-        now.saturating_duration_since(self.started)
     }
 }

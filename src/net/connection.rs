@@ -73,6 +73,8 @@ pub struct Connection {
     pub deadline: Option<Instant>,
 }
 
+/// Reads that are thrown away in one turn, of somebody who goes on speaking after the end.
+const LAST_READS: usize = 4;
 /// The first tokens are not connections'.
 const FIRST_TOKEN: usize = 16;
 /// Keys fit into 16 bits: the number of connections is bounded far below.
@@ -126,7 +128,7 @@ impl Connection {
             *shut = true;
             wire.stream.shutdown(Shutdown::Write)?;
         }
-        loop {
+        for _ in 0..LAST_READS {
             channel.consumed(channel.incoming().len());
             match wire.recv(channel.space())? {
                 Moved::Bytes(0) => return Ok(channel.is_flushed()),
@@ -134,6 +136,8 @@ impl Connection {
                 Moved::WouldBlock => return Ok(false),
             }
         }
+        self.more = true;
+        Ok(false)
     }
 }
 

@@ -93,6 +93,11 @@ impl Listeners {
         }
     }
 
+    /// Whether somebody may still be waiting whom nobody has looked for.
+    pub fn has_work(&self) -> bool {
+        self.resting.is_none() && self.sockets.iter().any(|(_, readable)| *readable)
+    }
+
     /// When accepting goes on after a rest.
     pub fn deadline(&self) -> Option<Instant> {
         self.resting

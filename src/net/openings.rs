@@ -31,13 +31,16 @@ use super::reactor::Reactor;
 const OPENING_PATIENCE: Duration = Duration::from_secs(8);
 /// How long a person may take to answer about a caller; the caller waits a little longer.
 const QUESTION_PATIENCE: Duration = Duration::from_secs(60);
+/// Callers taken in one turn. The rest wait in the system's queue.
+const ACCEPTS: usize = 64;
 /// How long the words of a refusal may take to be read.
 const REFUSAL_PATIENCE: Duration = Duration::from_secs(2);
 
 impl Reactor {
     /// Takes everybody who is waiting at the door.
     pub(super) fn accept(&mut self) {
-        while let Accepted::Caller(stream, address) = self.listeners.accept(self.now) {
+        for _ in 0..ACCEPTS {
+            let Accepted::Caller(stream, address) = self.listeners.accept(self.now) else { return };
             // Those who are being refused count too: a flood of them may not pile up.
             if self.connections.len() > MAX_OPENINGS {
                 log::debug!("{address}: too many callers at the gate");
@@ -131,10 +134,12 @@ impl Reactor {
             match step {
                 Step::Nothing => {}
                 Step::Judge(hello) => self.judge(key, hello),
-                Step::AskedAbout => {
+                // Only whom we called may keep us waiting.
+                Step::AskedAbout if connection.dialled => {
                     connection.deadline = Some(self.now + QUESTION_PATIENCE + OPENING_PATIENCE);
                     self.events.push_back(NetEvent::AskedAbout);
                 }
+                Step::AskedAbout => {}
                 Step::Open(opened) => return self.open(key, opened),
                 Step::Refused { reason, words } => return self.handle_refusal(key, reason, words),
             }

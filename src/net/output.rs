@@ -87,12 +87,12 @@ impl fmt::Debug for Sinks {
     }
 }
 
-/// The output thread and its one buffer.
+/// The output thread and the buffer that it takes in turn.
 #[derive(Debug)]
 pub struct Output {
     work: SyncSender<Rendered>,
     answers: mpsc::Receiver<io::Result<Rendered>>,
-    /// The buffer, while the thread does not have it.
+    /// An empty buffer, while the thread has none to write.
     idle: Option<Rendered>,
     broken: bool,
 }
@@ -123,10 +123,22 @@ impl Output {
         Ok(Self { work, answers, idle: Some(Rendered::default()), broken: false })
     }
 
-    /// The buffer to render into, if the last one is through.
-    pub fn buffer(&mut self) -> Option<&mut Rendered> {
+    /// Hands over what was rendered, if the last buffer is through; takes all of it or nothing.
+    pub fn take(&mut self, rendered: &mut Rendered) {
+        if rendered.is_empty() || !self.is_idle() {
+            return;
+        }
+        let Some(mut buffer) = self.idle.take() else { return };
+        std::mem::swap(&mut buffer, rendered);
+        if self.work.send(buffer).is_err() {
+            self.broken = true;
+        }
+    }
+
+    /// Whether everything handed over was written.
+    pub fn is_idle(&mut self) -> bool {
         match self.answers.try_recv() {
-            Ok(Ok(rendered)) => self.idle = Some(rendered),
+            Ok(Ok(buffer)) => self.idle = Some(buffer),
             Ok(Err(error)) => {
                 log::debug!("writing failed: {error}");
                 self.broken = true;
@@ -134,20 +146,7 @@ impl Output {
             Err(TryRecvError::Empty) => {}
             Err(TryRecvError::Disconnected) => self.broken = true,
         }
-        self.idle.as_mut()
-    }
-
-    /// Hands over what was rendered.
-    pub fn flush(&mut self) {
-        let Some(rendered) = self.idle.take_if(|rendered| !rendered.is_empty()) else { return };
-        if self.work.send(rendered).is_err() {
-            self.broken = true;
-        }
-    }
-
-    /// Whether everything handed over was written.
-    pub fn is_idle(&mut self) -> bool {
-        self.buffer().is_some_and(|rendered| rendered.is_empty())
+        self.idle.is_some()
     }
 
     /// Whether whoever read standard output has gone.

@@ -302,7 +302,7 @@ impl Reactor {
     }
 
     fn has_work(&self) -> bool {
-        self.connections.iter().any(|(_, connection)| connection.more)
+        self.listeners.has_work() || self.connections.iter().any(|(_, connection)| connection.more)
     }
 
     fn take_signals(&mut self) {

@@ -24,6 +24,10 @@ use super::frame::{Frame, Kind, Refusal, SessionTicket, Welcome};
 use super::hello::{Hello, MAX_HELLO, Nonce, PREAMBLE};
 use super::text::Untrusted;
 
+/// Bytes that somebody may say before it is let in. HELLO, WAIT and WELCOME together are under 2 KiB; the rest is room
+/// for what later versions add as frames that we skip.
+pub const MAX_OPENING: usize = 64 * 1024;
+
 /// What the owner of an opening has to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -79,6 +83,10 @@ pub struct Opening {
     hello: Vec<u8>,
     decoder: Decoder,
     out: Vec<u8>,
+    /// Bytes taken so far.
+    taken: usize,
+    /// Whether the peer has said that a person is being asked.
+    asked_about: bool,
 }
 
 impl Opening {
@@ -91,6 +99,8 @@ impl Opening {
             hello: Vec::new(),
             decoder: Decoder::default(),
             out: Hello::new(nonce).encode(),
+            taken: 0,
+            asked_about: false,
         }
     }
 
@@ -129,9 +139,19 @@ impl Opening {
     /// # Errors
     /// [`ProtocolError`] when the peer is no tete, speaks no version of ours, or says something before its turn.
     pub fn handle_bytes(&mut self, bytes: &[u8]) -> Result<(usize, Step), ProtocolError> {
-        if matches!(self.state, State::Greeting) {
-            return self.handle_greeting(bytes);
+        if self.taken >= MAX_OPENING {
+            return Err(ProtocolError::Flood);
         }
+        let bytes = &bytes[..bytes.len().min(MAX_OPENING - self.taken)];
+        let (taken, step) = match self.state {
+            State::Greeting => self.handle_greeting(bytes)?,
+            _ => self.handle_frames(bytes)?,
+        };
+        self.taken += taken;
+        Ok((taken, step))
+    }
+
+    fn handle_frames(&mut self, bytes: &[u8]) -> Result<(usize, Step), ProtocolError> {
         let (taken, decoded) = self.decoder.push(bytes)?;
         let frame = match decoded {
             Decoded::Nothing => return Ok((taken, Step::Nothing)),
@@ -175,7 +195,10 @@ impl Opening {
             (State::Welcoming, _, Frame::Welcome(_)) => {
                 Err(ProtocolError::Malformed { frame: "WELCOME", what: "no session is assigned" })
             }
-            (State::FollowingUp | State::Judging { .. } | State::Welcoming, _, Frame::Wait) => Ok(Step::AskedAbout),
+            (State::FollowingUp | State::Judging { .. } | State::Welcoming, _, Frame::Wait) if !self.asked_about => {
+                self.asked_about = true;
+                Ok(Step::AskedAbout)
+            }
             (State::FollowingUp | State::Judging { .. } | State::Welcoming, _, Frame::Refused { reason, words }) => {
                 self.state = State::Closed;
                 Ok(Step::Refused { reason, words })
@@ -274,6 +297,25 @@ mod tests {
         let mut bytes = Vec::new();
         Frame::Text { seq: 1, text: Untrusted::from("early") }.encode(&mut bytes);
         assert!(matches!(other.handle_bytes(&bytes), Err(ProtocolError::Unexpected { frame: "TEXT", .. })));
+    }
+
+    #[test]
+    fn whoever_goes_on_and_on_without_a_welcome_is_closed() {
+        let (mut lead, mut other) = pair();
+        pass(&mut other, &mut lead);
+        let skipped = [&[0, 0, 0x10, 0, 0x80][..], &[0; 0x1000]].concat();
+        let error = (0..100).find_map(|_| lead.handle_bytes(&skipped).err());
+        assert_eq!(error, Some(ProtocolError::Flood));
+    }
+
+    #[test]
+    fn a_second_wait_is_an_error() {
+        let (mut lead, mut other) = pair();
+        pass(&mut other, &mut lead);
+        let mut wait = Vec::new();
+        Frame::Wait.encode(&mut wait);
+        assert_eq!(lead.handle_bytes(&wait), Ok((wait.len(), Step::AskedAbout)));
+        assert!(matches!(lead.handle_bytes(&wait), Err(ProtocolError::Unexpected { frame: "WAIT", .. })));
     }
 
     #[test]
