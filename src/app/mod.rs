@@ -406,7 +406,7 @@ impl App {
         if !self.config.send.iter().any(|path| path == STDIN) {
             return;
         }
-        let name = self.config.send_as.clone().unwrap_or_else(|| "stdin".to_owned());
+        let name = self.config.send_as.clone().filter(|name| !name.is_empty()).unwrap_or_else(|| "stdin".to_owned());
         match self.reactor.offer_stream(&name) {
             Ok(id) => self.stream = Some(id),
             Err(error) => self.screen.error(self.reactor.now(), &error.to_string(), error.hint()),

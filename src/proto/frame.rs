@@ -258,7 +258,7 @@ impl Kind {
             Self::Welcome => (0x01, "WELCOME", 3, 35 + MAX_PERSON),
             Self::Refused => (0x02, "REFUSED", 1, 1 + MAX_WORDS),
             Self::Wait => (0x03, "WAIT", 0, 0),
-            Self::Text => (0x10, "TEXT", 9, 8 + MAX_TEXT),
+            Self::Text => (0x10, "TEXT", 8, 8 + MAX_TEXT),
             Self::TextAck => (0x11, "TEXT_ACK", 8, 8),
             Self::Offer => (0x20, "OFFER", 17, 16 + MAX_FILE_NAME),
             Self::Accept => (0x21, "ACCEPT", 16, 16),

@@ -9,8 +9,8 @@
 //!      `--no, REFUSE--> over                                  `--failed, REFUSE--> over    | every block equal,
 //!                                                                                          v root equal
 //!   any before Committing --CANCEL of theirs, CANCELLED of ours--> over             Committing
-//!   any                   --CANCEL of ours--> Cancelled --CANCELLED--> over                |  COMMITTED
-//!                                                                                          v
+//!   Creating, Receiving, Committing (its disk failed) --CANCEL of ours--> Cancelled        |  COMMITTED
+//!                                             Cancelled --CANCELLED--> over                v
 //!                                                                                        over
 //! ```
 //!

@@ -9,7 +9,8 @@
 //!                                                                      |        all sent and hashed: Checking
 //!                                                                      |                   |  source unchanged: END
 //!     any but Queued --CANCEL of ours--> Cancelled --CANCELLED--> over |                   v
-//!     any            --CANCEL of theirs, CANCELLED of ours-------> over|                 Ended --COMMITTED--> over
+//!     any but Queued --CANCEL of theirs, CANCELLED of ours--> over     |                 Ended --COMMITTED--> over
+//!     Queued         --cancelled, or BYE of theirs--> over
 //! ```
 //!
 //! A cancelled transfer stays in the table until the peer has acknowledged it, so that what was under way meanwhile

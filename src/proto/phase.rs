@@ -2,10 +2,17 @@
 //!
 //! Owns: the states of a session and the ways in which it ends. Must not know: what leads from one to the other.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::error::ProtocolError;
 use super::event::LeaveReason;
+
+/// Leaving waits so long for a reader who reads nothing, with only texts pending.
+pub const LEAVE_TEXTS: Duration = Duration::from_secs(5);
+/// Leaving waits so long for a transfer that does not move: a slow disk may take minutes to sync what its cache holds.
+pub const LEAVE_FILES: Duration = Duration::from_secs(600);
+/// A conversation that was cut waits so long for its goodbye to be taken.
+pub const CUT_GOODBYE: Duration = Duration::from_secs(1);
 
 /// How a session ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +47,8 @@ pub(super) enum Phase {
     Cut {
         reason: LeaveReason,
         said: bool,
+        /// When nobody waits for that any longer.
+        latest: Instant,
     },
     Finished(Ended),
 }

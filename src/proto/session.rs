@@ -28,25 +28,16 @@ use super::error::{CommandError, ProtocolError};
 use super::event::{Event, LeaveReason, Progress};
 use super::frame::Frame;
 use super::outbox::{Outbox, Transmit};
-pub use super::phase::Ended;
 use super::phase::Phase;
+pub use super::phase::{CUT_GOODBYE, Ended, LEAVE_FILES, LEAVE_TEXTS};
 pub use super::setup::Setup;
 use super::talk::{Hearing, Saying};
 use super::trace::{Trace, emit};
-use super::transfers::{Out, Transfers};
+use super::transfers::{MAX_EVENTS, MAX_FRAMES, Out, Transfers};
 use super::{LinkId, TransferId};
 
-/// Leaving waits so long for a reader who reads nothing, with only texts pending.
-pub const LEAVE_TEXTS: Duration = Duration::from_secs(5);
-/// Leaving waits so long for a transfer that does not move; a slow disk may take this long to sync.
-pub const LEAVE_FILES: Duration = Duration::from_secs(60);
 /// Encoded texts and control frames in one batch, in bytes. What they can delay a chunk by.
 const BATCH: usize = 64 * 1024;
-/// Frames that wait for a link, at most. An honest peer's windows end far below; beyond it a peer asks without reading.
-const MAX_FRAMES: usize = 4096;
-/// Events that wait for our user, at most. See [`Transfers::fill_places`] for what stops an honest peer before.
-const MAX_EVENTS: usize = 4096;
-
 #[derive(Debug)]
 struct Link {
     id: LinkId,
@@ -223,7 +214,7 @@ impl Session {
             Phase::Cut { .. } | Phase::Finished(_) => return,
         };
         self.transfers.abandon("we left before it was through", &mut self.out);
-        self.enter(Phase::Cut { reason, said });
+        self.enter(Phase::Cut { reason, said, latest: self.now + CUT_GOODBYE });
     }
 
     fn may_begin(&self) -> Result<(), CommandError> {
@@ -269,6 +260,10 @@ impl Session {
     /// [`ProtocolError`] when the peer broke a rule. The session has ended then.
     pub fn handle_bytes(&mut self, link: LinkId, now: Instant, bytes: &[u8]) -> Result<usize, ProtocolError> {
         self.clock(now);
+        if matches!(self.phase, Phase::Cut { .. }) {
+            // Everything was given up, so that the files it speaks of are unknown by now.
+            return Ok(bytes.len());
+        }
         let result = self.take_frames(link, bytes);
         if let Err(error) = &result {
             self.end(Ended::Broken(error.clone()), "the other side broke the protocol");
@@ -451,18 +446,16 @@ impl Session {
                 Deadline::Report => self.transfers.report(now, &mut self.out),
                 Deadline::Ping => self.ping(),
                 Deadline::Silence => {
-                    let quiet = self.alive.tell_silent(now);
-                    self.out.events.push_back(Event::Silent { quiet });
+                    self.out.events.push_back(Event::Silent { quiet: self.alive.tell_silent(now) });
                 }
                 Deadline::Linger => {
                     let words = format!("no answer for {} s", self.setup.linger.as_secs());
                     self.end(Ended::Lost(words.clone()), &words);
                 }
-                Deadline::Leave => {
-                    if let Phase::Leaving { reason, .. } = self.phase {
-                        self.cut(now, reason);
-                    }
-                }
+                Deadline::Leave => match self.phase {
+                    Phase::Leaving { reason, .. } => self.cut(now, reason),
+                    _ => self.end(Ended::Cut, "we left before it was through"),
+                },
                 // Moving the clock has let the chunk go already.
                 Deadline::Limit => break,
             }
@@ -524,7 +517,7 @@ impl Session {
         {
             outbox.push(&frame);
         }
-        if let Phase::Cut { reason, said: said @ false } = &mut self.phase {
+        if let Phase::Cut { reason, said: said @ false, .. } = &mut self.phase {
             outbox.push(&Frame::Bye { reason: *reason });
             *said = true;
         }
@@ -587,6 +580,7 @@ impl Session {
                 let patience = if self.transfers.is_idle() { LEAVE_TEXTS } else { LEAVE_FILES };
                 Some(latest.map_or(moved + patience, |latest| latest.min(moved + patience)))
             }
+            Phase::Cut { latest, .. } => Some(latest),
             _ => None,
         };
         let pending = self.is_pending();

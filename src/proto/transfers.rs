@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::disk::{DiskAnswer, DiskError, DiskJob};
 use super::error::{CommandError, ProtocolError};
-use super::event::{Event, Progress};
+use super::event::{Direction, Event, Progress};
 use super::frame::{CancelReason, Frame, Kind};
 use super::incoming::{Incoming, Kept};
 use super::name::SafeName;
@@ -47,6 +47,11 @@ pub struct Out {
     pub events: VecDeque<Event>,
 }
 
+/// Frames that wait for a link, at most. An honest peer's windows end far below; beyond it a peer asks without reading.
+pub const MAX_FRAMES: usize = 4096;
+/// Events that wait for our user, at most. See [`Transfers::fill_places`] for what stops an honest peer before.
+/// The peer's goodbye alone fails every file that is queued here.
+pub const MAX_EVENTS: usize = 4096 + MAX_QUEUED;
 /// Events that may wait for our user before no further file begins. Each file makes at most three.
 const MAX_UNREAD: usize = 1024;
 
@@ -74,7 +79,9 @@ impl Limit {
         let gained = now.saturating_duration_since(self.counted).as_secs_f64() * self.rate as f64;
         if gained >= 1.0 {
             self.allowance = (self.allowance + gained as u64).min(self.burst());
-            self.counted = now;
+            // Only the time of whole bytes is used up: the clock is read often, and the rest would be lost each time.
+            let rest = Duration::from_secs_f64(gained.fract() / self.rate as f64);
+            self.counted = now.checked_sub(rest).unwrap_or(now);
         }
     }
 
@@ -146,6 +153,14 @@ impl Transfers {
     pub fn fill_places(&mut self, now: Instant, out: &mut Out) {
         if out.events.len() > MAX_UNREAD {
             return;
+        }
+        if self.policy == Policy::Never {
+            while out.events.len() <= MAX_UNREAD
+                && let Ok(id) = self.pick(None, Incoming::is_undecided)
+                && let Some(mut file) = self.incoming.remove(&id)
+            {
+                file.refuse("no files are taken here", true, out);
+            }
         }
         while self.outgoing.len() < MAX_OFFERS
             && let Some(mut file) = self.queue.pop_front()
@@ -244,34 +259,30 @@ impl Transfers {
             return Ok(());
         }
         let ask = self.policy == Policy::Ask;
-        out.events.push_back(Event::Offer { id, name: name.clone(), size, ask });
+        let offered = Event::Offer { id, name: name.clone(), size, ask };
         let safe = match SafeName::check(name.as_bytes()) {
             Ok(safe) => safe,
             Err(error) => {
                 let words = Untrusted::from(error.to_string());
                 out.frames.push_back(Frame::Refuse { id, words: words.clone() });
-                let direction = super::event::Direction::Receive;
-                out.events.push_back(Event::Failed {
-                    id,
-                    direction,
-                    name,
-                    reason: words,
-                    resumable: false,
-                    wanted: false,
-                });
+                // A user who is far behind is spared what was refused anyway.
+                if out.events.len() <= MAX_UNREAD {
+                    let (direction, reason) = (Direction::Receive, words);
+                    out.events.push_back(offered);
+                    out.events.push_back(Event::Failed { id, direction, name, reason, resumable: false, wanted: true });
+                }
                 return Ok(());
             }
         };
+        out.events.push_back(offered);
         let earlier = self.kept.iter().position(|kept| kept.name == name && Some(kept.size) == size);
         let mut file = Incoming::new(id, name, safe, size, self.sync);
         earlier.and_then(|at| self.kept.remove(at)).into_iter().for_each(|kept| file.go_on_from(kept));
-        match self.policy {
-            Policy::Auto => file.accept(),
-            Policy::Ask => {}
-            Policy::Never => file.refuse("no files are taken here", true, out),
+        // Where none are taken it is refused in its turn, as everything that makes events.
+        if self.policy == Policy::Auto {
+            file.accept();
         }
         self.incoming.insert(id, file);
-        self.forget_over(id);
         self.fill_places(now, out);
         Ok(())
     }

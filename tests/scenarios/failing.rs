@@ -1,0 +1,166 @@
+//! Sources, disks and links that fail under a transfer.
+
+use std::time::Duration;
+
+use tete::proto::TransferId;
+use tete::proto::digest::BLOCK;
+use tete::proto::disk::DiskJob;
+use tete::proto::event::LeaveReason;
+use tete::proto::session::Ended;
+
+use crate::support::disk::{Fault, Source};
+use crate::support::pair::Pair;
+
+/// A file of three and a half blocks, with something wrong at one side.
+fn faulty(fault: Fault) -> (Pair, TransferId) {
+    let mut pair = Pair::new();
+    let id = pair.offer(5, 3 * BLOCK + BLOCK / 2);
+    let disk = match fault {
+        Fault::Open | Fault::Read(_) | Fault::Short(_) | Fault::Changed | Fault::HashSource => &mut pair.a.disk,
+        _ => &mut pair.b.disk,
+    };
+    disk.faults.insert(id, fault);
+    (pair, id)
+}
+
+/// Asserts that both users know, that there is no file, and that the conversation goes on.
+fn assert_failed(pair: &mut Pair, id: TransferId, fault: Fault) {
+    pair.pass(Duration::from_secs(1));
+    assert_eq!((pair.a.outcome(id).len(), pair.b.outcome(id).len()), (1, 1), "{fault:?}");
+    assert!(pair.a.failed(id) && pair.b.failed(id), "{fault:?}");
+    assert!(!pair.b.disk.published.contains_key(&id), "{fault:?}");
+    assert!(pair.b.disk.parts.is_empty(), "{fault:?}");
+    pair.a.session.say(pair.now, "go on").unwrap();
+    pair.b.session.say(pair.now, "I do").unwrap();
+    let next = pair.offer(6, 100_000);
+    pair.pass(Duration::from_secs(1));
+    pair.assert_arrived(next);
+    assert_eq!((pair.a.texts(), pair.b.texts()), (vec!["I do".to_owned()], vec!["go on".to_owned()]), "{fault:?}");
+}
+
+#[test]
+fn whatever_fails_both_are_told_nothing_is_published_and_the_conversation_goes_on() {
+    for fault in [
+        Fault::Open,
+        Fault::Read(0),
+        Fault::Changed,
+        Fault::HashSource,
+        Fault::Create,
+        Fault::Write(0),
+        Fault::HashPart,
+        Fault::Sync,
+        Fault::Publish,
+    ] {
+        let (mut pair, id) = faulty(fault);
+        assert_failed(&mut pair, id, fault);
+    }
+}
+
+#[test]
+fn a_source_that_fails_in_the_middle_of_a_chunk_is_padded_and_the_receiver_drops_its_part() {
+    for fault in [Fault::Read(2 * BLOCK + 77), Fault::Short(2 * BLOCK + 77)] {
+        let (mut pair, id) = faulty(fault);
+        assert_failed(&mut pair, id, fault);
+        assert_eq!(pair.b.failure(id), Some((false, false)), "{fault:?}");
+        assert!(pair.b.disk.removed.contains(&id) && pair.b.disk.kept.is_empty(), "{fault:?}");
+    }
+}
+
+/// A transfer whose disk was full after three blocks.
+fn full() -> (Pair, TransferId) {
+    let (mut pair, id) = faulty(Fault::Write(3 * BLOCK));
+    pair.pass(Duration::from_secs(1));
+    assert_eq!((pair.a.failure(id), pair.b.failure(id)), (Some((false, false)), Some((true, false))));
+    pair.b.disk.faults.clear();
+    (pair, id)
+}
+
+#[test]
+fn a_full_disk_after_a_verified_block_leaves_the_part_for_the_same_file_offered_again() {
+    let (mut pair, id) = full();
+    let again = pair.offer(5, 3 * BLOCK + BLOCK / 2);
+    pair.pass(Duration::from_secs(1));
+    pair.assert_arrived(again);
+    assert!(pair.b.disk.asked.contains(&DiskJob::ResumePart { transfer: again, kept: id }));
+    let hashed = pair.b.disk.asked.iter().filter(|job| matches!(job, DiskJob::HashPart(of, _) if *of == again)).count();
+    assert!(hashed < 4, "{hashed} blocks of four were hashed again");
+}
+
+#[test]
+fn a_part_that_was_left_is_no_help_to_a_file_with_other_bytes_and_nothing_is_published() {
+    let (mut pair, _) = full();
+    let size = 3 * BLOCK + BLOCK / 2;
+    let other = pair.a.session.offer(pair.now, "file 5", Some(size)).unwrap();
+    pair.a.disk.sources.insert(other, Source { key: 77, size });
+    pair.pass(Duration::from_secs(1));
+    assert!(pair.a.failed(other) && pair.b.failed(other));
+    assert!(pair.b.disk.published.is_empty());
+}
+
+#[test]
+fn a_part_that_was_left_stays_on_the_disk_when_the_conversation_ends() {
+    let (mut pair, id) = full();
+    pair.a.session.leave(pair.now, LeaveReason::Done, None);
+    pair.b.session.leave(pair.now, LeaveReason::Done, None);
+    pair.run();
+    assert_eq!((pair.both_left(), &pair.b.disk.kept[..]), (true, &[id][..]));
+}
+
+#[test]
+fn a_full_disk_before_a_verified_block_keeps_nothing() {
+    let (mut pair, id) = faulty(Fault::Write(1000));
+    assert_failed(&mut pair, id, Fault::Write(1000));
+    assert_eq!((pair.b.failure(id), pair.b.disk.kept.len()), (Some((false, false)), 0));
+}
+
+#[test]
+fn a_bit_that_flips_in_the_part_file_is_found_and_nothing_is_published() {
+    for at in [0, BLOCK, 3 * BLOCK + BLOCK / 2 - 1] {
+        let (mut pair, id) = faulty(Fault::Flip(at));
+        assert_failed(&mut pair, id, Fault::Flip(at));
+        assert!(pair.b.outcome(id)[0].contains("differ"), "{:?}", pair.b.outcome(id));
+    }
+}
+
+#[test]
+fn a_folder_that_cannot_be_synced_is_a_failure_though_the_name_is_there() {
+    let (mut pair, id) = faulty(Fault::Folder);
+    pair.pass(Duration::from_secs(1));
+    assert!(pair.a.failed(id) && pair.b.failed(id));
+}
+
+#[test]
+fn a_file_offered_without_a_source_fails_at_both() {
+    let mut pair = Pair::new();
+    let id = pair.a.session.offer(pair.now, "gone", Some(10)).unwrap();
+    pair.run();
+    assert!(pair.a.failed(id) && pair.b.failed(id));
+}
+
+#[test]
+fn a_stream_that_breaks_fails_at_both() {
+    let mut pair = Pair::new();
+    let id = pair.a.session.offer(pair.now, "-", None).unwrap();
+    pair.a.disk.sources.insert(id, Source { key: 1, size: 100 });
+    pair.a.session.stream_grew(pair.now, id, 100, false);
+    pair.run();
+    pair.a.session.source_failed(pair.now, id, &crate::support::disk::error("Broken pipe"));
+    pair.run();
+    assert!(pair.a.failed(id) && pair.b.failed(id));
+}
+
+#[test]
+fn a_link_that_ends_without_a_goodbye_is_lost_and_fails_what_was_under_way() {
+    let mut pair = Pair::new();
+    let (there, back) = (pair.offer(1, 8 << 20), pair.offer_back(2, 8 << 20));
+    pair.run_until(|pair| pair.b.session.progress().iter().any(|file| file.id == there && file.verified > 0));
+    pair.a.session.link_lost(crate::support::pair::LINK, pair.now, "connection reset");
+    pair.ab.bytes.clear();
+    pair.run();
+    assert!(matches!(pair.a.ended(), Some(Ended::Lost(words)) if words == "connection reset"));
+    assert!(matches!(pair.b.ended(), Some(Ended::Lost(_))));
+    for id in [there, back] {
+        assert!(pair.a.failed(id) && pair.b.failed(id));
+    }
+    assert!(pair.b.disk.kept.contains(&there));
+}

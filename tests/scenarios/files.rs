@@ -1,0 +1,243 @@
+//! Files that arrive.
+
+use std::time::Duration;
+
+use tete::proto::TransferId;
+use tete::proto::digest::BLOCK;
+use tete::proto::disk::DiskJob;
+use tete::proto::error::CommandError;
+use tete::proto::event::{Direction, Event};
+use tete::proto::outgoing::{WINDOW_STORED, WINDOW_VERIFIED};
+use tete::proto::session::Setup;
+use tete::proto::transfers::{MAX_ACTIVE, Policy};
+
+use crate::support::disk::Source;
+use crate::support::pair::Pair;
+use crate::support::{setup, with_policy};
+
+#[test]
+fn a_file_of_any_size_arrives_whole_with_the_root_of_its_bytes() {
+    for size in [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK + BLOCK / 2] {
+        let mut pair = Pair::new();
+        let id = pair.offer(size, size);
+        pair.pass(Duration::from_secs(1));
+        pair.assert_arrived(id);
+    }
+}
+
+#[test]
+fn a_stream_of_unknown_size_arrives_as_it_grows() {
+    for steps in [&[][..], &[1], &[BLOCK], &[10, BLOCK, 2 * BLOCK + 5], &[BLOCK - 1, 3 * BLOCK]] {
+        let mut pair = Pair::new();
+        let id = pair.a.session.offer(pair.now, "-", None).unwrap();
+        let size = steps.last().copied().unwrap_or(0);
+        pair.a.disk.sources.insert(id, Source { key: 3, size });
+        for available in steps {
+            pair.pass(Duration::from_secs(1));
+            assert!(!pair.b.disk.published.contains_key(&id));
+            pair.a.session.stream_grew(pair.now, id, *available, false);
+        }
+        pair.pass(Duration::from_secs(1));
+        pair.a.session.stream_grew(pair.now, id, size, true);
+        pair.pass(Duration::from_secs(1));
+        pair.assert_arrived(id);
+    }
+}
+
+#[test]
+fn a_stream_that_ended_before_it_was_accepted_arrives() {
+    let mut pair = Pair::with(setup(true), with_policy(false, Policy::Ask));
+    let id = pair.a.session.offer(pair.now, "-", None).unwrap();
+    pair.a.disk.sources.insert(id, Source { key: 3, size: 5 });
+    pair.run();
+    pair.a.session.stream_grew(pair.now, id, 5, true);
+    pair.b.session.accept(pair.now, None).unwrap();
+    pair.pass(Duration::from_secs(1));
+    pair.assert_arrived(id);
+}
+
+#[test]
+fn several_files_in_both_directions_arrive_at_once() {
+    let mut pair = Pair::new();
+    let there: Vec<_> = (0..5).map(|i| pair.offer(i, i * 700_001)).collect();
+    let back: Vec<_> = (0..5).map(|i| pair.offer_back(10 + i, i * 900_001)).collect();
+    pair.pass(Duration::from_secs(1));
+    there.into_iter().for_each(|id| pair.assert_arrived(id));
+    back.into_iter().for_each(|id| pair.assert_arrived_back(id));
+}
+
+#[test]
+fn files_that_run_at_once_share_the_link_in_turn() {
+    let mut pair = Pair::new();
+    let (first, second) = (pair.offer(1, 4 << 20), pair.offer(2, 4 << 20));
+    pair.run_until(|pair| pair.b.session.progress().iter().any(|file| file.bytes > BLOCK));
+    let bytes = |id| pair.b.session.progress().iter().find(|file| file.id == id).unwrap().bytes;
+    assert!(bytes(first).abs_diff(bytes(second)) <= 1 << 17);
+}
+
+#[test]
+fn more_offers_than_the_wire_may_carry_all_arrive() {
+    let mut pair = Pair::new();
+    let ids: Vec<_> = (0..200).map(|i| pair.offer(i, i)).collect();
+    pair.pass(Duration::from_secs(1));
+    ids.into_iter().for_each(|id| pair.assert_arrived(id));
+}
+
+#[test]
+fn never_more_than_the_allowed_files_are_active() {
+    let mut pair = Pair::new();
+    pair.b.does = |job| !matches!(job, DiskJob::SyncPart(_));
+    for key in 0..30 {
+        pair.offer(key, 10);
+    }
+    pair.run();
+    assert_eq!(pair.b.disk.parts.len(), MAX_ACTIVE);
+}
+
+#[test]
+fn an_offer_waits_until_its_user_accepts_it() {
+    let mut pair = Pair::with(setup(true), with_policy(false, Policy::Ask));
+    let id = pair.offer(1, 100);
+    pair.run();
+    assert_eq!((pair.a.state(id), pair.b.state(id)), (Some("Offered"), Some("Undecided")));
+    assert!(pair.b.events.iter().any(|event| matches!(event, Event::Offer { ask: true, .. })));
+    assert_eq!(pair.b.session.accept(pair.now, None), Ok(id));
+    assert_eq!(pair.b.session.accept(pair.now, Some(id)), Err(CommandError::NotUndecided(id)));
+    pair.pass(Duration::from_secs(1));
+    pair.assert_arrived(id);
+}
+
+#[test]
+fn a_refused_offer_fails_at_the_sender_and_is_wanted_at_the_receiver() {
+    let mut pair = Pair::with(setup(true), with_policy(false, Policy::Ask));
+    let id = pair.offer(1, 100);
+    pair.run();
+    assert_eq!(pair.b.session.refuse(pair.now, Some(id)), Ok(id));
+    pair.run();
+    assert_eq!((pair.a.failure(id), pair.b.failure(id)), (Some((false, false)), Some((false, true))));
+    assert!(pair.b.disk.asked.is_empty());
+}
+
+#[test]
+fn a_side_that_takes_no_files_refuses_every_offer() {
+    let mut pair = Pair::with(setup(true), with_policy(false, Policy::Never));
+    let ids: Vec<_> = (0..100).map(|i| pair.offer(i, 10)).collect();
+    pair.run();
+    assert!(ids.iter().all(|id| pair.a.failed(*id) && pair.b.failed(*id)));
+}
+
+#[test]
+fn an_answer_to_an_offer_that_is_not_there_is_the_users_mistake() {
+    let mut pair = Pair::new();
+    assert_eq!(pair.a.session.accept(pair.now, None), Err(CommandError::NothingToAnswer));
+    let no_such = TransferId(9);
+    assert_eq!(pair.a.session.refuse(pair.now, Some(no_such)), Err(CommandError::NoSuchTransfer(no_such)));
+    assert_eq!(pair.a.session.cancel(pair.now, Some(no_such)), Err(CommandError::NoSuchTransfer(no_such)));
+}
+
+#[test]
+fn a_file_is_synced_then_named_then_the_folder_synced_and_only_then_delivered() {
+    let mut pair = Pair::new();
+    pair.b.does = |job| !matches!(job, DiskJob::SyncFolder(_));
+    let id = pair.offer(1, 2 * BLOCK);
+    pair.pass(Duration::from_secs(1));
+    assert!(pair.b.disk.published.contains_key(&id) && pair.b.disk.published[&id].synced);
+    assert_eq!((pair.a.outcome(id), pair.b.outcome(id)), (vec![], vec![]));
+    pair.b.does = |_| true;
+    pair.run();
+    pair.assert_arrived(id);
+    let order: Vec<_> = pair.b.disk.asked.iter().filter(|job| !matches!(job, DiskJob::HashPart(..))).take(4).collect();
+    assert!(matches!(
+        order[..],
+        [DiskJob::CreatePart { .. }, DiskJob::SyncPart(_), DiskJob::Publish(_), DiskJob::SyncFolder(_)]
+    ));
+}
+
+#[test]
+fn without_sync_a_file_is_named_at_once() {
+    let mut pair = Pair::with(setup(true), Setup { sync: false, ..setup(false) });
+    let id = pair.offer(1, 10);
+    pair.run();
+    pair.assert_arrived(id);
+    assert!(!pair.b.disk.asked.contains(&DiskJob::SyncPart(id)));
+}
+
+#[test]
+fn a_receiver_that_hashes_nothing_stops_the_sender_at_its_window() {
+    let mut pair = Pair::new();
+    pair.b.does = |job| !matches!(job, DiskJob::HashPart(..));
+    let id = pair.offer(1, 64 << 20);
+    pair.pass(Duration::from_secs(4));
+    let receiver = pair.b.session.progress().remove(0);
+    assert_eq!((receiver.bytes, receiver.verified), (WINDOW_VERIFIED, 0));
+    assert!(pair.b.disk.jobs.len() <= 4, "hash jobs: {}", pair.b.disk.jobs.len());
+    pair.b.does = |_| true;
+    pair.pass(Duration::from_secs(4));
+    pair.assert_arrived(id);
+}
+
+#[test]
+fn a_receiver_whose_link_is_stuck_stops_the_sender_at_its_window() {
+    let mut pair = Pair::new();
+    let id = pair.offer(1, 64 << 20);
+    pair.run_until(|pair| pair.b.session.progress().iter().any(|file| file.bytes > 0));
+    pair.ba.full = true;
+    pair.pass(Duration::from_secs(4));
+    let stored = pair.b.session.progress().iter().find(|file| file.id == id).unwrap().bytes;
+    assert!((WINDOW_STORED..WINDOW_STORED + (2 << 20)).contains(&stored), "{stored}");
+}
+
+#[test]
+fn the_rate_limit_holds_over_time_within_a_tenth() {
+    for rate in [20_000, 1_000_000, 10_000_000] {
+        let mut pair = Pair::with(Setup { limit: Some(rate), ..setup(true) }, setup(false));
+        let id = pair.offer(1, rate * 20);
+        pair.pass(Duration::from_secs(10));
+        let sent = pair.b.session.progress().iter().find(|file| file.id == id).unwrap().bytes;
+        assert!(sent.abs_diff(rate * 10) < rate, "{sent} bytes in 10 s at {rate} a second");
+    }
+}
+
+#[test]
+fn the_rate_limit_holds_when_the_clock_is_read_very_often() {
+    let mut pair = Pair::with(Setup { limit: Some(100_000), ..setup(true) }, setup(false));
+    let id = pair.offer(1, 1_000_000);
+    for _ in 0..200_000 {
+        pair.now += Duration::from_micros(15);
+        pair.a.session.handle_timeout(pair.now);
+        pair.step();
+    }
+    let sent = pair.b.session.progress().iter().find(|file| file.id == id).unwrap().bytes;
+    assert!(sent.abs_diff(300_000) < 30_000, "{sent} bytes in 3 s at 100,000 a second");
+}
+
+#[test]
+fn progress_is_told_while_a_file_runs() {
+    let mut pair = Pair::new();
+    let id = pair.offer(1, 8 << 20);
+    pair.run_until(|pair| pair.a.session.progress().iter().any(|file| file.verified > 0));
+    let progress = pair.a.session.progress().remove(0);
+    assert_eq!((progress.id, progress.direction, progress.size), (id, Direction::Send, Some(8 << 20)));
+    assert!(progress.verified <= progress.bytes && progress.bytes < 8 << 20);
+    assert!(pair.a.session.is_moving());
+}
+
+#[test]
+fn unread_events_stop_new_files_and_nothing_is_called_a_flood() {
+    for policy in [Policy::Auto, Policy::Ask, Policy::Never] {
+        let mut pair = Pair::with(setup(true), with_policy(false, policy));
+        pair.b.reads = false;
+        let ids: Vec<_> = (0..4000).map(|i| pair.offer(i, 0)).collect();
+        pair.run();
+        assert_eq!((pair.a.ended(), pair.b.ended()), (None, None), "{policy:?}");
+        let waiting = std::iter::from_fn(|| pair.b.session.poll_event()).count();
+        assert!(waiting < 1024 + 3 * 64, "{policy:?}: {waiting} events waited");
+        pair.b.reads = true;
+        pair.run();
+        match policy {
+            Policy::Auto => ids.iter().for_each(|id| assert_eq!(pair.a.outcome(*id), ["sent"])),
+            Policy::Ask => assert_eq!(pair.b.session.progress().len(), 64),
+            Policy::Never => assert!(ids.iter().all(|id| pair.a.failed(*id))),
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! How conversations end.
+
+use std::time::Duration;
+
+use tete::proto::TransferId;
+use tete::proto::disk::DiskJob;
+use tete::proto::error::CommandError;
+use tete::proto::event::{Event, LeaveReason};
+use tete::proto::frame::Frame;
+use tete::proto::session::{Ended, LEAVE_FILES, LEAVE_TEXTS};
+use tete::proto::transfers::{MAX_QUEUED, Policy};
+
+use crate::support::lone::Lone;
+use crate::support::pair::Pair;
+use crate::support::{setup, with_policy};
+
+#[test]
+fn both_leave_at_once_and_both_have_left() {
+    let mut pair = Pair::new();
+    pair.leave_a();
+    pair.leave_b();
+    pair.run();
+    assert!(pair.both_left());
+}
+
+#[test]
+fn a_goodbye_is_told_and_the_conversation_ends_when_it_is_answered() {
+    let mut pair = Pair::new();
+    pair.leave_a();
+    pair.run();
+    assert!(pair.b.events.contains(&Event::PeerLeaving { reason: LeaveReason::Done }));
+    assert_eq!((pair.a.ended(), pair.b.ended()), (None, None));
+    pair.leave_b();
+    pair.run();
+    assert!(pair.both_left());
+}
+
+#[test]
+fn texts_said_before_a_goodbye_arrive() {
+    let mut pair = Pair::new();
+    for i in 0..200 {
+        pair.a.session.say(pair.now, &"x".repeat(i)).unwrap();
+    }
+    pair.leave_a();
+    pair.leave_b();
+    pair.run();
+    assert_eq!((pair.b.texts().len(), pair.both_left()), (200, true));
+}
+
+#[test]
+fn after_a_goodbye_nothing_new_can_be_said_or_offered() {
+    let mut pair = Pair::new();
+    pair.leave_a();
+    assert_eq!(pair.a.session.say(pair.now, "x"), Err(CommandError::Leaving));
+    assert_eq!(pair.a.session.offer(pair.now, "x", None), Err(CommandError::Leaving));
+}
+
+#[test]
+fn files_of_both_directions_finish_before_the_one_who_left_is_gone() {
+    let mut pair = Pair::new();
+    let (there, back) = (pair.offer(1, 6 << 20), pair.offer_back(2, 9 << 20));
+    pair.run_until(|pair| pair.b.session.progress().iter().any(|file| file.bytes > 0));
+    pair.leave_a();
+    pair.run_until(|pair| pair.b.session.peer_is_leaving());
+    pair.leave_b();
+    pair.pass(Duration::from_secs(1));
+    pair.assert_arrived(there);
+    pair.assert_arrived_back(back);
+    assert!(pair.both_left());
+}
+
+#[test]
+fn files_that_were_queued_before_a_goodbye_are_offered_and_arrive() {
+    let mut pair = Pair::new();
+    let ids: Vec<_> = (0..150).map(|key| pair.offer(key, 1000)).collect();
+    pair.leave_a();
+    pair.pass(Duration::from_secs(1));
+    pair.leave_b();
+    pair.pass(Duration::from_secs(1));
+    ids.into_iter().for_each(|id| pair.assert_arrived(id));
+    assert!(pair.both_left());
+}
+
+#[test]
+fn an_undecided_offer_is_refused_by_who_leaves() {
+    let mut pair = Pair::with(setup(true), with_policy(false, Policy::Ask));
+    let id = pair.offer(1, 10);
+    pair.run();
+    pair.leave_b();
+    pair.run();
+    assert!(pair.a.failed(id) && pair.b.failed(id));
+    let late = pair.offer(2, 10);
+    pair.run();
+    assert!(pair.a.failed(late));
+    pair.leave_a();
+    pair.run();
+    assert!(pair.both_left());
+}
+
+#[test]
+fn a_goodbye_to_a_user_with_many_queued_files_fails_them_and_is_no_flood() {
+    let mut pair = Pair::with(setup(true), with_policy(false, Policy::Ask));
+    for key in 0..MAX_QUEUED as u64 {
+        pair.offer(key, 10);
+    }
+    pair.run();
+    pair.leave_b();
+    pair.run();
+    assert_eq!(pair.a.ended(), None);
+    let failed = pair.a.events.iter().filter(|event| matches!(event, Event::Failed { .. })).count();
+    assert_eq!(failed, MAX_QUEUED);
+}
+
+#[test]
+fn a_second_goodbye_cuts_what_is_under_way_and_the_other_side_knows() {
+    let mut pair = Pair::new();
+    let (there, back) = (pair.offer(1, 64 << 20), pair.offer_back(2, 64 << 20));
+    pair.run_until(|pair| pair.b.session.progress().iter().any(|file| file.bytes > 1 << 20));
+    pair.leave_a();
+    pair.step();
+    pair.a.session.cut(pair.now, LeaveReason::Done);
+    pair.run();
+    assert_eq!((pair.a.ended(), pair.b.ended()), (Some(&Ended::Cut), Some(&Ended::PeerCut)));
+    for id in [there, back] {
+        assert!(pair.a.failed(id) && pair.b.failed(id));
+    }
+}
+
+#[test]
+fn a_cut_without_a_goodbye_before_it_says_one() {
+    let mut pair = Pair::new();
+    pair.offer(1, 64 << 20);
+    pair.run_until(|pair| pair.b.session.progress().iter().any(|file| file.bytes > 1 << 20));
+    pair.b.session.cut(pair.now, LeaveReason::Interrupted);
+    pair.run();
+    assert_eq!((pair.a.ended(), pair.b.ended()), (Some(&Ended::PeerCut), Some(&Ended::Cut)));
+    assert!(pair.a.events.contains(&Event::PeerLeaving { reason: LeaveReason::Interrupted }));
+}
+
+#[test]
+fn what_still_comes_for_a_conversation_that_was_cut_is_no_broken_rule() {
+    let mut lone = Lone::new(setup(true));
+    lone.hear_offer(2, Some(100)).unwrap();
+    lone.serve();
+    lone.side.session.cut(lone.now, LeaveReason::Done);
+    lone.hear_chunk(TransferId(2), 0, &[0; 50]).unwrap();
+    lone.hear(&Frame::Bye { reason: LeaveReason::Done }).unwrap();
+    assert_eq!(lone.frames().last(), Some(&Frame::Bye { reason: LeaveReason::Done }));
+    assert_eq!(lone.side.ended(), Some(&Ended::Cut));
+    lone.hear_chunk(TransferId(2), 50, &[0; 50]).unwrap();
+}
+
+#[test]
+fn a_signal_ends_a_running_file_after_its_limit() {
+    let mut pair = Pair::new();
+    pair.b.does = |job| !matches!(job, DiskJob::HashPart(..));
+    let id = pair.offer(1, 1 << 20);
+    pair.run();
+    pair.a.session.leave(pair.now, LeaveReason::Interrupted, Some(Duration::from_secs(2)));
+    pair.pass(Duration::from_millis(1900));
+    assert_eq!(pair.a.ended(), None);
+    pair.pass(Duration::from_millis(200));
+    assert_eq!((pair.a.ended(), pair.b.ended()), (Some(&Ended::Cut), Some(&Ended::PeerCut)));
+    assert!(pair.a.failed(id) && pair.b.failed(id));
+}
+
+#[test]
+fn leaving_gives_up_on_a_reader_that_reads_nothing() {
+    let mut pair = Pair::new();
+    pair.b.reads = false;
+    pair.a.session.say(pair.now, "unread").unwrap();
+    pair.leave_a();
+    pair.pass(LEAVE_TEXTS - Duration::from_millis(1));
+    assert_eq!(pair.a.ended(), None);
+    pair.pass(Duration::from_millis(2));
+    assert_eq!(pair.a.ended(), Some(&Ended::Cut));
+}
+
+#[test]
+fn leaving_gives_up_on_a_peer_whose_machine_takes_nothing() {
+    let mut pair = Pair::new();
+    pair.run();
+    pair.ab.full = true;
+    for _ in 0..100 {
+        pair.a.session.say(pair.now, "unread").unwrap();
+    }
+    pair.run();
+    pair.a.session.say(pair.now, "behind what is stuck").unwrap();
+    pair.leave_a();
+    pair.pass(LEAVE_TEXTS + Duration::from_secs(2));
+    assert_eq!(pair.a.ended(), Some(&Ended::Cut));
+}
+
+#[test]
+fn leaving_waits_for_a_disk_that_is_slow_but_not_for_ever() {
+    let mut pair = Pair::new();
+    pair.b.does = |job| !matches!(job, DiskJob::SyncPart(_));
+    let id = pair.offer(1, 10);
+    pair.run();
+    pair.leave_a();
+    pair.leave_b();
+    pair.pass(LEAVE_FILES - Duration::from_secs(1));
+    assert_eq!((pair.a.ended(), pair.b.ended()), (None, None));
+    pair.pass(Duration::from_secs(2));
+    assert!(pair.a.ended().is_some() && pair.b.ended().is_some() && !pair.both_left());
+    assert!(pair.a.failed(id) && pair.b.failed(id));
+    assert!(pair.b.disk.published.is_empty());
+}
+
+#[test]
+fn a_link_that_ends_after_all_was_through_is_no_loss_to_who_was_told_goodbye() {
+    let mut pair = Pair::new();
+    pair.leave_a();
+    pair.run();
+    pair.b.session.handle_eof(crate::support::pair::LINK, pair.now);
+    assert_eq!(pair.b.ended(), Some(&Ended::Left));
+}
+
+#[test]
+fn a_link_that_ends_after_a_goodbye_with_a_file_under_way_is_the_peers_cut() {
+    let mut pair = Pair::with(setup(true), with_policy(false, Policy::Ask));
+    let id = pair.offer_back(1, 10);
+    pair.a.does = |_| false;
+    pair.leave_a();
+    pair.run();
+    pair.b.session.handle_eof(crate::support::pair::LINK, pair.now);
+    assert_eq!(pair.b.ended(), Some(&Ended::PeerCut));
+    pair.b.serve(pair.now);
+    assert!(pair.b.failed(id));
+}

@@ -1,0 +1,61 @@
+//! Two sessions, or one and whoever plays its peer, with no sockets, no files and no clock but a virtual one.
+//!
+//! Owns: the in-memory suppliers of the seams `Wire` and `Disk`, and the loop that a reactor is elsewhere.
+#![allow(dead_code, unreachable_pub, reason = "several tests are built with it, and each uses its own part")]
+
+pub mod disk;
+pub mod lone;
+pub mod pair;
+
+use std::collections::VecDeque;
+use std::io;
+use std::time::Duration;
+
+use tete::net::pump::{Moved, Wire};
+use tete::proto::session::Setup;
+use tete::proto::transfers::Policy;
+
+/// One direction of a connection.
+#[derive(Debug, Default)]
+pub struct Pipe {
+    pub bytes: VecDeque<u8>,
+    /// The writer has closed it.
+    pub closed: bool,
+    /// Nothing goes in: the reader's machine has no room.
+    pub full: bool,
+}
+
+/// Both directions, seen from one end.
+pub struct MemWire<'a> {
+    pub out: &'a mut Pipe,
+    pub input: &'a mut Pipe,
+}
+
+impl Wire for MemWire<'_> {
+    fn send(&mut self, bytes: &[u8]) -> io::Result<Moved> {
+        if self.out.full {
+            return Ok(Moved::WouldBlock);
+        }
+        self.out.bytes.extend(bytes);
+        Ok(Moved::Bytes(bytes.len()))
+    }
+
+    fn recv(&mut self, buffer: &mut [u8]) -> io::Result<Moved> {
+        let n = buffer.len().min(self.input.bytes.len());
+        if n == 0 {
+            return Ok(if self.input.closed { Moved::Bytes(0) } else { Moved::WouldBlock });
+        }
+        io::Read::read_exact(&mut self.input.bytes, &mut buffer[..n])?;
+        Ok(Moved::Bytes(n))
+    }
+}
+
+/// What most tests begin with: files are taken, and count when they are on the disk.
+pub fn setup(lead: bool) -> Setup {
+    Setup { lead, policy: Policy::Auto, sync: true, limit: None, linger: Duration::from_secs(180) }
+}
+
+/// The side that leads, with another policy.
+pub fn with_policy(lead: bool, policy: Policy) -> Setup {
+    Setup { policy, ..setup(lead) }
+}

@@ -1,0 +1,270 @@
+//! Two sessions and what is between them.
+//!
+//! Owns: the loop that pumps both until nothing moves, and the virtual clock.
+
+use std::time::{Duration, Instant};
+
+use tete::net::channel::Channel;
+use tete::net::pump::{Disk as _, Left, LinkError, Pump};
+use tete::proto::disk::DiskJob;
+use tete::proto::event::{Event, LeaveReason};
+use tete::proto::session::{Ended, Session, Setup};
+use tete::proto::{LinkId, TransferId};
+
+use super::disk::{MemDisk, Source, is_hashing, transfer_of, whole};
+use super::{MemWire, Pipe, setup};
+
+/// The only link.
+pub const LINK: LinkId = LinkId(1);
+
+/// One end of the conversation.
+pub struct Side {
+    pub session: Session,
+    pub channel: Channel,
+    pub disk: MemDisk,
+    /// What the user was told.
+    pub events: Vec<Event>,
+    /// Whether the user reads.
+    pub reads: bool,
+    /// Whether this job is done at once; others wait in the disk's queue.
+    pub does: fn(&DiskJob) -> bool,
+}
+
+impl Side {
+    pub fn new(setup: Setup, now: Instant) -> Self {
+        let session = Session::new(setup, LINK, now);
+        let (channel, disk) = (Channel::default(), MemDisk::default());
+        Self { session, channel, disk, events: Vec::new(), reads: true, does: |_| true }
+    }
+
+    /// Hands jobs to the disk, answers to the session, events to the user; whether there were any.
+    pub fn serve(&mut self, now: Instant) -> bool {
+        let mut any = false;
+        while let Some(job) = self.session.poll_job() {
+            self.disk.submit(job);
+            any = true;
+        }
+        // What was asked for a file behind a job that waits has to wait too.
+        let (mut todo, mut later) = (Vec::new(), Vec::new());
+        for job in self.disk.jobs.drain(..) {
+            let waits = later.iter().any(|other| !is_hashing(other) && transfer_of(other) == transfer_of(&job));
+            if (self.does)(&job) && !waits { todo.push(job) } else { later.push(job) }
+        }
+        self.disk.jobs = later.into();
+        for job in todo {
+            if let Some(answer) = self.disk.perform(job) {
+                self.session.job_done(now, answer);
+            }
+            any = true;
+        }
+        while self.reads
+            && let Some(event) = self.session.poll_event()
+        {
+            self.events.push(event);
+            any = true;
+        }
+        any
+    }
+
+    fn pump(&mut self, now: Instant, out: &mut Pipe, input: &mut Pipe) {
+        let mut wire = MemWire { out, input };
+        let Self { session, channel, disk, .. } = self;
+        let mut pump = Pump { session, link: LINK, channel, wire: &mut wire, disk, now };
+        pump.send(256 * 1024).unwrap();
+        match pump.receive(256 * 1024) {
+            Ok(Left::End) => self.session.handle_eof(LINK, now),
+            Ok(_) | Err(LinkError::Protocol(_)) => {}
+            Err(LinkError::Io(error)) => panic!("memory fails: {error}"),
+        }
+    }
+
+    /// Whether the link is of no use any more, not even for a goodbye.
+    fn is_dead(&self) -> bool {
+        matches!(self.ended(), Some(Ended::Lost(_) | Ended::Broken(_)))
+    }
+
+    pub fn ended(&self) -> Option<&Ended> {
+        self.session.ended()
+    }
+
+    pub fn state(&self, id: TransferId) -> Option<&'static str> {
+        self.session.state_name(Some(id))
+    }
+
+    /// What the user was told that the peer said.
+    pub fn texts(&self) -> Vec<String> {
+        let text = |event: &Event| match event {
+            Event::Message { text, .. } => Some(text.lossy().into_owned()),
+            _ => None,
+        };
+        self.events.iter().filter_map(text).collect()
+    }
+
+    /// The last text of ours that was read.
+    pub fn delivered(&self) -> u64 {
+        let seq = |event: &Event| if let Event::Delivered { seq } = event { Some(*seq) } else { None };
+        self.events.iter().rev().find_map(seq).unwrap_or(0)
+    }
+
+    /// How a transfer ended: its events' names, with the reason.
+    pub fn outcome(&self, id: TransferId) -> Vec<String> {
+        let outcome = |event: &Event| match event {
+            Event::Received { id: of, .. } if *of == id => Some("received".to_owned()),
+            Event::Sent { id: of, .. } if *of == id => Some("sent".to_owned()),
+            Event::Failed { id: of, reason, .. } if *of == id => Some(format!("failed: {}", reason.lossy())),
+            _ => None,
+        };
+        self.events.iter().filter_map(outcome).collect()
+    }
+
+    /// The event that told of a failed transfer: resumable, wanted.
+    pub fn failure(&self, id: TransferId) -> Option<(bool, bool)> {
+        self.events.iter().find_map(|event| match event {
+            Event::Failed { id: of, resumable, wanted, .. } if *of == id => Some((*resumable, *wanted)),
+            _ => None,
+        })
+    }
+
+    pub fn failed(&self, id: TransferId) -> bool {
+        self.failure(id).is_some()
+    }
+}
+
+/// Two sides, a and b; a leads.
+pub struct Pair {
+    pub a: Side,
+    pub b: Side,
+    pub ab: Pipe,
+    pub ba: Pipe,
+    pub now: Instant,
+    pub began: Instant,
+}
+
+impl Pair {
+    pub fn new() -> Self {
+        Self::with(setup(true), setup(false))
+    }
+
+    pub fn with(a: Setup, b: Setup) -> Self {
+        let now = Instant::now();
+        let (a, b) = (Side::new(a, now), Side::new(b, now));
+        Self { a, b, ab: Pipe::default(), ba: Pipe::default(), now, began: now }
+    }
+
+    /// One round of both sides; whether anything moved.
+    pub fn step(&mut self) -> bool {
+        let before = (self.ab.bytes.len(), self.ba.bytes.len(), self.ab.closed, self.ba.closed);
+        let mut any = self.a.serve(self.now);
+        if !self.a.is_dead() && !self.ab.closed {
+            self.a.pump(self.now, &mut self.ab, &mut self.ba);
+        }
+        self.ab.closed |= self.a.ended().is_some();
+        let between = (self.ab.bytes.len(), self.ba.bytes.len());
+        any |= self.b.serve(self.now);
+        if !self.b.is_dead() && !self.ba.closed {
+            self.b.pump(self.now, &mut self.ba, &mut self.ab);
+        }
+        self.ba.closed |= self.b.ended().is_some();
+        let after = (self.ab.bytes.len(), self.ba.bytes.len(), self.ab.closed, self.ba.closed);
+        any || before != after || between != (after.0, after.1)
+    }
+
+    /// Goes on until nothing moves at this moment.
+    pub fn run(&mut self) {
+        for _ in 0..100_000 {
+            if !self.step() {
+                return;
+            }
+        }
+        panic!("it never comes to rest");
+    }
+
+    /// Rounds until `done`, at this moment.
+    pub fn run_until(&mut self, done: impl Fn(&Self) -> bool) {
+        for _ in 0..100_000 {
+            if done(self) {
+                return;
+            }
+            self.step();
+        }
+        panic!("it never comes to that");
+    }
+
+    /// Lets time pass, stopping at every deadline.
+    pub fn pass(&mut self, time: Duration) {
+        let until = self.now + time;
+        loop {
+            self.run();
+            let due = [&self.a, &self.b].into_iter().filter_map(|side| side.session.poll_timeout()).map(|(due, _)| due);
+            let next = due.min().filter(|due| *due <= until);
+            let Some(next) = next else { break };
+            assert!(next > self.now || self.is_due(), "a deadline in the past");
+            self.now = self.now.max(next);
+            self.fire();
+        }
+        self.now = until;
+        self.fire();
+        self.run();
+    }
+
+    fn is_due(&self) -> bool {
+        [&self.a, &self.b].into_iter().any(|s| s.session.poll_timeout().is_some_and(|(due, _)| due <= self.now))
+    }
+
+    fn fire(&mut self) {
+        self.a.session.handle_timeout(self.now);
+        self.b.session.handle_timeout(self.now);
+    }
+
+    /// Offers a file of a's to b.
+    pub fn offer(&mut self, key: u64, size: u64) -> TransferId {
+        let id = self.a.session.offer(self.now, &format!("file {key}"), Some(size)).unwrap();
+        self.a.disk.sources.insert(id, Source { key, size });
+        id
+    }
+
+    /// Offers a file of b's to a.
+    pub fn offer_back(&mut self, key: u64, size: u64) -> TransferId {
+        let id = self.b.session.offer(self.now, &format!("file {key}"), Some(size)).unwrap();
+        self.b.disk.sources.insert(id, Source { key, size });
+        id
+    }
+
+    pub fn leave_a(&mut self) {
+        self.a.session.leave(self.now, LeaveReason::Done, None);
+    }
+
+    pub fn leave_b(&mut self) {
+        self.b.session.leave(self.now, LeaveReason::Done, None);
+    }
+
+    /// Whether both ended by saying goodbye.
+    pub fn both_left(&self) -> bool {
+        self.a.ended() == Some(&Ended::Left) && self.b.ended() == Some(&Ended::Left)
+    }
+
+    /// Asserts that b has the whole file that a offered, under its name, and that both users know.
+    pub fn assert_arrived(&self, id: TransferId) {
+        let source = self.a.disk.sources[&id];
+        assert_file(&self.a, &self.b, id, source);
+    }
+
+    /// The same the other way.
+    pub fn assert_arrived_back(&self, id: TransferId) {
+        let source = self.b.disk.sources[&id];
+        assert_file(&self.b, &self.a, id, source);
+    }
+}
+
+fn assert_file(from: &Side, to: &Side, id: TransferId, source: Source) {
+    let expected = whole(source.key, source.size);
+    let hash = *blake3::hash(&expected).as_bytes();
+    assert!(to.disk.published.get(&id).is_some_and(|part| part.bytes == expected), "file {id} is not whole");
+    let root = |event: &Event| match event {
+        Event::Received { id: of, root, bytes, .. } if *of == id => Some((*root, *bytes)),
+        Event::Sent { id: of, root, bytes, .. } if *of == id => Some((*root, *bytes)),
+        _ => None,
+    };
+    assert_eq!(to.events.iter().find_map(root), Some((hash, source.size)), "at the receiver");
+    assert_eq!(from.events.iter().find_map(root), Some((hash, source.size)), "at the sender");
+}
