@@ -5,7 +5,7 @@
 
 use std::ffi::OsString;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
@@ -234,6 +234,18 @@ impl Cli {
             Some(files) if files.is_empty() || !self.peer.is_empty() => files.extend(behind),
             _ => self.peer.extend(behind),
         }
+        self.find_peer_behind_files();
+    }
+
+    /// `--send a b HOST:PORT`: the files have swallowed PEER. A last word that is no file, and says where somebody
+    /// listens, can be nothing else.
+    fn find_peer_behind_files(&mut self) {
+        let Some(files) = self.send.as_mut().filter(|files| self.peer.is_empty() && files.len() > 1) else { return };
+        let is_peer = |word: &mut OsString| {
+            let says_port = word.to_str().is_some_and(|word| word.contains(':') || word.parse::<u16>().is_ok());
+            says_port && target(std::slice::from_ref(word)).is_ok() && !Path::new(word).exists()
+        };
+        self.peer.extend(files.pop_if(is_peer));
     }
 
     fn refuse_conflicts(&self) -> Result<(), UsageError> {

@@ -270,3 +270,12 @@ fn every_flag_of_the_help_changes_a_setting() {
         assert!(flag.get_help().is_some(), "{} has no help", flag.get_id());
     }
 }
+
+#[test]
+fn a_peer_that_stands_behind_the_files_of_send_is_found() {
+    let config = config_of(with_environment("--plain --send a.bin b.bin 127.0.0.1:5000", &[]));
+    assert_eq!(config.send, ["a.bin", "b.bin"]);
+    assert_eq!(config.target.map(|target| target.to_string()), Some("127.0.0.1:5000".to_owned()));
+    let config = config_of(with_environment("--plain -l 0 --send a.bin notes.txt", &[]));
+    assert_eq!((config.send.len(), config.target), (2, None));
+}
