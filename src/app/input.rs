@@ -23,6 +23,8 @@ use super::{App, Exit, Start};
 
 /// Bytes of input taken at once.
 const PIECE: usize = 16 * 1024;
+/// Lines that are kept, at most, for somebody to connect.
+const HELD: usize = 256;
 /// Pieces taken in one turn, so that an endless input of nothing leaves time for everything else.
 const PIECES: usize = 4;
 
@@ -50,12 +52,14 @@ impl App {
         }
         let mut pieces = 0;
         while !self.input_over && self.exit.is_none() && self.screen.takes_input() {
-            if let Some(line) = self.held.take().or_else(|| self.lines.next_line()) {
-                if self.use_line(&line) == Used::NotYet {
-                    self.held = Some(line);
+            if let Some(line) = self.next_line() {
+                if self.use_line(&line) == Used::NotYet && !self.hold(line) {
                     return false;
                 }
             } else if self.lines.is_ended() {
+                if !self.held.is_empty() {
+                    return false; // what was typed for somebody is still to be said
+                }
                 self.handle_end_of_input();
             } else if pieces == PIECES {
                 return true;
@@ -66,6 +70,32 @@ impl App {
             }
         }
         false
+    }
+
+    /// The next line to use: what was held first, once its time may have come.
+    fn next_line(&mut self) -> Option<Line> {
+        match self.reads_ahead() {
+            true => self.lines.next_line(),
+            false => self.held.pop_front().or_else(|| self.lines.next_line()),
+        }
+    }
+
+    /// Whether lines are read although earlier ones are held: a person who talks to nobody yet must be able to leave.
+    fn reads_ahead(&self) -> bool {
+        self.terminal && self.partner.is_none() && self.held.len() < HELD
+    }
+
+    /// Keeps a line whose time has not come; whether the next one may be read.
+    fn hold(&mut self, line: Line) -> bool {
+        if !self.reads_ahead() {
+            self.held.push_front(line);
+            return false;
+        }
+        if self.held.is_empty() {
+            self.screen.notice("nobody is connected yet; it is said when somebody is");
+        }
+        self.held.push_back(line);
+        true
     }
 
     /// Reads a piece; whether there was one, or the end.
@@ -118,10 +148,15 @@ impl App {
             self.answer_trust(id, line.text.trim() == "yes");
             return Used::Yes;
         }
-        if self.screen.is_json() && line.text.starts_with('{') {
+        if self.takes_objects() && line.text.starts_with('{') {
             return self.use_object(line);
         }
         self.use_command(line)
+    }
+
+    /// Whether a line may be an object: what untrusted input is poured into orders nothing, as object or as command.
+    fn takes_objects(&self) -> bool {
+        self.config.json && self.config.commands
     }
 
     fn use_object(&mut self, line: &Line) -> Used {
@@ -178,8 +213,8 @@ impl App {
     fn words(&self, line: &Line, rest: String) -> Words {
         let is_utf8 = std::str::from_utf8(&line.raw).is_ok();
         match line.raw.iter().position(|byte| *byte == b' ') {
-            Some(space) if !is_utf8 => Words::Path(sys::os_string(line.raw[space + 1..].to_vec())),
-            _ if self.screen.is_json() => Words::Path(OsString::from(rest)),
+            Some(space) if !is_utf8 => Words::Typed(sys::os_string(line.raw[space + 1..].to_vec())),
+            _ if self.screen.is_json() => Words::Typed(OsString::from(rest)),
             _ => Words::Line(rest),
         }
     }

@@ -16,7 +16,7 @@ pub mod screen;
 pub mod start;
 pub mod tally;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::io::{self, Read};
 use std::net::SocketAddr;
@@ -33,7 +33,7 @@ use crate::proto::session::Setup;
 use crate::proto::text::Untrusted;
 use crate::proto::transfers::Policy;
 use crate::sys;
-use crate::term::lines::LineReader;
+use crate::term::lines::{Line, LineReader};
 
 use config::{Accept, Config, Family, STDIN, Trust, Wait};
 use exit::Exit;
@@ -111,8 +111,8 @@ pub struct App {
     reactor: Reactor,
     screen: Screen,
     lines: LineReader,
-    /// A line that has to wait: for a connection, or for the other side to read.
-    held: Option<crate::term::lines::Line>,
+    /// Lines that have to wait: for a connection, or for the other side to read.
+    held: VecDeque<Line>,
     /// Whether the input has nothing more to give and all of it was used.
     input_over: bool,
     /// Whether the input is being sent as a file.
@@ -205,13 +205,13 @@ impl App {
         let asks = streams.terminal && config.target.is_none() && config.send.is_empty();
         let mut app = Self {
             terminal: streams.terminal,
-            lines: if screen.is_json() { LineReader::with_objects() } else { LineReader::new() },
+            lines: if config.json && config.commands { LineReader::with_objects() } else { LineReader::new() },
             input_over: !reads_input || reactor.input().is_none(),
             start: if asks { Start::first(&config) } else { Start::Over },
             folder,
             reactor,
             screen,
-            held: None,
+            held: VecDeque::new(),
             stream: None,
             preparing: 0,
             ready: Vec::new(),

@@ -86,8 +86,9 @@ impl Start {
             Self::Port => Listen::parse(line).map_or_else(Answer::Again, |listen| Answer::Listen(Some(listen))),
             Self::Target if line.is_empty() => Answer::Wait,
             Self::Target => Target::parse(line).map_or_else(Answer::Again, Answer::Call),
+            // The port has to stand there: any word is a host at the default port.
             Self::CalledFirst { port } => match Target::parse(line) {
-                Ok(target) if target.port == *port => Answer::Swallowed,
+                Ok(target) if target.port == *port && line.ends_with(&port.to_string()) => Answer::Swallowed,
                 _ => Answer::Input,
             },
             Self::Over => Answer::Input,
@@ -128,5 +129,8 @@ mod tests {
         assert_eq!(called.answer("localhost:5000"), Answer::Swallowed);
         assert_eq!(called.answer("5001"), Answer::Input);
         assert_eq!(called.answer("hello"), Answer::Input);
+        let at_the_default = Start::CalledFirst { port: DEFAULT_PORT };
+        assert_eq!(at_the_default.answer("8383"), Answer::Swallowed);
+        assert_eq!(at_the_default.answer("hello"), Answer::Input);
     }
 }

@@ -107,7 +107,12 @@ impl Reactor {
         let Some(connection) = self.connections.get_mut(key).filter(|c| c.writable || c.readable) else { return };
         let answer = match connection.stream.take_error() {
             Ok(Some(error)) | Err(error) => Err(error),
-            Ok(None) => connection.stream.peer_addr().map(|_| ()),
+            Ok(None) => match (connection.stream.peer_addr(), connection.stream.local_addr()) {
+                // A port of this machine on which nobody listens may be picked as our own end: TCP then connects the
+                // socket to itself (RFC 9293, 3.5, simultaneous initiation). That is nobody, and not ourselves.
+                (Ok(peer), Ok(ours)) if peer == ours => Err(std::io::ErrorKind::ConnectionRefused.into()),
+                (peer, _) => peer.map(|_| ()),
+            },
         };
         match answer {
             Ok(()) => {
@@ -255,9 +260,17 @@ impl Reactor {
         connection.stage = Stage::Flushing { shut: false };
         connection.deadline = Some(self.now + REFUSAL_PATIENCE);
         connection.more = true;
-        // A second connection of the same two is no news, and ourselves we hear at the other end.
-        if !dialled && refusal != Refusal::Surplus {
-            self.tell_refused(address, gate::words(refusal).to_owned());
+        match refusal {
+            // A second connection of the same two is no news.
+            Refusal::Surplus => {}
+            // Both ends of the call are here, and neither waits for the other's words: the calling one tells.
+            Refusal::Yourself if dialled => {
+                self.dialler = None;
+                let words = gate::words(refusal).into();
+                self.events.push_back(NetEvent::NotLetIn { reason: Some(refusal), words });
+            }
+            _ if dialled => {}
+            _ => self.tell_refused(address, gate::words(refusal).to_owned()),
         }
     }
 

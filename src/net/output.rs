@@ -125,7 +125,8 @@ impl Output {
 
     /// Hands over what was rendered, if the last buffer is through; takes all of it or nothing.
     pub fn take(&mut self, rendered: &mut Rendered) {
-        if rendered.is_empty() || !self.is_idle() {
+        // Asked in any case: a reader who has gone is noticed even if there is nothing more to show.
+        if !self.is_idle() || rendered.is_empty() {
             return;
         }
         let Some(mut buffer) = self.idle.take() else { return };

@@ -26,6 +26,8 @@ pub enum Words {
     Line(String),
     /// One path, exactly so; a shell has already done its part.
     Path(OsString),
+    /// One path, exactly so, from a line that may have been meant as a message.
+    Typed(OsString),
 }
 
 /// What our user wants to send.
@@ -95,6 +97,7 @@ pub fn prepare(request: &Request) -> Sources {
     let mut sources = Sources::default();
     match &request.words {
         Words::Path(path) => sources.take(check(&request.folder.join(path), false)),
+        Words::Typed(path) => sources.take(check(&request.folder.join(path), true)),
         Words::Line(line) => request.prepare_line(line, &mut sources),
     }
     sources
