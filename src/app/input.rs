@@ -74,10 +74,12 @@ impl App {
 
     /// The next line to use: what was held first, once its time may have come.
     fn next_line(&mut self) -> Option<Line> {
-        match self.reads_ahead() {
-            true => self.lines.next_line(),
-            false => self.held.pop_front().or_else(|| self.lines.next_line()),
-        }
+        let held = if self.reads_ahead() { None } else { self.held.pop_front() };
+        held.or_else(|| {
+            let line = self.lines.next_line()?;
+            self.warned_interrupt = false; // something was typed since Ctrl-C
+            Some(line)
+        })
     }
 
     /// Whether lines are read although earlier ones are held: a person who talks to nobody yet must be able to leave.
@@ -92,7 +94,7 @@ impl App {
             return false;
         }
         if self.held.is_empty() {
-            self.screen.notice("nobody is connected yet; it is said when somebody is");
+            self.screen.loud_notice("nobody is connected yet: it is said when somebody is");
         }
         self.held.push_back(line);
         true
@@ -119,7 +121,7 @@ impl App {
         if self.partner.is_some() {
             self.leave(LeaveReason::Done, true);
         } else if self.start.is_asking() {
-            self.screen.answered();
+            self.screen.end_line();
             self.exit = Some(Exit::Done);
         } else if !self.reactor.is_dialling() {
             self.receive_only = true;
@@ -127,7 +129,6 @@ impl App {
     }
 
     fn use_line(&mut self, line: &Line) -> Used {
-        self.warned_interrupt = false;
         if !line.is_start() {
             return self.say(&line.text);
         }
@@ -258,7 +259,10 @@ impl App {
         Used::Yes
     }
 
-    fn order(&mut self, command: impl FnOnce(&mut crate::proto::session::Session) -> Result<TransferId, CommandError>) {
+    pub(super) fn order(
+        &mut self,
+        command: impl FnOnce(&mut crate::proto::session::Session) -> Result<TransferId, CommandError>,
+    ) {
         match self.reactor.session().map(command) {
             Some(Ok(_)) => {}
             Some(Err(error)) => self.tell(error),

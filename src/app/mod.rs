@@ -384,6 +384,13 @@ impl App {
         if self.preparing > 0 || !self.ready.is_empty() || self.stream.is_some() {
             return;
         }
+        // Who came to send waits for the answers: goodbye would turn down what the other side is still asked about.
+        if self.is_sending()
+            && leaving.reason == LeaveReason::Done
+            && self.reactor.session().is_some_and(|s| s.is_offering())
+        {
+            return;
+        }
         if let Some(session) = self.reactor.session()
             && !session.is_leaving()
         {

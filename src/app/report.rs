@@ -191,8 +191,11 @@ impl App {
                 self.screen.event("offer", now, fields);
                 let size_words = size.map_or_else(|| "size unknown".to_owned(), plain::size);
                 self.screen.notice(&format!("{who} sends {}: {size_words}", file(&name)));
-                if ask {
-                    self.ask_about_file(id, &name, size);
+                match ask {
+                    // Nothing will ever be typed here, so the other side need not wait for it.
+                    true if self.input_over => self.order(|session| session.refuse(now, Some(id))),
+                    true => self.ask_about_file(id, &name, size),
+                    false => {}
                 }
             }
             Event::Received { id, name, saved, bytes, elapsed, root } => {
@@ -228,18 +231,8 @@ impl App {
                 };
                 self.screen.loud_notice(&format!("{} {what}: {reason}", file(&name)));
             }
-            Event::PeerLeaving { reason } => {
-                let why = match reason {
-                    LeaveReason::Done => "",
-                    LeaveReason::Interrupted => " (interrupted)",
-                    LeaveReason::Failed => " (error: something failed on that side)",
-                };
-                // Who leaves need not be told that the other one follows.
-                if !self.leaving.is_some_and(|leaving| leaving.by_us) {
-                    self.screen.notice(&format!("{who} left{why}"));
-                }
-                self.peer_reason = Some(reason);
-            }
+            // Told when it has left: what is under way still arrives.
+            Event::PeerLeaving { reason } => self.peer_reason = Some(reason),
             Event::Silent { quiet } => {
                 let words = format!("no answer from {who} for {} s; still there, still trying", quiet.as_secs());
                 self.screen.loud_notice(&words);
@@ -301,8 +294,8 @@ impl App {
         let now = self.reactor.now();
         let talking = self.reactor.session().is_some_and(|session| session.ended().is_none());
         if signal == Signal::Interrupt && self.terminal && !std::mem::replace(&mut self.warned_interrupt, true) {
-            // The terminal has thrown away the line that stood typed.
-            self.screen.answered();
+            // The terminal has thrown away the line that stood typed, and shows `^C` in its place.
+            self.screen.end_line();
             let running = self.reactor.session().map_or(0, |session| session.progress().len());
             let what = match running {
                 0 => String::new(),
@@ -311,6 +304,9 @@ impl App {
             };
             self.screen.loud_notice(&format!("{what}Ctrl-C again leaves, `exit` leaves when all is done"));
             return self.prompt();
+        }
+        if signal == Signal::Interrupt && self.terminal {
+            self.screen.end_line();
         }
         let again = self.tally.signal.replace(signal).is_some();
         if !talking {
@@ -343,12 +339,15 @@ impl App {
             Ended::Left if by_us => ("user", "left".to_owned()),
             Ended::Left => match self.peer_reason {
                 Some(LeaveReason::Interrupted) => ("peer", format!("{who} left (interrupted)")),
-                _ => ("peer", format!("{who} left")),
+                Some(LeaveReason::Failed) => ("peer", format!("{who} left (error: something failed on that side)")),
+                Some(LeaveReason::Done) | None => ("peer", format!("{who} left")),
             },
         };
         self.screen.event("closed", now, |object| object.field("by", by).field("reason", &reason));
         match ended {
-            Ended::Left => {}
+            // Who leaves need not be told that the other one follows.
+            Ended::Left if by_us => {}
+            Ended::Left => self.screen.notice(&reason),
             Ended::Lost(_) | Ended::Broken(_) | Ended::PeerCut | Ended::Cut => self.screen.loud_notice(&reason),
         }
         if unread > 0 {

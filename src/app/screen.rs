@@ -115,6 +115,12 @@ impl Screen {
         self.asking = false;
     }
 
+    /// Ends the line in which the cursor stands, when nobody has typed its end.
+    pub fn end_line(&mut self) {
+        self.asking = true;
+        self.push(Stream::Out, "");
+    }
+
     /// What a person said.
     pub fn said(&mut self, name: &Untrusted, text: &Untrusted) {
         if let Mode::Lines { paint, .. } = self.mode {

@@ -83,6 +83,11 @@ impl Outgoing {
         Self { id, name: Untrusted::from(name), size, streamed: 0, state: State::Queued }
     }
 
+    /// Whether the peer has not answered our offer.
+    pub fn is_unanswered(&self) -> bool {
+        matches!(self.state, State::Queued | State::Offered)
+    }
+
     /// Its number.
     pub fn id(&self) -> TransferId {
         self.id

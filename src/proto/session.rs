@@ -121,6 +121,11 @@ impl Session {
         self.transfers.progress(self.now)
     }
 
+    /// Whether a file of ours waits for the peer's answer.
+    pub fn is_offering(&self) -> bool {
+        self.transfers.is_offering()
+    }
+
     /// Whether bytes of files flow.
     pub fn is_moving(&self) -> bool {
         self.transfers.is_moving()
@@ -309,6 +314,7 @@ impl Session {
 
     fn handle_frame(&mut self, frame: Frame) -> Result<(), ProtocolError> {
         let is_new = matches!(frame, Frame::Text { .. } | Frame::Offer { .. } | Frame::Bye { .. });
+        let is_sign_of_life = matches!(frame, Frame::Ping { .. } | Frame::Pong { .. });
         if is_new && self.peer_is_leaving() {
             return Err(ProtocolError::Unexpected { frame: frame.kind().name(), state: "it had said BYE" });
         }
@@ -322,14 +328,8 @@ impl Session {
                     self.tell_delivered(seq);
                 }
             }
-            Frame::Ping { token } => {
-                self.alive.handle_ping(token);
-                return Ok(());
-            }
-            Frame::Pong { token } => {
-                self.alive.handle_pong(self.now, token);
-                return Ok(());
-            }
+            Frame::Ping { token } => self.alive.handle_ping(token),
+            Frame::Pong { token } => self.alive.handle_pong(self.now, token),
             Frame::Bye { reason } => {
                 self.peer_bye = Some(reason);
                 self.out.events.push_back(Event::PeerLeaving { reason });
@@ -340,7 +340,9 @@ impl Session {
             }
             frame => self.transfers.handle_frame(self.now, frame, &mut self.out)?,
         }
-        self.moved();
+        if !is_sign_of_life {
+            self.moved();
+        }
         Ok(())
     }
 

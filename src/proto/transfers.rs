@@ -527,6 +527,11 @@ impl Transfers {
         all
     }
 
+    /// Whether a file of ours is not answered yet, or not even offered.
+    pub fn is_offering(&self) -> bool {
+        !self.queue.is_empty() || self.outgoing.values().any(Outgoing::is_unanswered)
+    }
+
     /// Whether bytes of any file flow, so that progress is worth showing.
     pub fn is_moving(&self) -> bool {
         self.outgoing.values().any(Outgoing::is_active) || self.incoming.values().any(Incoming::is_active)
