@@ -245,13 +245,14 @@ impl App {
         if self.config.listen.is_some() || (self.config.target.is_none() && !asks_for_port) {
             self.listen().map_err(|error| self.port_error(&error))?;
         }
-        if let Some(target) = self.config.target.clone() {
-            self.call(target);
-        }
         for path in self.config.send.clone() {
             if path != STDIN {
                 self.find(Words::Path(path));
             }
+        }
+        // With files to send it is called once they are found: nobody is bothered for nothing.
+        if let Some(target) = self.config.target.clone().filter(|_| self.preparing == 0) {
+            self.call(target);
         }
         self.prompt();
         Ok(())
@@ -306,6 +307,7 @@ impl App {
             self.show_events();
             let more_input = self.take_input();
             self.follow_leaving();
+            self.show_events(); // those that the input led to: nothing else may wake the loop for them
             self.show_progress();
             self.screen.flush();
             self.give_up_on_the_reader();

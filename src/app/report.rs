@@ -219,6 +219,11 @@ impl App {
             }
             Event::Failed { id, direction, name, reason, resumable, wanted } => {
                 self.tally.failed += usize::from(!wanted);
+                if self.stream == Some(id) {
+                    // Nobody takes what is still to come from the input.
+                    self.stream = None;
+                    self.input_over = true;
+                }
                 let fields = |object: Object| {
                     let object = object.field("id", &id.0).field("direction", direction.word());
                     object.untrusted("name", &name).untrusted("reason", &reason).field("resumable", &resumable)
@@ -269,9 +274,13 @@ impl App {
         }
         self.offer_ready();
         let streams = self.config.send.iter().any(|path| path == super::STDIN);
-        if self.is_sending() && self.preparing == 0 && self.ready.is_empty() && self.partner.is_none() && !streams {
-            // Nothing of what was to be sent can be: nobody is bothered.
-            self.exit = Some(Exit::Failed);
+        if self.is_sending() && self.preparing == 0 && self.partner.is_none() {
+            match self.config.target.clone() {
+                // Nothing of what was to be sent can be: nobody is bothered.
+                _ if self.ready.is_empty() && !streams => self.exit = Some(Exit::Failed),
+                Some(target) => self.call(target),
+                None => {}
+            }
         }
     }
 

@@ -20,6 +20,10 @@ use super::channel::Channel;
 /// that a text is not kept waiting: 64 KiB are 60 µs at 1 GB/s.
 const BATCH: usize = 64 * 1024;
 
+/// Bytes of frames that a session is given before its answers are sent. The smallest frames that are answered are 14
+/// bytes, so that a peer who reads the answers never makes more of them wait than the session allows.
+const FRAMES_AT_ONCE: usize = 16 * 1024;
+
 /// What one call on a wire did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moved {
@@ -207,7 +211,7 @@ impl<W: Wire, D: Disk> Pump<'_, W, D> {
     }
 
     /// Gives the session, and its files, everything that was received; whether it wants more.
-    fn hand_over(&mut self) -> Result<bool, ProtocolError> {
+    fn hand_over(&mut self) -> Result<bool, LinkError> {
         loop {
             let bytes = self.channel.incoming();
             let wanted = self.session.poll_receive(self.link);
@@ -216,6 +220,14 @@ impl<W: Wire, D: Disk> Pump<'_, W, D> {
             }
             let n = match wanted {
                 Receive::Paused => return Ok(false),
+                Receive::Bytes { .. } if bytes.len() > FRAMES_AT_ONCE => {
+                    let n = self.session.handle_bytes(self.link, self.now, &bytes[..FRAMES_AT_ONCE])?;
+                    self.channel.consumed(n);
+                    if n == FRAMES_AT_ONCE {
+                        self.send(BATCH)?;
+                    }
+                    continue;
+                }
                 Receive::Bytes { .. } => self.session.handle_bytes(self.link, self.now, bytes)?,
                 Receive::Discard { len } => {
                     let n = len.min(bytes.len() as u64);
