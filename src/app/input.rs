@@ -200,7 +200,7 @@ impl App {
             Parsed::Refuse(id) => self.order(|session| session.refuse(now, id.map(TransferId))),
             Parsed::Status => self.show_status(),
             Parsed::Peers => self.show_peers(),
-            Parsed::Help => self.screen.loud_notice(commands::HELP),
+            Parsed::Help => self.screen.answer(commands::HELP),
             Parsed::Unknown { word, hint } => {
                 self.screen.error(now, &format!("there is no command {word}"), &hint);
             }

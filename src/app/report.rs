@@ -117,6 +117,7 @@ impl App {
         let hint = match reason {
             Some(Refusal::Yourself) => "give the port of the other one",
             Some(Refusal::Busy) => "try again later",
+            Some(Refusal::NotWanted) => "the other side can call you, or start with --trust new",
             _ => "",
         };
         self.screen.error(self.reactor.now(), &format!("not let in: {words}"), hint);
@@ -413,7 +414,7 @@ impl App {
         let who = self.partner_name();
         let Some(session) = self.reactor.session() else {
             let what = if self.reactor.is_dialling() { "calling" } else { "waiting for a call" };
-            self.screen.loud_notice(&format!("not connected; {what}"));
+            self.screen.answer(&format!("not connected; {what}"));
             return;
         };
         let trip = session
@@ -437,7 +438,7 @@ impl App {
                 plain::rate(rate),
             ));
         }
-        self.screen.loud_notice(&lines.join("\n"));
+        self.screen.answer(&lines.join("\n"));
     }
 
     /// `/peers`.
@@ -446,7 +447,7 @@ impl App {
             Some(partner) => format!("{} at {} (plain, none)", plain::shown_name(&partner.name), partner.address),
             None => "nobody is connected".to_owned(),
         };
-        self.screen.loud_notice(&line);
+        self.screen.answer(&line);
     }
 }
 

@@ -102,6 +102,15 @@ impl Screen {
         }
     }
 
+    /// The answer to a command that asks: on standard error also beside NDJSON, which has no event for it.
+    pub fn answer(&mut self, text: &str) {
+        let paint = match self.mode {
+            Mode::Lines { paint, .. } => paint,
+            Mode::Json => Paint::Off,
+        };
+        self.push(Stream::Err, &plain::notice(text, paint));
+    }
+
     /// A question whose answer is typed behind it. The cursor stays there.
     pub fn ask(&mut self, text: &str) {
         if let Mode::Lines { .. } = self.mode {

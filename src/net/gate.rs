@@ -92,7 +92,7 @@ pub fn words(refusal: Refusal) -> &'static str {
         Refusal::Busy => "talking to somebody else",
         Refusal::Surplus => "already talking to you",
         Refusal::Yourself => "that is you",
-        Refusal::NotWanted => "not let in",
+        Refusal::NotWanted => "strangers are not let in",
         Refusal::Purpose => "this version does not know what that link is for",
     }
 }
