@@ -118,8 +118,7 @@ fn who_says_nothing_or_a_byte_a_second_is_closed_within_ten_seconds() {
     let began = Instant::now();
     let mut said = 0;
     for byte in hello(9) {
-        // paced: a byte a second is what is being tested.
-        thread::sleep(Duration::from_secs(1));
+        thread::sleep(Duration::from_secs(1)); // paced: a byte a second is what is being tested.
         if began.elapsed() > CLOSED || !slow.say(&[byte]) {
             break;
         }
@@ -161,8 +160,7 @@ fn a_shortage_of_descriptors_does_not_spin_and_passes() {
     let strangers: Vec<TcpStream> =
         (0..60).map(|_| TcpStream::connect(("127.0.0.1", port)).expect("the system takes the call")).collect();
     let (before, began) = (anna.cpu(), Instant::now());
-    // paced: what is measured is what waiting costs.
-    thread::sleep(Duration::from_secs(2));
+    thread::sleep(Duration::from_secs(2)); // paced: what is measured is what waiting costs.
     let (used, passed) = (anna.cpu() - before, began.elapsed());
     assert!(used < passed / 8, "{used:?} of {passed:?}");
     drop(strangers);

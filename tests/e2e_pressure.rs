@@ -139,8 +139,7 @@ fn two_who_say_nothing_cost_next_to_nothing() {
     duo.bob.send("hi");
     duo.anna.event("message");
     let before = [duo.anna.cpu(), duo.bob.cpu()];
-    // paced: what is measured is what waiting costs.
-    thread::sleep(Duration::from_secs(2));
+    thread::sleep(Duration::from_secs(2)); // paced: what is measured is what waiting costs.
     for (tete, before) in [&duo.anna, &duo.bob].into_iter().zip(before) {
         let (used, memory) = (tete.cpu() - before, tete.high_water());
         assert!(used <= Duration::from_millis(20) && memory < 8_000_000, "{used:?} {memory} bytes");

@@ -89,7 +89,7 @@ impl Files {
         {
             self.insert(*transfer, part);
         }
-        let id = transfer(&job);
+        let id = job.transfer();
         let ticket = self.entries.get(&id).map_or(ALWAYS, |entry| entry.ticket);
         match self.work(id, job) {
             Ok(work) => pool.submit(Job { ticket, work: Work::Disk(work) }),
@@ -229,26 +229,9 @@ impl Files {
     }
 }
 
-fn transfer(job: &DiskJob) -> TransferId {
-    match job {
-        DiskJob::OpenSource(id)
-        | DiskJob::HashSource(id, _)
-        | DiskJob::CheckSource(id)
-        | DiskJob::CloseSource(id)
-        | DiskJob::CreatePart { transfer: id, .. }
-        | DiskJob::ResumePart { transfer: id, .. }
-        | DiskJob::HashPart(id, _)
-        | DiskJob::SyncPart(id)
-        | DiskJob::Publish(id)
-        | DiskJob::SyncFolder(id)
-        | DiskJob::KeepPart(id)
-        | DiskJob::RemovePart(id) => *id,
-    }
-}
-
 /// The answer to a job about a file that is not here.
 fn absent(job: &DiskJob) -> Option<DiskAnswer> {
-    let id = transfer(job);
+    let id = job.transfer();
     let error = DiskError { words: format!("there is no such file for transfer {id}"), resumable: false };
     Some(match job {
         DiskJob::OpenSource(_) => DiskAnswer::SourceOpened(id, Err(error)),

@@ -70,6 +70,26 @@ pub enum DiskJob {
     RemovePart(TransferId),
 }
 
+impl DiskJob {
+    /// The file that it is about.
+    pub fn transfer(&self) -> TransferId {
+        match self {
+            Self::OpenSource(id)
+            | Self::HashSource(id, _)
+            | Self::CheckSource(id)
+            | Self::CloseSource(id)
+            | Self::CreatePart { transfer: id, .. }
+            | Self::ResumePart { transfer: id, .. }
+            | Self::HashPart(id, _)
+            | Self::SyncPart(id)
+            | Self::Publish(id)
+            | Self::SyncFolder(id)
+            | Self::KeepPart(id)
+            | Self::RemovePart(id) => *id,
+        }
+    }
+}
+
 /// Why the disk could not, in the system's words ("No space left on device"), with what and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DiskError {

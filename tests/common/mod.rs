@@ -342,8 +342,7 @@ impl Tete {
             if Instant::now() >= latest {
                 self.fail(&format!("it did not end within {patience:?}"));
             }
-            // paced: a process cannot be waited for with a deadline.
-            thread::sleep(Duration::from_millis(5));
+            thread::sleep(Duration::from_millis(5)); // paced: a process cannot be waited for with a deadline.
         }
     }
 

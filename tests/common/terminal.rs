@@ -123,8 +123,7 @@ impl Terminal {
                 return status.code().unwrap_or_else(|| panic!("killed: {status}\n{}", self.screen));
             }
             assert!(Instant::now() < latest, "it does not end\n--- screen\n{}", self.screen);
-            // paced: a process cannot be waited for with a deadline.
-            thread::sleep(Duration::from_millis(5));
+            thread::sleep(Duration::from_millis(5)); // paced: a process cannot be waited for with a deadline.
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::end::{End, Mutant, SimDisk, earliest, job_name};
 use crate::ledger::{Ledger, Tally};
 use crate::network::{SimWire, Stream};
 use crate::random::Random;
-use crate::support::disk::{MemDisk, is_hashing, transfer_of};
+use crate::support::disk::{MemDisk, is_hashing};
 use crate::user::User;
 
 const LINK: LinkId = LinkId(1);
@@ -208,7 +208,7 @@ impl World {
             let mut done = self.now + Duration::from_micros(self.random.skewed(late));
             let end = &mut self.ends[side];
             if !is_hashing(&job) {
-                let last = end.busy.entry(transfer_of(&job)).or_default();
+                let last = end.busy.entry(job.transfer()).or_default();
                 done = done.max(*last + Duration::from_nanos(1));
                 *last = done;
             }
@@ -223,7 +223,7 @@ impl World {
         let mut any = false;
         while let Some(at) = earliest(&self.ends[side].pending, now) {
             let (_, job) = self.ends[side].pending.swap_remove(at);
-            let id = transfer_of(&job);
+            let id = job.transfer();
             self.note(side, job_name(&job), id.0, 0);
             let publishes = matches!(job, DiskJob::Publish(_));
             let answer = self.perform(side, job)?;

@@ -117,24 +117,6 @@ pub struct MemDisk {
     pub broken: Vec<String>,
 }
 
-/// The file that a job is about.
-pub fn transfer_of(job: &DiskJob) -> TransferId {
-    match job {
-        DiskJob::OpenSource(id)
-        | DiskJob::HashSource(id, _)
-        | DiskJob::CheckSource(id)
-        | DiskJob::CloseSource(id)
-        | DiskJob::CreatePart { transfer: id, .. }
-        | DiskJob::ResumePart { transfer: id, .. }
-        | DiskJob::HashPart(id, _)
-        | DiskJob::SyncPart(id)
-        | DiskJob::Publish(id)
-        | DiskJob::SyncFolder(id)
-        | DiskJob::KeepPart(id)
-        | DiskJob::RemovePart(id) => *id,
-    }
-}
-
 /// Whether it may be overtaken.
 pub fn is_hashing(job: &DiskJob) -> bool {
     matches!(job, DiskJob::HashSource(..) | DiskJob::HashPart(..))

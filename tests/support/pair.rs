@@ -11,7 +11,7 @@ use tete::proto::event::{Event, LeaveReason};
 use tete::proto::session::{Ended, Session, Setup};
 use tete::proto::{LinkId, TransferId};
 
-use super::disk::{MemDisk, Source, is_hashing, transfer_of, whole};
+use super::disk::{MemDisk, Source, is_hashing, whole};
 use super::{MemWire, Pipe, setup};
 
 /// The only link.
@@ -47,7 +47,7 @@ impl Side {
         // What was asked for a file behind a job that waits has to wait too.
         let (mut todo, mut later) = (Vec::new(), Vec::new());
         for job in self.disk.jobs.drain(..) {
-            let waits = later.iter().any(|other| !is_hashing(other) && transfer_of(other) == transfer_of(&job));
+            let waits = later.iter().any(|other| !is_hashing(other) && other.transfer() == job.transfer());
             if (self.does)(&job) && !waits { todo.push(job) } else { later.push(job) }
         }
         self.disk.jobs = later.into();
