@@ -118,6 +118,11 @@ fn paths(code: &str) -> Vec<String> {
     out
 }
 
+/// Ways to ask for the time of day.
+const WALL_CLOCKS: &[&str] = &["SystemTime", "jiff", "UNIX_EPOCH"];
+/// The one file that tells it to a user, and decides nothing by it.
+const SHOWS_TIME: &str = "app/screen.rs";
+
 /// The layer of a file, named by its place below `src/`.
 fn layer_of(file: &str) -> &str {
     file.split(['/', '.']).next().unwrap_or(file)
@@ -165,6 +170,10 @@ fn complaints(file: &str, source: &str) -> Vec<String> {
             && let Some(name) = IMPURE.iter().find(is_impure)
         {
             out.push(format!("{file} names {name}: {path}"));
+        }
+        // Fault 90: a wall clock that jumps may change what is shown, never when something happens.
+        if file != SHOWS_TIME && WALL_CLOCKS.iter().any(|clock| parts.contains(clock)) {
+            out.push(format!("{file} reads the wall clock: {path}"));
         }
     }
     out
@@ -256,4 +265,11 @@ fn a_file_without_an_opening_or_with_too_many_lines_is_found() {
     assert_eq!(complaints("net/a.rs", "use std::fs;\n").len(), 1);
     assert_eq!(complaints("net/a.rs", &format!("//! x\n{}", "\n".repeat(MAX_LINES))).len(), 1);
     assert_eq!(complaints("somewhere/a.rs", "//! x\n").len(), 1);
+}
+
+#[test]
+fn a_deadline_by_the_wall_clock_is_found() {
+    let line = "//! x\nfn late() -> bool { std::time::SystemTime::now() > due() }\n";
+    assert_eq!(complaints("net/dialler.rs", line).len(), 1);
+    assert!(complaints("app/screen.rs", "//! x\nfn now() { jiff::Timestamp::now(); }\n").is_empty());
 }
