@@ -63,7 +63,7 @@ fn run() -> io::Result<()> {
     let mut listener = TcpListener::bind(SocketAddr::new(LOOPBACK, 0))?;
     let address = listener.local_addr()?;
     let mut host = Side::new("host")?;
-    let port = host.reactor.listen(Some(LOOPBACK), 0, false)?.first().map_or(0, SocketAddr::port);
+    let port = host.reactor.listen(Some(LOOPBACK), 0)?.first().map_or(0, SocketAddr::port);
     let (rounds, to_answer) = mpsc::channel();
     let partner = move || answer(Bare::accept(&mut listener)?, host, &to_answer);
     let partner = thread::Builder::new().name("partner".into()).spawn(partner)?;

@@ -57,7 +57,7 @@
 //! # fn main() -> io::Result<()> {
 //! let loopback = IpAddr::from(Ipv4Addr::LOCALHOST);
 //! let (mut anna, mut bob) = (side("anna")?, side("bob")?);
-//! let port = anna.listen(Some(loopback), 0, false)?[0].port();
+//! let port = anna.listen(Some(loopback), 0)?[0].port();
 //! bob.dial(loopback.to_string(), port, Some(Duration::from_secs(5)));
 //!
 //! let (mut heard, mut over) = (Vec::new(), 0);

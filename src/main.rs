@@ -1,7 +1,7 @@
 //! Parse, run, exit code.
 
 use std::fs::OpenOptions;
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use tete::app::config::{ColorChoice, Config, Ui};
@@ -70,13 +70,17 @@ fn paint(config: &Config) -> Paint {
 /// The log goes to a file, or to standard error; `RUST_LOG` is finer than `-v`.
 fn start_log(config: &Config) -> io::Result<()> {
     let level = match config.verbose {
-        0 => log::LevelFilter::Error,
+        0 => log::LevelFilter::Off,
         1 => log::LevelFilter::Info,
         2 => log::LevelFilter::Debug,
         _ => log::LevelFilter::Trace,
     };
     let mut logger = env_logger::Builder::new();
     logger.filter_level(level).parse_default_env();
+    if config.log.is_none() {
+        // Among the notices: a line of the log looks like one of them, so that nothing else can begin a line there.
+        logger.format(|out, record| writeln!(out, "-- [{} {}] {}", record.level(), record.target(), record.args()));
+    }
     if let Some(path) = &config.log {
         let file = OpenOptions::new().create(true).append(true).open(path)?;
         logger.target(env_logger::Target::Pipe(Box::new(file)));

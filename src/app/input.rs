@@ -193,7 +193,7 @@ impl App {
             Parsed::Nothing => {}
             Parsed::Say(text) => return self.say(&text),
             Parsed::Transfer(rest) => return self.transfer(self.words(line, rest)),
-            Parsed::Leave if self.leaving.is_some_and(|leaving| leaving.by_us) => self.cut(LeaveReason::Done),
+            Parsed::Leave if self.leaving.is_some_and(|leaving| leaving.asked) => self.cut(LeaveReason::Done),
             Parsed::Leave => self.leave(LeaveReason::Done, true),
             Parsed::Cancel(id) => self.order(|session| session.cancel(now, id.map(TransferId))),
             Parsed::Accept(id) => self.order(|session| session.accept(now, id.map(TransferId))),
@@ -221,11 +221,11 @@ impl App {
     }
 
     fn transfer(&mut self, words: Words) -> Used {
-        if self.partner.is_none() {
+        if self.partner.is_none() || !self.to_find.is_empty() {
             return Used::NotYet;
         }
-        if self.leaving.is_some() {
-            self.tell(CommandError::Leaving);
+        if let Some(leaving) = self.leaving {
+            self.refuse_line(leaving.by_us);
             return Used::Yes;
         }
         self.find(words);
@@ -246,8 +246,8 @@ impl App {
         if self.partner.is_none() {
             return Used::NotYet;
         }
-        if self.leaving.is_some() {
-            self.tell(CommandError::Leaving);
+        if let Some(leaving) = self.leaving {
+            self.refuse_line(leaving.by_us);
             return Used::Yes;
         }
         let Some(session) = self.reactor.session() else { return Used::NotYet };
@@ -268,6 +268,14 @@ impl App {
             Some(Err(error)) => self.tell(error),
             None => self.tell(CommandError::NothingToAnswer),
         }
+    }
+
+    /// A line comes too late. Said once; it counts as lost when it was the other side that ended the conversation.
+    fn refuse_line(&mut self, by_us: bool) {
+        if !std::mem::replace(&mut self.told_late, true) {
+            self.tell(CommandError::Leaving);
+        }
+        self.tally.unsaid += usize::from(!by_us);
     }
 
     fn tell(&mut self, error: CommandError) {

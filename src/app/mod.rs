@@ -47,6 +47,8 @@ const USUAL_WAIT: Duration = Duration::from_secs(30);
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 /// What may still be under way when a signal has asked us to end.
 const SIGNAL_PATIENCE: Duration = Duration::from_secs(2);
+/// Files that are being looked for at once.
+const PREPARING: usize = 16;
 /// How long the end waits for a reader who does not read, and then for helpers.
 const END_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -93,6 +95,8 @@ struct Leaving {
     reason: LeaveReason,
     /// Whether our side began it.
     by_us: bool,
+    /// Whether our user has asked for it: a second time means at once.
+    asked: bool,
 }
 
 /// What is known of whom we talk with.
@@ -119,6 +123,10 @@ pub struct App {
     stream: Option<TransferId>,
     /// Files that are being looked for.
     preparing: usize,
+    /// Files that are yet to be looked for.
+    to_find: VecDeque<Words>,
+    /// Answers to earlier requests are for a conversation that is over.
+    first_request: u64,
     /// Files that were found and wait for somebody to be there.
     ready: Vec<Prepared>,
     start: Start,
@@ -127,6 +135,8 @@ pub struct App {
     /// Nothing was there to be typed when the conversation began: it lasts until the other side leaves.
     receive_only: bool,
     told_cut: bool,
+    /// Whether a line that came too late was answered.
+    told_late: bool,
     told_unanswered: bool,
     /// Why the other side left.
     peer_reason: Option<LeaveReason>,
@@ -214,11 +224,14 @@ impl App {
             held: VecDeque::new(),
             stream: None,
             preparing: 0,
+            to_find: VecDeque::new(),
+            first_request: 0,
             ready: Vec::new(),
             partner: None,
             leaving: None,
             receive_only: false,
             told_cut: false,
+            told_late: false,
             told_unanswered: false,
             peer_reason: None,
             questions: Vec::new(),
@@ -251,7 +264,7 @@ impl App {
             }
         }
         // With files to send it is called once they are found: nobody is bothered for nothing.
-        if let Some(target) = self.config.target.clone().filter(|_| self.preparing == 0) {
+        if let Some(target) = self.config.target.clone().filter(|_| !self.is_finding()) {
             self.call(target);
         }
         self.prompt();
@@ -262,9 +275,9 @@ impl App {
     fn listen(&mut self) -> io::Result<()> {
         // `--plain` stays on this machine unless an address is named.
         let addresses = match self.config.listen {
-            Some(listen) => self.reactor.listen(listen.ip, listen.port, false)?,
-            None => match self.reactor.listen(None, address::DEFAULT_PORT, false) {
-                Err(error) if error.kind() == io::ErrorKind::AddrInUse => self.reactor.listen(None, 0, false)?,
+            Some(listen) => self.reactor.listen(listen.ip, listen.port)?,
+            None => match self.reactor.listen(None, address::DEFAULT_PORT) {
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => self.reactor.listen(None, 0)?,
                 result => result?,
             },
         };
@@ -293,9 +306,24 @@ impl App {
 
     /// Looks for a file to send, away from the loop.
     fn find(&mut self, words: Words) {
-        let home = std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
-        self.reactor.prepare(Request { words, folder: self.folder.clone(), home });
-        self.preparing += 1;
+        self.to_find.push_back(words);
+        self.find_next();
+    }
+
+    /// Keeps the helper busy, and no more than that.
+    fn find_next(&mut self) {
+        while self.preparing < PREPARING
+            && let Some(words) = self.to_find.pop_front()
+        {
+            let home = std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+            self.reactor.prepare(Request { words, folder: self.folder.clone(), home });
+            self.preparing += 1;
+        }
+    }
+
+    /// Whether files are still being looked for.
+    fn is_finding(&self) -> bool {
+        self.preparing > 0 || !self.to_find.is_empty()
     }
 
     /// Runs until the end; what to tell the shell.
@@ -304,6 +332,7 @@ impl App {
     /// When the system's poll fails.
     pub fn run(mut self) -> io::Result<Exit> {
         loop {
+            self.take_signals();
             self.show_events();
             let more_input = self.take_input();
             self.follow_leaving();
@@ -326,6 +355,7 @@ impl App {
 
     /// Lets helpers finish and readers read, within reason.
     fn end(mut self, exit: Exit) -> io::Result<Exit> {
+        self.reactor.close_doors();
         let latest = self.reactor.now() + END_PATIENCE;
         loop {
             self.screen.flush();
@@ -367,9 +397,8 @@ impl App {
 
     /// Leaves as soon as nothing that was typed before is left to begin.
     fn leave(&mut self, reason: LeaveReason, by_us: bool) {
-        if self.leaving.is_none() {
-            self.leaving = Some(Leaving { reason, by_us });
-        }
+        let leaving = self.leaving.get_or_insert(Leaving { reason, by_us, asked: false });
+        leaving.asked |= by_us;
         if self.partner.is_none() {
             self.exit.get_or_insert(Exit::Done);
         }
@@ -383,7 +412,7 @@ impl App {
             self.leave(LeaveReason::Done, false);
         }
         let Some(leaving) = self.leaving else { return };
-        if self.preparing > 0 || !self.ready.is_empty() || self.stream.is_some() {
+        if self.is_finding() || !self.ready.is_empty() || self.stream.is_some() {
             return;
         }
         // Who came to send waits for the answers: goodbye would turn down what the other side is still asked about.
@@ -397,13 +426,18 @@ impl App {
             && !session.is_leaving()
         {
             session.leave(now, leaving.reason, None);
+            let running = session.progress().len();
+            if running > 0 && leaving.asked && self.terminal {
+                let files = if running == 1 { "one transfer".to_owned() } else { format!("{running} transfers") };
+                self.screen.notice(&format!("finishing {files}; a second exit leaves at once"));
+            }
         }
     }
 
     /// Leaves at once.
     fn cut(&mut self, reason: LeaveReason) {
         let now = self.reactor.now();
-        self.leaving.get_or_insert(Leaving { reason, by_us: true });
+        self.leaving.get_or_insert(Leaving { reason, by_us: true, asked: true });
         match self.reactor.session() {
             Some(session) => session.cut(now, reason),
             None => self.exit = Some(Exit::Done),

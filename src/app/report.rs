@@ -5,7 +5,7 @@
 //!
 //! Events are taken only while there is room to show them: a text that was taken counts as read.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::net::NetEvent;
@@ -26,6 +26,8 @@ use super::{App, PROGRESS_EVERY, Partner, SIGNAL_PATIENCE};
 
 /// Questions about files are numbered from here on, those about callers below.
 pub(super) const FILE_QUESTIONS: u64 = 1 << 32;
+/// Time over which a rate is told.
+const RATE_SPAN: Duration = Duration::from_secs(1);
 /// Longest file name shown, in bytes.
 const MAX_FILE_SHOWN: usize = 200;
 /// Longest explanation shown, in bytes.
@@ -45,6 +47,13 @@ impl App {
         while self.exit.is_none() && self.screen.has_room() && !self.screen.is_broken() {
             let Some(event) = self.reactor.poll_event() else { return };
             self.handle_event(event);
+        }
+    }
+
+    /// Obeys the system, whether or not anything can be shown.
+    pub(super) fn take_signals(&mut self) {
+        while let Some(signal) = self.reactor.poll_signal() {
+            self.handle_signal(signal);
         }
     }
 
@@ -88,8 +97,8 @@ impl App {
             NetEvent::Connected(peer) => self.handle_connected(peer),
             NetEvent::Session(event) => self.handle_session_event(event),
             NetEvent::Ended { ended, unread } => self.handle_ended(&ended, unread),
+            NetEvent::Prepared { request, .. } if request < self.first_request => {}
             NetEvent::Prepared { found, .. } => self.handle_prepared(found),
-            NetEvent::Signal(signal) => self.handle_signal(signal),
         }
     }
 
@@ -259,6 +268,7 @@ impl App {
 
     fn handle_prepared(&mut self, found: Result<Sources, String>) {
         self.preparing -= 1;
+        self.find_next();
         let now = self.reactor.now();
         match found {
             Ok(sources) => {
@@ -275,7 +285,7 @@ impl App {
         }
         self.offer_ready();
         let streams = self.config.send.iter().any(|path| path == super::STDIN);
-        if self.is_sending() && self.preparing == 0 && self.partner.is_none() {
+        if self.is_sending() && !self.is_finding() && self.partner.is_none() {
             match self.config.target.clone() {
                 // Nothing of what was to be sent can be: nobody is bothered.
                 _ if self.ready.is_empty() && !streams => self.exit = Some(Exit::Failed),
@@ -328,7 +338,7 @@ impl App {
         if again {
             return self.cut(LeaveReason::Interrupted);
         }
-        self.leaving = Some(super::Leaving { reason: LeaveReason::Interrupted, by_us: true });
+        self.leaving = Some(super::Leaving { reason: LeaveReason::Interrupted, by_us: true, asked: true });
         self.stream = None;
         if let Some(session) = self.reactor.session() {
             session.leave(now, LeaveReason::Interrupted, Some(SIGNAL_PATIENCE));
@@ -366,14 +376,25 @@ impl App {
         }
         let exit = self.tally.exit(ended, self.is_sending());
         if self.config.stay && !by_us && self.tally.signal.is_none() {
+            self.forget_unsaid();
             self.partner = None;
             self.leaving = None;
             self.peer_reason = None;
+            self.told_late = false;
             self.receive_only = self.input_over;
             self.screen.notice("waiting for the next call");
         } else {
             self.exit = Some(exit);
         }
+    }
+
+    /// What was typed for somebody who has left is not said to whoever comes next.
+    fn forget_unsaid(&mut self) {
+        let lines = std::iter::from_fn(|| self.lines.next_line()).count();
+        self.tally.unsaid += lines + std::mem::take(&mut self.held).len();
+        self.tally.refused += std::mem::take(&mut self.ready).len() + std::mem::take(&mut self.to_find).len();
+        self.preparing = 0;
+        self.first_request = self.reactor.next_request();
     }
 
     /// Tells of one running transfer, each in its turn.
@@ -395,12 +416,14 @@ impl App {
         let later = running.iter().find(|progress| Some(progress.id) > self.progress.last);
         let Some(progress) = later.or(running.first()).filter(|_| self.screen.has_room()) else { return };
         self.progress.last = Some(progress.id);
-        let (since, before) = self
-            .progress
-            .told
-            .insert(progress.id, (now, progress.bytes))
-            .unwrap_or((now.checked_sub(progress.elapsed).unwrap_or(now), 0));
-        let rate = progress.bytes.saturating_sub(before) as f64 / now.saturating_duration_since(since).as_secs_f64();
+        // Since about a second ago: reports come in steps, and over shorter spans the rate would jump.
+        let began = now.checked_sub(progress.elapsed).unwrap_or(now);
+        let (since, before) = *self.progress.told.entry(progress.id).or_insert((began, 0));
+        let span = now.saturating_duration_since(since);
+        let rate = progress.bytes.saturating_sub(before) as f64 / span.as_secs_f64().max(1e-3);
+        if span >= RATE_SPAN {
+            self.progress.told.insert(progress.id, (now, progress.bytes));
+        }
         let fields = |object: Object| {
             let object = object.field("id", &progress.id.0).field("direction", progress.direction.word());
             let object = object.untrusted("name", &progress.name).field("bytes", &progress.bytes);
@@ -460,11 +483,9 @@ fn reachable(address: SocketAddr) -> Vec<String> {
     match address.ip().is_unspecified() {
         false => vec![address.to_string()],
         true => {
-            let outward = sys::outward_address(address.is_ipv6());
-            let mut all: Vec<String> =
-                outward.into_iter().map(|ip| SocketAddr::new(ip, address.port()).to_string()).collect();
-            all.push(address.to_string());
-            all
+            let here = if address.is_ipv6() { IpAddr::from(Ipv6Addr::LOCALHOST) } else { Ipv4Addr::LOCALHOST.into() };
+            let all = sys::outward_address(address.is_ipv6()).into_iter().chain([here]);
+            all.map(|ip| SocketAddr::new(ip, address.port()).to_string()).collect()
         }
     }
 }

@@ -17,6 +17,8 @@ pub struct Tally {
     pub unread: usize,
     /// Texts and events of the peer's that could not be shown.
     pub unshown: usize,
+    /// Lines of input for which the other side was no longer there.
+    pub unsaid: usize,
     /// Files that could not even be offered.
     pub refused: usize,
     /// The signal that asked us to end.
@@ -26,7 +28,7 @@ pub struct Tally {
 impl Tally {
     /// Whether something was not delivered.
     pub fn is_short(&self) -> bool {
-        self.failed + self.unread + self.unshown > 0
+        self.failed + self.unread + self.unshown + self.unsaid > 0
     }
 
     /// The exit code after a conversation that ended like this. `sending`: the program was there to send files, so

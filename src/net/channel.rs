@@ -75,8 +75,13 @@ impl Channel {
 
     /// Where to put what is received next.
     pub fn space(&mut self) -> &mut [u8] {
-        if self.input.is_empty() {
-            self.input = vec![0; RECEIVE];
+        self.space_within(RECEIVE)
+    }
+
+    /// The same, of a buffer that is no larger than `size` so far.
+    pub fn space_within(&mut self, size: usize) -> &mut [u8] {
+        if self.input.len() < size {
+            self.input.resize(size, 0);
         }
         if self.in_at > 0 {
             self.input.copy_within(self.in_at..self.in_end, 0);

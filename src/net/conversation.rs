@@ -73,7 +73,9 @@ impl Conversation {
         let result = self.pump_both(connection, &mut Store { files, pool }, now, budget);
         match result {
             Ok((sent, received)) => {
-                connection.more = sent == Left::More || received == Left::More;
+                // What was received and not taken waits for the jobs that are handed out after this.
+                let paused = received == Left::Idle && !connection.channel.incoming().is_empty();
+                connection.more = sent == Left::More || received == Left::More || paused;
                 if received == Left::End {
                     self.session.handle_eof(self.link, now);
                 }

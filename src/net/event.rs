@@ -105,6 +105,4 @@ pub enum NetEvent {
         /// The files, and what could not be one.
         found: Result<Sources, String>,
     },
-    /// The system asks us to end.
-    Signal(Signal),
 }

@@ -136,7 +136,7 @@ impl Files {
     /// that a part whose creation has not been answered yet is removed all the same.
     fn close(&mut self, id: TransferId, job: &DiskJob) -> Option<DiskWork> {
         match (self.entries.remove(&id)?.kind, job) {
-            (Kind::Source(source), _) => Some(DiskWork::CloseSource(source)),
+            (Kind::Source(source), _) => source.file().is_some().then_some(DiskWork::CloseSource(source)),
             (Kind::Stream(_), _) => None,
             (Kind::Part(part), DiskJob::RemovePart(_)) => Some(DiskWork::RemovePart(part)),
             (Kind::Part(part), _) => Some(DiskWork::KeepPart(part)),

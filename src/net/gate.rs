@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use crate::proto::frame::Refusal;
 use crate::proto::hello::{Hello, Nonce};
 
-/// Callers at the gate at once. Bounds what strangers can make us hold: sockets, and 15 KiB each at most.
+/// Callers at the gate at once. Bounds what strangers can make us hold: sockets, and some KiB each.
 pub const MAX_OPENINGS: usize = 64;
 /// Callers about whom a person is being asked at once.
 pub const MAX_QUESTIONS: usize = 4;

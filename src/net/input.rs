@@ -8,11 +8,15 @@
 
 use std::io::{self, Read, Write};
 use std::thread;
+use std::time::Duration;
 
 use mio::unix::pipe;
 
 /// Bytes that the thread moves at once.
 const BUFFER: usize = 16 * 1024;
+
+/// Pause between two looks at an input that does not block: unnoticed by who types, and nearly free.
+const NON_BLOCKING_PAUSE: Duration = Duration::from_millis(20);
 
 /// The loop's end of the pipe.
 #[derive(Debug)]
@@ -48,6 +52,11 @@ impl Input {
                     Ok(0) => return,
                     Ok(n) => n,
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        // Somebody who shares this stream has made it non-blocking, for all of us.
+                        thread::sleep(NON_BLOCKING_PAUSE); // paced: this thread has nothing else to do
+                        continue;
+                    }
                     Err(error) => {
                         log::debug!("reading the input ended: {error}");
                         return;
@@ -59,7 +68,7 @@ impl Input {
                 }
             }
         };
-        thread::Builder::new().name("input".into()).spawn(work)?;
+        thread::Builder::new().name("tete-input".into()).spawn(work)?;
         Ok(Self { pipe, readable: true })
     }
 

@@ -29,6 +29,11 @@ pub struct Listeners {
     resting: Option<Instant>,
 }
 
+/// Errors that say nothing of the next caller.
+fn is_passing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted)
+}
+
 /// What accepting gave.
 #[derive(Debug)]
 pub enum Accepted {
@@ -39,23 +44,13 @@ pub enum Accepted {
 }
 
 impl Listeners {
-    /// Begins to listen. Without an address: on loopback, or `everywhere`. Port 0: the system picks one, the same for
+    /// Begins to listen. Without an address: on loopback. Port 0: the system picks one, the same for
     /// both families. The sockets get the tokens from `first` on.
     ///
     /// # Errors
     /// The system's, when not even one address can be had.
-    pub fn open(
-        registry: &Registry,
-        first: usize,
-        ip: Option<IpAddr>,
-        port: u16,
-        everywhere: bool,
-        family: Family,
-    ) -> io::Result<Self> {
-        let (v4, v6) = match everywhere {
-            true => (Ipv4Addr::UNSPECIFIED, Ipv6Addr::UNSPECIFIED),
-            false => (Ipv4Addr::LOCALHOST, Ipv6Addr::LOCALHOST),
-        };
+    pub fn open(registry: &Registry, first: usize, ip: Option<IpAddr>, port: u16, family: Family) -> io::Result<Self> {
+        let (v4, v6) = (Ipv4Addr::LOCALHOST, Ipv6Addr::LOCALHOST);
         let wanted: Vec<IpAddr> = match (ip, family) {
             (Some(ip), _) => vec![ip],
             (None, Family::V4) => vec![v4.into()],
@@ -124,7 +119,12 @@ impl Listeners {
                         return Accepted::Nobody;
                     }
                     // The caller gave up while it was waiting (ECONNABORTED), or a signal came.
-                    Err(error) => log::debug!("accept: {error}"),
+                    Err(error) if is_passing(&error) => log::debug!("accept: {error}"),
+                    Err(error) => {
+                        log::error!("accept: {error}");
+                        self.resting = Some(now + REST);
+                        return Accepted::Nobody;
+                    }
                 }
             }
         }

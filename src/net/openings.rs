@@ -23,7 +23,7 @@ use super::conversation::Conversation;
 use super::dialler::{CONNECT_PATIENCE, Fate, Want};
 use super::event::{NetEvent, Peer};
 use super::gate::{self, Caller, Host, MAX_OPENINGS, Verdict};
-use super::listener::Accepted;
+use super::listener::{Accepted, Listeners};
 use super::pump::{Moved, Wire};
 use super::reactor::Reactor;
 
@@ -33,10 +33,23 @@ const OPENING_PATIENCE: Duration = Duration::from_secs(8);
 const QUESTION_PATIENCE: Duration = Duration::from_secs(60);
 /// Callers taken in one turn. The rest wait in the system's queue.
 const ACCEPTS: usize = 64;
+/// Bytes that somebody at the gate can make us hold.
+const GATE_SPACE: usize = 4 * 1024;
 /// How long the words of a refusal may take to be read.
 const REFUSAL_PATIENCE: Duration = Duration::from_secs(2);
 
 impl Reactor {
+    /// Lets nobody in any more, and calls nobody: the program ends.
+    pub fn close_doors(&mut self) {
+        self.listeners = Listeners::default();
+        self.dialler = None;
+        for (_, connection) in &mut self.connections {
+            if matches!(connection.stage, Stage::Connecting | Stage::Opening(_)) {
+                connection.stage = Stage::Dead;
+            }
+        }
+    }
+
     /// Takes everybody who is waiting at the door.
     pub(super) fn accept(&mut self) {
         for _ in 0..ACCEPTS {
@@ -154,10 +167,13 @@ impl Reactor {
     /// A link that ended, or never was, before it was through the gate.
     fn close_opening(&mut self, key: usize, words: &str) {
         let Some(connection) = self.connections.get_mut(key) else { return };
+        let was_question = connection.is_question();
         connection.stage = Stage::Dead;
         let (dialled, id) = (connection.dialled, connection.generation);
         log::debug!("{}: {words}", connection.address);
-        self.events.push_back(NetEvent::QuestionOver { id });
+        if was_question {
+            self.events.push_back(NetEvent::QuestionOver { id });
+        }
         if dialled && let Some(dialler) = &mut self.dialler {
             let fate = dialler.failed(self.now, words.to_owned());
             self.tell_fate(fate);
@@ -172,8 +188,9 @@ impl Reactor {
         connection.deadline = Some(self.now + REFUSAL_PATIENCE);
         connection.more = true;
         let (address, dialled) = (connection.address, connection.dialled);
-        if dialled {
-            self.dialler = None;
+        if dialled && self.dialler.take().is_none() {
+            log::debug!("{address}: {error}");
+        } else if dialled {
             let hint = "is there a tete listening, of a version that fits, with --plain on both sides?";
             self.events.push_back(NetEvent::DialFailed { words: format!("{address}: {error}"), hint });
         } else {
@@ -269,6 +286,11 @@ impl Reactor {
                 let words = gate::words(refusal).into();
                 self.events.push_back(NetEvent::NotLetIn { reason: Some(refusal), words });
             }
+            // Whom we called is not whom we wanted, and calling again changes nothing.
+            _ if dialled && self.dialler.take().is_some() => {
+                let words = gate::words(refusal).into();
+                self.events.push_back(NetEvent::NotLetIn { reason: Some(refusal), words });
+            }
             _ if dialled => {}
             _ => self.tell_refused(address, gate::words(refusal).to_owned()),
         }
@@ -282,8 +304,10 @@ impl Reactor {
             return self.close_opening(key, "the other connection is used");
         }
         connection.stage = Stage::Dead;
-        self.dialler = None;
-        self.events.push_back(NetEvent::NotLetIn { reason, words });
+        // Once somebody else has called, whom we called before matters no more.
+        if self.dialler.take().is_some() {
+            self.events.push_back(NetEvent::NotLetIn { reason, words });
+        }
     }
 
     /// A link is through the gate: the conversation begins, unless it has begun over another.
@@ -352,9 +376,10 @@ impl Reactor {
                 Stage::Opening(_) if connection.dialled => {
                     let words = format!("{} took the call and said nothing", connection.address);
                     connection.stage = Stage::Dead;
-                    self.dialler = None;
-                    let hint = "is it a tete, with --plain on both sides?";
-                    self.events.push_back(NetEvent::DialFailed { words, hint });
+                    if self.dialler.take().is_some() {
+                        let hint = "is it a tete, with --plain on both sides?";
+                        self.events.push_back(NetEvent::DialFailed { words, hint });
+                    }
                 }
                 Stage::Opening(_) => {
                     let address = connection.address;
@@ -466,7 +491,7 @@ impl Connection {
                     return Ok(Some(step));
                 }
             }
-            match wire.recv(channel.space())? {
+            match wire.recv(channel.space_within(GATE_SPACE))? {
                 Moved::Bytes(0) => return Err(GateError::Closed("it hung up".to_owned())),
                 Moved::Bytes(n) => channel.received(n),
                 Moved::WouldBlock => return Ok(None),

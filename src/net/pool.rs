@@ -7,6 +7,7 @@
 //! answer) stops another. A thread is made when its lane is first used, and is never waited for: one that is stuck in
 //! the system ends with the process. After an answer the loop is woken.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,7 +20,7 @@ use super::work::DiskWork;
 use crate::proto::disk::DiskAnswer;
 use crate::sys;
 
-/// Jobs that may wait for one thread. Sessions bound what they ask for far below; beyond it something loops.
+/// Jobs that may wait for one thread; more of them wait in the pool.
 const MAX_WAITING: usize = 1_024;
 /// Addresses of one host that are worth a try.
 const MAX_ADDRESSES: usize = 32;
@@ -114,6 +115,8 @@ pub struct Pool {
     /// One message a job, `None` from those that have no answer.
     answers: Receiver<Option<Answer>>,
     back: Sender<Option<Answer>>,
+    /// Jobs for which their lane has no place yet, in order: none is ever lost.
+    spilled: VecDeque<Job>,
     under_way: usize,
 }
 
@@ -130,13 +133,30 @@ impl Pool {
             hash: Lane::new("hash", cores.min(2)),
             answers,
             back,
+            spilled: VecDeque::new(),
             under_way: 0,
         }
     }
 
-    /// Gives a job to its lane. Never blocks: what cannot be taken is answered with an error.
+    /// Gives a job to its lane. Never blocks: what finds no place there waits here.
     pub fn submit(&mut self, job: Job) {
         self.under_way += 1;
+        self.spilled.push_back(job);
+        self.hand_out();
+    }
+
+    /// Gives the lanes what they have places for.
+    fn hand_out(&mut self) {
+        while let Some(job) = self.spilled.pop_front() {
+            if let Some(job) = self.place(job) {
+                self.spilled.push_front(job);
+                return;
+            }
+        }
+    }
+
+    /// Puts a job into its lane; gives it back when there is no place.
+    fn place(&mut self, job: Job) -> Option<Job> {
         let lane = match &job.work {
             Work::Disk(work) if work.hashes() => &mut self.hash,
             Work::Disk(_) => &mut self.disk,
@@ -148,17 +168,19 @@ impl Pool {
         let (job, why) = match lane.queue(&self.back, &self.wake) {
             Err(error) => (job, format!("no helper thread: {}", sys::words(&error))),
             Ok(queue) => match queue.try_send(job) {
-                Ok(()) => return,
-                Err(TrySendError::Full(job)) => (job, "too much is waiting".to_owned()),
+                Ok(()) => return None,
+                Err(TrySendError::Full(job)) => return Some(job),
                 Err(TrySendError::Disconnected(job)) => (job, "the helper thread is gone".to_owned()),
             },
         };
         log::error!("helpers of {}: {why}", lane.name);
         send_back(&self.back, &self.wake, job.failure(&why));
+        None
     }
 
     /// The next answer, if there is one.
     pub fn poll_answer(&mut self) -> Option<Answer> {
+        self.hand_out();
         while let Ok(answer) = self.answers.try_recv() {
             self.under_way -= 1;
             if answer.is_some() {
@@ -367,14 +389,18 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_lane_that_is_full_answers_with_an_error_and_never_blocks() {
-        let (queue, _stuck) = mpsc::sync_channel(1);
+    fn what_a_full_lane_cannot_take_waits_and_is_not_lost() {
+        let (queue, lane) = mpsc::sync_channel(1);
         let mut fixture = Fixture::new();
         fixture.pool.names.threads[0] = Some(queue);
-        fixture.submit(1, local(Family::Any));
-        fixture.submit(2, local(Family::Any));
-        let refused = Done::Resolved(Err("127.0.0.1: too much is waiting".into()));
-        assert_eq!(fixture.answer(), Answer { ticket: Ticket(2), done: refused });
+        for ticket in 1..=3 {
+            fixture.submit(ticket, local(Family::Any));
+        }
+        for ticket in 1..=3 {
+            assert_eq!(lane.try_recv().map(|job| job.ticket), Ok(Ticket(ticket)));
+            assert_eq!(fixture.pool.poll_answer(), None, "nobody has worked, but the next job has moved up");
+        }
+        assert_eq!(fixture.pool.under_way(), 3);
     }
 
     #[test]

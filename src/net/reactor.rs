@@ -47,6 +47,8 @@ const LISTENERS: usize = 3;
 /// Bytes that one link may move in one direction in one turn. Small enough that a text on another link, a signal or a
 /// key waits less than a millisecond, large enough that the turn around it does not show.
 const BUDGET: usize = 1 << 20;
+/// Jobs that the helpers may have before the peer is not heard for a while.
+const MAX_UNDER_WAY: usize = 512;
 /// Input moved into a stream with one call.
 const STREAM_PIECE: usize = 64 * 1024;
 /// Readiness events taken from the system at once.
@@ -90,6 +92,7 @@ pub struct Reactor {
     pub(super) pool: Pool,
     input: Option<Input>,
     pub(super) events: VecDeque<NetEvent>,
+    signalled: VecDeque<Signal>,
     requests: u64,
     pub(super) lookup: u64,
     turns: u64,
@@ -133,6 +136,7 @@ impl Reactor {
             conversation: None,
             input: None,
             events: VecDeque::new(),
+            signalled: VecDeque::new(),
             requests: 0,
             lookup: 0,
             turns: 0,
@@ -168,9 +172,9 @@ impl Reactor {
     ///
     /// # Errors
     /// The system's.
-    pub fn listen(&mut self, ip: Option<IpAddr>, port: u16, everywhere: bool) -> io::Result<Vec<SocketAddr>> {
+    pub fn listen(&mut self, ip: Option<IpAddr>, port: u16) -> io::Result<Vec<SocketAddr>> {
         let family = self.settings.family;
-        self.listeners = Listeners::open(self.poll.registry(), LISTENERS, ip, port, everywhere, family)?;
+        self.listeners = Listeners::open(self.poll.registry(), LISTENERS, ip, port, family)?;
         Ok(self.listeners.addresses())
     }
 
@@ -314,7 +318,7 @@ impl Reactor {
                 SIGHUP => Signal::HangUp,
                 _ => continue,
             };
-            self.events.push_back(NetEvent::Signal(signal));
+            self.signalled.push_back(signal);
         }
     }
 
@@ -349,7 +353,12 @@ impl Reactor {
     fn pump_talk(&mut self) {
         let Some(conversation) = &mut self.conversation else { return };
         if let Some(connection) = self.connections.get_mut(conversation.key) {
-            conversation.pump(connection, &mut self.files, &mut self.pool, self.now, BUDGET);
+            // Whoever makes work faster than the helpers do it is not heard until they have caught up.
+            if self.pool.under_way() < MAX_UNDER_WAY || conversation.session.ended().is_some() {
+                conversation.pump(connection, &mut self.files, &mut self.pool, self.now, BUDGET);
+            } else {
+                connection.more = false; // the next answer of a helper wakes the loop
+            }
         }
         while let Some(job) = conversation.session.poll_job() {
             self.files.submit(&mut self.pool, job);
@@ -388,6 +397,16 @@ impl Reactor {
             }
             emit(Trace::Reap { key });
         }
+    }
+
+    /// The next signal that asked us to end. Apart from the events: it has to be heard while nobody takes those.
+    pub fn poll_signal(&mut self) -> Option<Signal> {
+        self.signalled.pop_front()
+    }
+
+    /// The number that the next [`prepare`](Self::prepare) will give.
+    pub fn next_request(&self) -> u64 {
+        self.requests + 1
     }
 
     /// The next thing that happened. Taking a text counts as its having been read.

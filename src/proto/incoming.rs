@@ -317,7 +317,11 @@ impl Incoming {
 
     /// Whether at least one block is known to be right, so that going on from it makes sense.
     pub fn is_verified_somewhere(&self) -> bool {
-        matches!(&self.state, State::Receiving(receiving) if receiving.tree.blocks() > 0)
+        match &self.state {
+            State::Receiving(receiving) => receiving.tree.blocks() > 0,
+            State::Committing { .. } => true,
+            _ => false,
+        }
     }
 
     /// Asks for hashes of what is stored.

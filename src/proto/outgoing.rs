@@ -108,11 +108,6 @@ impl Outgoing {
         }
     }
 
-    /// Whether it has not been offered yet.
-    pub fn is_queued(&self) -> bool {
-        matches!(self.state, State::Queued)
-    }
-
     /// Whether the peer has taken it and it waits for a free place.
     pub fn is_accepted(&self) -> bool {
         matches!(self.state, State::Accepted { .. })

@@ -26,14 +26,16 @@ use super::decoder::{Decoded, Decoder};
 use super::disk::{DiskAnswer, DiskError, DiskJob};
 use super::error::{CommandError, ProtocolError};
 use super::event::{Event, LeaveReason, Progress};
-use super::frame::Frame;
+use super::frame::{Frame, Kind};
+use super::incoming::Incoming;
 use super::outbox::{Outbox, Transmit};
+use super::outgoing::Outgoing;
 use super::phase::Phase;
 pub use super::phase::{CUT_GOODBYE, Ended, LEAVE_FILES, LEAVE_TEXTS};
 pub use super::setup::Setup;
 use super::talk::{Hearing, Saying};
 use super::trace::{Trace, emit};
-use super::transfers::{MAX_EVENTS, MAX_FRAMES, Out, Transfers};
+use super::transfers::{MAX_EVENTS, MAX_FRAMES, MAX_JOBS, Out, Transfers};
 use super::{LinkId, TransferId};
 
 /// Encoded texts and control frames in one batch, in bytes. What they can delay a chunk by.
@@ -307,14 +309,12 @@ impl Session {
     }
 
     fn heard(&mut self) {
-        if self.alive.heard(self.now) {
-            self.out.events.push_back(Event::Answering);
-        }
+        self.out.events.extend(self.alive.heard(self.now).then_some(Event::Answering));
     }
 
     fn handle_frame(&mut self, frame: Frame) -> Result<(), ProtocolError> {
         let is_new = matches!(frame, Frame::Text { .. } | Frame::Offer { .. } | Frame::Bye { .. });
-        let is_sign_of_life = matches!(frame, Frame::Ping { .. } | Frame::Pong { .. });
+        let kind = frame.kind();
         if is_new && self.peer_is_leaving() {
             return Err(ProtocolError::Unexpected { frame: frame.kind().name(), state: "it had said BYE" });
         }
@@ -326,6 +326,7 @@ impl Session {
             Frame::TextAck { seq } => {
                 if self.saying.handle_ack(seq)? {
                     self.tell_delivered(seq);
+                    self.moved();
                 }
             }
             Frame::Ping { token } => self.alive.handle_ping(token),
@@ -340,7 +341,8 @@ impl Session {
             }
             frame => self.transfers.handle_frame(self.now, frame, &mut self.out)?,
         }
-        if !is_sign_of_life {
+        // Leaving waits for files and for texts of ours being read, not for whatever the peer goes on saying.
+        if kind == Kind::Bye || Incoming::concerns(kind) || Outgoing::concerns(kind) {
             self.moved();
         }
         Ok(())
@@ -466,8 +468,7 @@ impl Session {
     }
 
     fn ping(&mut self) {
-        let token = self.alive.ask(self.now);
-        self.out.frames.push_back(Frame::Ping { token });
+        self.out.frames.push_back(Frame::Ping { token: self.alive.ask(self.now) });
     }
 
     /// Fills free places, and ends the session when both sides are through.
@@ -547,7 +548,7 @@ impl Session {
     /// What to do with the next bytes of the link.
     pub fn poll_receive(&self, link: LinkId) -> Receive {
         let Some(current) = self.link.as_ref().filter(|current| current.id == link) else { return Receive::Paused };
-        if self.ended().is_some() {
+        if self.ended().is_some() || self.out.jobs.len() >= MAX_JOBS {
             return Receive::Paused;
         }
         match current.decoder.body() {
@@ -591,7 +592,7 @@ impl Session {
             (self.transfers.limit_due(), Deadline::Limit),
             (self.alive.ping_due().filter(|_| pending), Deadline::Ping),
             (self.alive.silence_due().filter(|_| pending), Deadline::Silence),
-            (pending.then(|| self.alive.silent_for(self.setup.linger)), Deadline::Linger),
+            (pending.then(|| self.alive.silent_for(self.setup.linger.max(SILENT_AFTER))), Deadline::Linger),
             (leave, Deadline::Leave),
         ];
         due.into_iter().filter_map(|(due, what)| Some((due?, what))).min_by_key(|(due, _)| *due)

@@ -137,11 +137,6 @@ impl Hearing {
         self.acknowledged = self.read;
         owed.then_some(self.acknowledged)
     }
-
-    /// Whether there is something to acknowledge.
-    pub fn owes_ack(&self) -> bool {
-        self.read > self.acknowledged
-    }
 }
 
 #[cfg(test)]

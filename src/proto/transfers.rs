@@ -52,6 +52,10 @@ pub const MAX_FRAMES: usize = 4096;
 /// Events that wait for our user, at most. See [`Transfers::fill_places`] for what stops an honest peer before.
 /// The peer's goodbye alone fails every file that is queued here.
 pub const MAX_EVENTS: usize = 4096 + MAX_QUEUED;
+/// Jobs that wait to be handed out before no further frame is taken.
+pub const MAX_JOBS: usize = 256;
+/// Highest number of a transfer: exact in JSON, with room for what numbers questions (2^53).
+const MAX_ID: u64 = 1 << 52;
 /// Events that may wait for our user before no further file begins. Each file makes at most three.
 const MAX_UNREAD: usize = 1024;
 
@@ -78,15 +82,16 @@ impl Limit {
     fn tick(&mut self, now: Instant) {
         let gained = now.saturating_duration_since(self.counted).as_secs_f64() * self.rate as f64;
         if gained >= 1.0 {
-            self.allowance = (self.allowance + gained as u64).min(self.burst());
+            self.allowance = self.allowance.saturating_add(gained as u64).min(self.burst());
             // Only the time of whole bytes is used up: the clock is read often, and the rest would be lost each time.
             let rest = Duration::from_secs_f64(gained.fract() / self.rate as f64);
             self.counted = now.checked_sub(rest).unwrap_or(now);
         }
     }
 
-    fn due(&self) -> Option<Instant> {
-        let missing = TALK_CHUNK.checked_sub(self.allowance).filter(|missing| *missing > 0)?;
+    /// When a chunk of `len` bytes may go; `None`: now.
+    fn due(&self, len: u64) -> Option<Instant> {
+        let missing = len.checked_sub(self.allowance).filter(|missing| *missing > 0)?;
         // Rounded up, so that the allowance is there when the moment is.
         Some(self.counted + Duration::from_secs_f64(missing as f64 / self.rate as f64) + Duration::from_millis(1))
     }
@@ -250,7 +255,7 @@ impl Transfers {
         name: Untrusted,
         out: &mut Out,
     ) -> Result<(), ProtocolError> {
-        if self.is_ours(id) || id.0 <= self.last_offered {
+        if self.is_ours(id) || id.0 <= self.last_offered || id.0 > MAX_ID {
             return Err(ProtocolError::UnknownTransfer(id));
         }
         self.last_offered = id.0;
@@ -363,7 +368,7 @@ impl Transfers {
         let undecided: Vec<_> = self.incoming.iter().filter(|(_, f)| f.is_undecided()).map(|(id, _)| *id).collect();
         for id in undecided {
             if let Some(file) = self.incoming.get_mut(&id) {
-                file.refuse("the other side is leaving", true, out);
+                file.refuse("nobody answered before the goodbye", true, out);
             }
             self.forget_over(id);
         }
@@ -419,20 +424,23 @@ impl Transfers {
 
     /// The next chunk to send, each file in its turn.
     pub fn next_chunk(&mut self) -> Option<Span> {
-        if self.limit.as_ref().is_some_and(|limit| limit.due().is_some()) {
+        let span = self.wanted_chunk()?;
+        if self.limit.as_ref().is_some_and(|limit| limit.due(span.len).is_some()) {
             return None;
         }
-        let later = self.outgoing.range(TransferId(self.last_turn.0 + 1)..);
-        let span =
-            later.chain(self.outgoing.range(..=self.last_turn)).find_map(|(_, file)| file.next_chunk(TALK_CHUNK))?;
         self.last_turn = span.transfer;
         Some(span)
     }
 
+    /// The chunk whose turn it is, whatever the rate limit says.
+    fn wanted_chunk(&self) -> Option<Span> {
+        let later = self.outgoing.range(TransferId(self.last_turn.0 + 1)..);
+        later.chain(self.outgoing.range(..=self.last_turn)).find_map(|(_, file)| file.next_chunk(TALK_CHUNK))
+    }
+
     /// When the rate limit lets the next chunk go, if only that holds it back.
     pub fn limit_due(&self) -> Option<Instant> {
-        let due = self.limit.as_ref()?.due()?;
-        self.outgoing.values().any(|file| file.next_chunk(TALK_CHUNK).is_some()).then_some(due)
+        self.limit.as_ref()?.due(self.wanted_chunk()?.len)
     }
 
     /// Whether this file's bytes still come from its source.
