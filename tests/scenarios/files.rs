@@ -241,3 +241,11 @@ fn unread_events_stop_new_files_and_nothing_is_called_a_flood() {
         }
     }
 }
+
+#[test]
+fn a_small_file_waits_for_its_own_bytes_of_a_low_rate_only() {
+    let mut pair = Pair::with(Setup { limit: Some(1_000), ..setup(true) }, setup(false));
+    let id = pair.offer(1, 100);
+    pair.pass(Duration::from_secs(1));
+    pair.assert_arrived(id);
+}

@@ -8,10 +8,11 @@ use tete::proto::frame::{CancelReason, Frame, Kind, MAX_OPTIONAL, Welcome};
 use tete::proto::session::Ended;
 use tete::proto::talk::WINDOW_TEXTS;
 use tete::proto::text::Untrusted;
-use tete::proto::transfers::{MAX_OFFERS, Policy};
+use tete::proto::transfers::{MAX_JOBS, MAX_OFFERS, Policy};
 
 use crate::support::disk::Source;
 use crate::support::lone::Lone;
+use crate::support::pair::LINK;
 use crate::support::{setup, with_policy};
 
 const ID: TransferId = TransferId(2);
@@ -339,4 +340,27 @@ fn a_text_that_is_not_utf8_arrives_as_it_is() {
     let text = Untrusted::new(vec![0xff, b'a', 0xc3]);
     lone.hear(&Frame::Text { seq: 1, text: text.clone() }).unwrap();
     assert_eq!(lone.side.session.poll_event(), Some(Event::Message { seq: 1, text }));
+}
+
+#[test]
+fn a_number_that_json_could_not_hold_exactly_ends_it() {
+    for id in [(1 << 52) + 2, u64::MAX - 1] {
+        let mut lone = lone();
+        let result = lone.hear_offer(id, Some(1));
+        assert_eq!(assert_broken(lone, result), ProtocolError::UnknownTransfer(TransferId(id)));
+    }
+}
+
+#[test]
+fn offers_and_cancels_in_a_burst_do_not_pile_up_jobs() {
+    let mut lone = lone();
+    let mut bytes = Vec::new();
+    for id in 1..=5_000 {
+        let id = TransferId(2 * id);
+        Frame::Offer { id, size: Some(1), name: Untrusted::from("x.bin") }.encode(&mut bytes);
+        Frame::Cancel { id, reason: Some(CancelReason::User), words: Untrusted::from("") }.encode(&mut bytes);
+    }
+    let taken = lone.side.session.handle_bytes(LINK, lone.now, &bytes);
+    let jobs = std::iter::from_fn(|| lone.side.session.poll_job()).count();
+    assert!(taken.is_err() || jobs <= MAX_JOBS + 2, "{jobs} jobs at once");
 }

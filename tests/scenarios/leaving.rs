@@ -228,3 +228,18 @@ fn a_link_that_ends_after_a_goodbye_with_a_file_under_way_is_the_peers_cut() {
     pair.b.serve(pair.now);
     assert!(pair.b.failed(id));
 }
+
+#[test]
+fn a_peer_that_says_the_same_again_and_again_does_not_keep_us_from_leaving() {
+    let mut lone = Lone::new(setup(true));
+    lone.frames();
+    lone.side.session.leave(lone.now, LeaveReason::Done, None);
+    lone.frames();
+    for _ in 0..4 {
+        lone.now += LEAVE_TEXTS / 3;
+        lone.hear(&Frame::TextAck { seq: 0 }).unwrap();
+        lone.side.session.handle_timeout(lone.now);
+        lone.frames();
+    }
+    assert_eq!(lone.side.ended(), Some(&Ended::Cut));
+}

@@ -6,7 +6,7 @@ use tete::proto::decoder::Decoded;
 use tete::proto::error::CommandError;
 use tete::proto::event::Event;
 use tete::proto::frame::{Frame, Kind};
-use tete::proto::session::{Ended, PING_AFTER, SILENT_AFTER};
+use tete::proto::session::{Ended, PING_AFTER, SILENT_AFTER, Setup};
 use tete::proto::talk::WINDOW_TEXTS;
 use tete::proto::transfers::Policy;
 
@@ -151,4 +151,12 @@ fn an_undecided_offer_is_no_reason_to_lose_a_peer_that_answers() {
     pair.pass(Duration::from_secs(3600));
     assert_eq!((pair.a.ended(), pair.b.ended()), (None, None));
     assert!(!pair.a.events.iter().any(|event| matches!(event, Event::Silent { .. })));
+}
+
+#[test]
+fn a_peer_is_asked_before_a_short_patience_ends() {
+    let mut pair = Pair::with(Setup { linger: Duration::from_secs(1), ..setup(true) }, with_policy(false, Policy::Ask));
+    pair.offer(1, 10);
+    pair.pass(Duration::from_secs(30));
+    assert_eq!((pair.a.ended(), pair.b.ended()), (None, None));
 }
