@@ -7,6 +7,7 @@ use std::ffi::OsStr;
 use std::net::TcpListener;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::time::Duration;
 
 use common::{Duo, anna, bob, tete};
 
@@ -165,4 +166,18 @@ fn quiet_says_what_people_say_and_little_else() {
     bob.says("anna: hi\n");
     bob.send("exit");
     assert_eq!((anna.exit_code(), bob.exit_code(), bob.err()), (0, 0, String::new()));
+}
+
+#[test]
+fn thousands_of_files_can_be_sent_at_once() {
+    let mut anna = tete(&anna(&["--json", "--no-sync"])).start();
+    let names: Vec<String> = (0..2_000).map(|n| format!("f{n}")).collect();
+    let port = anna.port().to_string();
+    let mut args = vec!["--plain", "--json", &port, "--send"];
+    args.extend(names.iter().map(String::as_str));
+    let run = names.iter().fold(tete(&args), |run, name| run.file(name, ""));
+    let mut bob = run.start();
+    assert_eq!(bob.exit_code_within(Duration::from_secs(60)), 0);
+    assert_eq!(bob.all("sent").count(), 2_000);
+    assert_eq!(anna.exit_code(), 0);
 }

@@ -263,3 +263,20 @@ fn a_listener_is_told_of_both_families_and_found_by_either() {
     let mut bob = tete(&["--plain", "--json", &port.to_string()]).start();
     bob.event("connected");
 }
+
+#[test]
+fn whom_we_called_in_vain_cannot_end_the_conversation_with_somebody_else() {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let called = silent.local_addr().expect("an address").port().to_string();
+    let mut anna = tete(&["--plain", "--json", "-n", "anna", "-l", "0", &called]).start();
+    let (mut stream, _) = silent.accept().expect("she calls");
+    let mut bob = tete(&bob(anna.port(), &["--json"])).start();
+    anna.event("connected");
+    bob.event("connected");
+    std::io::Write::write_all(&mut stream, b"no tete").expect("she listens");
+    // It is read before the text that follows, for it came first.
+    bob.send("still there?");
+    anna.find("bob's text", |event| event["text"] == "still there?");
+    anna.send("exit");
+    assert_eq!((anna.exit_code(), bob.exit_code()), (0, 0));
+}
