@@ -81,7 +81,12 @@ impl Channel {
     /// The same, of a buffer that is no larger than `size` so far.
     pub fn space_within(&mut self, size: usize) -> &mut [u8] {
         if self.input.len() < size {
-            self.input.resize(size, 0);
+            // A fresh buffer rather than a grown one: the system gives zeros without touching the memory.
+            let mut fresh = vec![0; size];
+            let kept = self.incoming();
+            fresh[..kept.len()].copy_from_slice(kept);
+            (self.in_at, self.in_end) = (0, kept.len());
+            self.input = fresh;
         }
         if self.in_at > 0 {
             self.input.copy_within(self.in_at..self.in_end, 0);
@@ -93,5 +98,27 @@ impl Channel {
     /// `n` bytes were put there.
     pub fn received(&mut self, n: usize) {
         self.in_end += n;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_received_survives_a_larger_buffer() {
+        let mut channel = Channel::default();
+        channel.space_within(8)[..6].copy_from_slice(b"abcdef");
+        channel.received(6);
+        channel.consumed(2);
+        assert_eq!(channel.space().len(), RECEIVE - 4);
+        assert_eq!(channel.incoming(), b"cdef");
+    }
+
+    #[test]
+    fn a_small_buffer_stays_small() {
+        let mut channel = Channel::default();
+        assert_eq!(channel.space_within(8).len(), 8);
+        assert_eq!(channel.space_within(8).len(), 8);
     }
 }

@@ -73,6 +73,8 @@ pub struct Connection {
     pub deadline: Option<Instant>,
 }
 
+/// Bytes that are thrown away with one call.
+const LAST_SPACE: usize = 4 * 1024;
 /// Reads that are thrown away in one turn, of somebody who goes on speaking after the end.
 const LAST_READS: usize = 4;
 /// The first tokens are not connections'.
@@ -130,7 +132,7 @@ impl Connection {
         }
         for _ in 0..LAST_READS {
             channel.consumed(channel.incoming().len());
-            match wire.recv(channel.space())? {
+            match wire.recv(channel.space_within(LAST_SPACE))? {
                 Moved::Bytes(0) => return Ok(channel.is_flushed()),
                 Moved::Bytes(_) => {}
                 Moved::WouldBlock => return Ok(false),
