@@ -252,7 +252,14 @@ impl Side {
             family: Family::Any,
             into: std::env::temp_dir(),
             prefix: String::new(),
-            setup: Setup { lead: false, policy: Policy::Never, sync: false, limit: None, linger: PATIENCE },
+            setup: Setup {
+                lead: false,
+                policy: Policy::Never,
+                sync: false,
+                verify: true,
+                limit: None,
+                linger: PATIENCE,
+            },
             signals: false,
         };
         Ok(Self { reactor: Reactor::new(settings)? })

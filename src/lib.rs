@@ -49,7 +49,7 @@
 //! #         family: Family::Any,
 //! #         into: std::env::temp_dir(),
 //! #         prefix: "fetched_".to_owned(),
-//! #         setup: Setup { lead: false, policy: Policy::Never, sync: true, limit: None, linger },
+//! #         setup: Setup { lead: false, policy: Policy::Never, sync: true, verify: true, limit: None, linger },
 //! #         signals: false,
 //! #     })
 //! # }
@@ -117,7 +117,7 @@
 //! }
 //!
 //! # let linger = std::time::Duration::from_secs(600);
-//! # let setup = |lead| Setup { lead, policy: Policy::Never, sync: true, limit: None, linger };
+//! # let setup = |lead| Setup { lead, policy: Policy::Never, sync: true, verify: true, limit: None, linger };
 //! let now = Instant::now();
 //! let mut anna = Session::new(setup(true), LINK, now);
 //! let mut bob = Session::new(setup(false), LINK, now);

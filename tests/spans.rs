@@ -15,7 +15,8 @@ const LINK: LinkId = LinkId(1);
 const GIB: u64 = 1 << 30;
 
 fn session(lead: bool, now: Instant) -> Session {
-    let setup = Setup { lead, policy: Policy::Auto, sync: true, limit: None, linger: Duration::from_secs(60) };
+    let setup =
+        Setup { lead, policy: Policy::Auto, sync: true, verify: true, limit: None, linger: Duration::from_secs(60) };
     Session::new(setup, LINK, now)
 }
 
@@ -38,10 +39,13 @@ fn perform(session: &mut Session, now: Instant) -> bool {
                 DiskAnswer::PartCreated(transfer, Ok(()))
             }
             DiskJob::HashPart(id, block) => DiskAnswer::PartHashed(id, block, Ok(value(block))),
+            DiskJob::FlushPart(id) => DiskAnswer::PartFlushed(id, Ok(())),
             DiskJob::SyncPart(id) => DiskAnswer::PartSynced(id, Ok(())),
             DiskJob::Publish(id) => DiskAnswer::Published(id, Ok("fetched_big".into())),
             DiskJob::SyncFolder(id) => DiskAnswer::FolderSynced(id, Ok(())),
-            DiskJob::CloseSource(_) | DiskJob::KeepPart(_) | DiskJob::RemovePart(_) => continue,
+            DiskJob::ForgetStream(..) | DiskJob::CloseSource(_) | DiskJob::KeepPart(_) | DiskJob::RemovePart(_) => {
+                continue;
+            }
         };
         session.job_done(now, answer);
     }

@@ -15,7 +15,7 @@ use support::{setup, with_policy};
 use tete::proto::TransferId;
 use tete::proto::disk::DiskJob;
 use tete::proto::event::LeaveReason;
-use tete::proto::frame::{Frame, Kind, Welcome};
+use tete::proto::frame::{Assigned, Frame, Kind, Welcome};
 use tete::proto::text::Untrusted;
 use tete::proto::transfers::{MAX_OFFERS, Policy};
 
@@ -105,6 +105,7 @@ fn receiver(state: &str) -> Scene {
     match state {
         "Receiving, END heard" => {
             lone.hear_chunk(id, 0, &[1; SIZE as usize]).unwrap();
+            lone.hear(&Frame::Digests { id, first: 0, values: vec![[0; 32]] }).unwrap();
             lone.hear(&Frame::End { id, size: SIZE, root }).unwrap();
         }
         "Committing" => lone.hear(&Frame::End { id, size: 0, root }).unwrap(),
@@ -119,7 +120,7 @@ fn receiver(state: &str) -> Scene {
 fn frame(kind: Kind, id: TransferId) -> Option<Frame> {
     let words = Untrusted::from("x");
     Some(match kind {
-        Kind::Welcome => Frame::Welcome(Welcome { ticket: None, port: 0, name: words }),
+        Kind::Welcome => Frame::Welcome(Welcome { assigned: Assigned::Nothing, port: 0, name: words }),
         Kind::Refused => Frame::Refused { reason: None, words },
         Kind::Wait => Frame::Wait,
         Kind::Text => Frame::Text { seq: 1, text: words },
@@ -134,6 +135,9 @@ fn frame(kind: Kind, id: TransferId) -> Option<Frame> {
         Kind::Committed => Frame::Committed { id },
         Kind::Cancel => Frame::Cancel { id, reason: None, words },
         Kind::Cancelled => Frame::Cancelled { id },
+        Kind::Move => Frame::Move { id, epoch: 2 },
+        Kind::Resume => Frame::Resume { id, epoch: 2, stored: 0, told: 0 },
+        Kind::LinkDown => Frame::LinkDown { epoch: 2 },
         Kind::Ping => Frame::Ping { token: 1 },
         Kind::Pong => Frame::Pong { token: 1 },
         Kind::Bye => Frame::Bye { reason: LeaveReason::Done },

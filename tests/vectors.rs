@@ -7,11 +7,14 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+use tete::proto::claim::Claim;
 use tete::proto::decoder::{Decoded, Decoder};
 use tete::proto::error::ProtocolError;
 use tete::proto::event::LeaveReason;
-use tete::proto::frame::{CancelReason, Frame, HEADER, Kind, Refusal, SessionTicket, Welcome, encode_chunk_header};
-use tete::proto::hello::{Hello, Nonce, PREAMBLE};
+use tete::proto::frame::{
+    Assigned, CancelReason, Frame, HEADER, Kind, Refusal, SessionTicket, Welcome, encode_chunk_header,
+};
+use tete::proto::hello::{Hello, Nonce, PREAMBLE, Purpose};
 use tete::proto::text::Untrusted;
 use tete::proto::{Span, TransferId};
 
@@ -26,9 +29,14 @@ fn words(text: &str) -> Untrusted {
 /// Every kind, and every value of every field that is not a number.
 fn frames() -> Vec<(String, Frame)> {
     let ticket = SessionTicket { id: [0xa1; 16], secret: [0xb2; 16] };
+    let claim = Claim { session: [0xa1; 16], epoch: 2, proof: [0xc3; 32] };
     let mut out = vec![
-        ("welcome-assigns", Frame::Welcome(Welcome { ticket: Some(ticket), port: 5001, name: words("Jörg") })),
-        ("welcome", Frame::Welcome(Welcome { ticket: None, port: 0, name: words("") })),
+        (
+            "welcome-assigns",
+            Frame::Welcome(Welcome { assigned: Assigned::Session(ticket), port: 5001, name: words("Jörg") }),
+        ),
+        ("welcome-for-files", Frame::Welcome(Welcome { assigned: Assigned::Bulk(claim), port: 0, name: words("") })),
+        ("welcome", Frame::Welcome(Welcome { assigned: Assigned::Nothing, port: 0, name: words("") })),
         ("wait", Frame::Wait),
         ("text", Frame::Text { seq: NUMBER, text: words("grüß dich") }),
         ("text-of-no-words", Frame::Text { seq: 1, text: words("") }),
@@ -44,6 +52,9 @@ fn frames() -> Vec<(String, Frame)> {
         ("progress", Frame::Progress { id: ID, stored: NUMBER, verified: OTHER }),
         ("committed", Frame::Committed { id: ID }),
         ("cancelled", Frame::Cancelled { id: ID }),
+        ("move", Frame::Move { id: ID, epoch: 2 }),
+        ("resume", Frame::Resume { id: ID, epoch: 2, stored: NUMBER, told: OTHER }),
+        ("link-down", Frame::LinkDown { epoch: 2 }),
         ("ping", Frame::Ping { token: NUMBER }),
         ("pong", Frame::Pong { token: NUMBER }),
     ];
@@ -53,6 +64,7 @@ fn frames() -> Vec<(String, Frame)> {
         ("refused-yourself", Some(Refusal::Yourself)),
         ("refused-not-wanted", Some(Refusal::NotWanted)),
         ("refused-purpose", Some(Refusal::Purpose)),
+        ("refused-no-session", Some(Refusal::NoSession)),
         ("refused-unknown", None),
     ] {
         out.push((name, Frame::Refused { reason, words: words("sorry") }));
@@ -214,7 +226,9 @@ fn a_length_outside_the_bounds_of_its_kind_is_refused_from_the_header_alone() {
 fn hellos() -> Vec<(&'static str, Vec<u8>, String)> {
     let hello = Hello::new(Nonce(*b"0123456789abcdef"));
     let ours = hello.encode();
-    let other = Hello { purpose: 7, ..hello }.encode();
+    let claim = Claim { session: [1; 16], epoch: 2, proof: [3; 32] };
+    let for_files = Hello { purpose: Purpose::Bulk(claim), ..hello }.encode();
+    let other = Hello { purpose: Purpose::Unknown(7), ..hello }.encode();
     let mut newer = ours.clone();
     newer[10..14].copy_from_slice(&[0, 9, 0, 20]);
     newer.extend_from_slice(b"new");
@@ -227,6 +241,7 @@ fn hellos() -> Vec<(&'static str, Vec<u8>, String)> {
     let stranger = b"GET / HTTP/1.1\r\n\r\n".to_vec();
     [
         ("hello", ours),
+        ("for-files", for_files),
         ("other-purpose", other),
         ("newer-with-more", newer),
         ("only-future-versions", future),

@@ -3,9 +3,10 @@
 //! Owns: the script of both sides. Everything else is the real program: two of them, in two threads.
 
 use std::fs;
-use std::io::{self, Cursor, Write};
+use std::io::{self, Cursor, Read, Write};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 
 use crate::net::output::Sinks;
@@ -33,14 +34,19 @@ pub fn run() -> io::Result<Exit> {
 
     let lines = format!("Hello Anna!\nHere are my notes.\ntransfer {}\n", bob.join(BOBS.0).display());
     let silent = Sinks { out: Box::new(io::sink()), err: Box::new(io::sink()) };
-    let bob_app = App::new(config("bob", &bob, None), streams(lines, silent)).map_err(refused)?;
+    // Bob stays until Anna leaves; she does once she has his file, and her own is through.
+    let (anna_left, stays) = mpsc::channel();
+    let bob_app = App::new(config("bob", &bob, None), streams(Script::new(lines, stays), silent)).map_err(refused)?;
     let port = bob_app.port();
     let partner = thread::Builder::new().name("tete-bob".into()).spawn(move || bob_app.run())?;
 
     let lines = format!("Hello Bob!\nA picture book for you.\ntransfer {}\n", anna.join(ANNAS.0).display());
-    let shown = Sinks { out: Box::new(io::stdout()), err: Box::new(io::stdout()) };
+    let (received, has_received) = mpsc::channel();
+    let shown = Sinks { out: Box::new(io::stdout()), err: Box::new(Watched { over: Some(received) }) };
     let target = Target { host: Ipv4Addr::LOCALHOST.to_string(), port };
-    let seen = App::new(config("anna", &anna, Some(target)), streams(lines, shown)).map_err(refused)?.run()?;
+    let script = Script::new(lines, has_received);
+    let seen = App::new(config("anna", &anna, Some(target)), streams(script, shown)).map_err(refused)?.run()?;
+    drop(anna_left);
     let partner = partner.join().map_err(|_| io::Error::other("the partner failed"))??;
 
     let whole = same(&anna, &bob, ANNAS.0)? && same(&bob, &anna, BOBS.0)?;
@@ -73,9 +79,51 @@ fn config(name: &str, folder: &Path, target: Option<Target>) -> Config {
     }
 }
 
-fn streams(lines: String, sinks: Sinks) -> Streams {
+/// Lines that are typed at once; the input ends when the other end of the channel is gone.
+struct Script {
+    lines: Cursor<String>,
+    over: Receiver<()>,
+}
+
+impl Script {
+    fn new(lines: String, over: Receiver<()>) -> Self {
+        Self { lines: Cursor::new(lines), over }
+    }
+}
+
+impl Read for Script {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let n = self.lines.read(into)?;
+        if n == 0 {
+            // Nothing is ever sent: what comes is the end.
+            let _ = self.over.recv();
+        }
+        Ok(n)
+    }
+}
+
+/// Standard output, which lets go of its channel once a file has come, or will not come any more.
+struct Watched {
+    over: Option<Sender<()>>,
+}
+
+impl Write for Watched {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(bytes);
+        if ["-- received ", "-- error", " left", " was not "].iter().any(|words| text.contains(words)) {
+            self.over = None;
+        }
+        io::stdout().write_all(bytes).map(|()| bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stdout().flush()
+    }
+}
+
+fn streams(script: Script, sinks: Sinks) -> Streams {
     Streams {
-        input: Some(Box::new(Cursor::new(lines))),
+        input: Some(Box::new(script)),
         sinks,
         terminal: false,
         mode: Mode::Lines { quiet: false, paint: Paint::Off },

@@ -199,6 +199,7 @@ impl App {
                     Accept::Never => Policy::Never,
                 },
                 sync: config.sync,
+                verify: true,
                 limit: config.limit,
                 linger: config.linger,
             },

@@ -9,6 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::net::NetEvent;
+use crate::net::conversation::BulkState;
 use crate::net::event::{Peer, Signal};
 use crate::net::source::Sources;
 use crate::proto::TransferId;
@@ -435,6 +436,12 @@ impl App {
     /// `/status`.
     pub(super) fn show_status(&mut self) {
         let who = self.partner_name();
+        let carried_by = match self.reactor.bulk_state() {
+            Some(BulkState::Own) => "files have a link of their own",
+            Some(BulkState::Called) => "files share the talk link; one of their own is being called for",
+            Some(BulkState::Failed) => "files share the talk link; one of their own could not be had",
+            Some(BulkState::NotNeeded) | None => "files would share the talk link until one is large",
+        };
         let Some(session) = self.reactor.session() else {
             let what = if self.reactor.is_dialling() { "calling" } else { "waiting for a call" };
             self.screen.answer(&format!("not connected; {what}"));
@@ -443,7 +450,8 @@ impl App {
         let trip = session
             .round_trip()
             .map_or_else(String::new, |trip| format!(", round trip {:.1} ms", trip.as_secs_f64() * 1e3));
-        let mut lines = vec![format!("talking to {who}{trip}; {} of our messages unread", session.unread())];
+        let mut lines =
+            vec![format!("talking to {who}{trip}; {} of our messages unread", session.unread()), carried_by.to_owned()];
         for progress in session.progress() {
             let way = match progress.direction {
                 Direction::Send => "to",
@@ -452,13 +460,14 @@ impl App {
             let of = progress.size.map_or_else(|| "?".to_owned(), |size| size.to_string());
             let rate = progress.bytes as f64 / progress.elapsed.as_secs_f64().max(1e-3);
             lines.push(format!(
-                "{}: {} {way} {who}, {}, {} of {of} bytes, {} verified, {}",
+                "{}: {} {way} {who}, {}, {} of {of} bytes, {} verified, {}, over {}",
                 progress.id,
                 file(&progress.name),
                 progress.state,
                 progress.bytes,
                 progress.verified,
                 plain::rate(rate),
+                progress.ride.words(),
             ));
         }
         self.screen.answer(&lines.join("\n"));

@@ -2,25 +2,41 @@
 //!
 //! Owns: the socket, its readiness latches and its buffers. Must not know: who may come in, what is said.
 
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr};
+use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::time::Instant;
 
 use mio::Token;
 use mio::net::TcpStream;
 
 use crate::proto::LinkId;
+use crate::proto::hello::Hello;
 use crate::proto::opening::Opening;
 use crate::proto::trace::{Trace, emit};
 
 use super::channel::Channel;
-use super::pump::{Moved, Wire};
+use super::pump::{Moved, SentFile, Wire};
+use crate::sys::{self, Calls};
+
+/// Who called, and what for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The other side.
+    Came,
+    /// We, for a conversation.
+    Dialled,
+    /// We, for the files of the conversation that goes on.
+    DialledForFiles,
+}
 
 /// What a connection is in the middle of.
 #[derive(Debug)]
 pub enum Stage {
-    /// `connect` has not answered.
-    Connecting,
+    /// `connect` has not answered; then we greet like this.
+    Connecting(Hello),
     /// At the gate.
     Opening(Box<Opening>),
     /// It carries the conversation.
@@ -39,7 +55,7 @@ impl Stage {
     /// Its name in traces.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Connecting => "connecting",
+            Self::Connecting(_) => "connecting",
             Self::Opening(_) => "opening",
             Self::Talking(_) => "talking",
             Self::Flushing { .. } => "flushing",
@@ -57,8 +73,8 @@ pub struct Connection {
     pub generation: u64,
     /// The other end.
     pub address: SocketAddr,
-    /// Whether we called.
-    pub dialled: bool,
+    /// Who called, and what for.
+    pub origin: Origin,
     /// Latch: reading may give something. Only a `WouldBlock` clears it.
     pub readable: bool,
     /// Latch: writing may take something. Only a `WouldBlock` clears it.
@@ -121,7 +137,7 @@ impl Connection {
         let Stage::Flushing { shut } = stage else { return Ok(false) };
         let mut wire = SocketWire { key, stream, readable, writable };
         while !channel.is_flushed() {
-            match wire.send(channel.outgoing())? {
+            match wire.send(channel.outgoing(), false)? {
                 Moved::Bytes(n) => channel.flushed(n),
                 Moved::WouldBlock => break,
             }
@@ -182,8 +198,28 @@ fn call(
 }
 
 impl Wire for SocketWire<'_> {
-    fn send(&mut self, bytes: &[u8]) -> io::Result<Moved> {
-        call(self.key, ("send", "writable"), bytes.len(), self.writable, || self.stream.write(bytes))
+    type File = Arc<File>;
+
+    fn send(&mut self, bytes: &[u8], more: bool) -> io::Result<Moved> {
+        let stream = &mut *self.stream;
+        call(self.key, ("send", "writable"), bytes.len(), self.writable, || match more {
+            true => sys::send_more(Calls::Native, stream.as_fd(), bytes),
+            false => stream.write(bytes),
+        })
+    }
+
+    fn send_file(&mut self, file: &Arc<File>, offset: u64, len: usize) -> io::Result<SentFile> {
+        let stream = &*self.stream;
+        let send = || sys::send_file(Calls::Native, stream.as_fd(), file, offset, len);
+        match call(self.key, ("sendfile", "writable"), len, self.writable, send) {
+            Ok(Moved::Bytes(n)) => Ok(SentFile::Bytes(n)),
+            Ok(Moved::WouldBlock) => Ok(SentFile::WouldBlock),
+            Err(error) if sys::is_link_error(stream.as_fd(), &error) => Err(error),
+            Err(error) => {
+                log::info!("the system does not send this file by itself ({}); it is read", sys::words(&error));
+                Ok(SentFile::Refused)
+            }
+        }
     }
 
     fn recv(&mut self, buffer: &mut [u8]) -> io::Result<Moved> {

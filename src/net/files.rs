@@ -7,6 +7,7 @@
 //! happens on the helpers. Both sides share a file by an [`Arc`]; it is closed when the last lets go of it.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,7 +26,11 @@ const ALWAYS: Ticket = Ticket(0);
 
 #[derive(Debug)]
 enum Kind {
-    Source(Arc<Source>),
+    Source {
+        source: Arc<Source>,
+        /// Whether its bytes have to pass through the program.
+        copied: bool,
+    },
     Stream(Stream),
     Part(Arc<Part>),
 }
@@ -67,7 +72,8 @@ impl Files {
 
     /// A file of ours that will be offered. Nothing is opened yet.
     pub fn add_source(&mut self, id: TransferId, prepared: Prepared) {
-        self.insert(id, Kind::Source(Arc::new(Source::new(prepared))));
+        let copied = self.place.calls != Calls::Native;
+        self.insert(id, Kind::Source { source: Arc::new(Source::new(prepared)), copied });
     }
 
     /// A stream of ours that will be offered; [`feed`](Self::feed) brings its bytes.
@@ -83,6 +89,10 @@ impl Files {
         if let DiskJob::CreatePart { transfer, name, .. } = &job {
             let part = Part::new(self.place.clone(), name.clone());
             self.insert(*transfer, Kind::Part(Arc::new(part)));
+        }
+        if let DiskJob::ForgetStream(id, to) = job {
+            self.stream(id).into_iter().for_each(|stream| stream.forget(to));
+            return;
         }
         if let DiskJob::ResumePart { transfer, kept } = &job
             && let Some(Entry { kind: part @ Kind::Part(_), .. }) = self.entries.remove(kept)
@@ -102,11 +112,13 @@ impl Files {
     fn work(&mut self, id: TransferId, job: DiskJob) -> Result<DiskWork, Option<DiskAnswer>> {
         let kind = self.entries.get(&id).map(|entry| &entry.kind);
         Ok(match (job, kind) {
-            (DiskJob::OpenSource(_), Some(Kind::Source(source))) => DiskWork::OpenSource(id, Arc::clone(source)),
+            (DiskJob::OpenSource(_), Some(Kind::Source { source, .. })) => DiskWork::OpenSource(id, Arc::clone(source)),
             (DiskJob::OpenSource(_), Some(Kind::Stream(_))) => DiskWork::Say(DiskAnswer::SourceOpened(id, Ok(()))),
-            (DiskJob::CheckSource(_), Some(Kind::Source(source))) => DiskWork::CheckSource(id, Arc::clone(source)),
+            (DiskJob::CheckSource(_), Some(Kind::Source { source, .. })) => {
+                DiskWork::CheckSource(id, Arc::clone(source))
+            }
             (DiskJob::CheckSource(_), Some(Kind::Stream(_))) => DiskWork::Say(DiskAnswer::SourceChecked(id, Ok(()))),
-            (DiskJob::HashSource(_, block), Some(Kind::Source(source))) => {
+            (DiskJob::HashSource(_, block), Some(Kind::Source { source, .. })) => {
                 DiskWork::HashSource(id, block, Arc::clone(source))
             }
             (DiskJob::HashSource(_, block), Some(Kind::Stream(stream))) => match stream.block(block) {
@@ -122,6 +134,7 @@ impl Files {
             }
             (DiskJob::ResumePart { .. }, Some(Kind::Part(_))) => DiskWork::Say(DiskAnswer::PartCreated(id, Ok(()))),
             (DiskJob::HashPart(_, block), Some(Kind::Part(part))) => DiskWork::HashPart(id, block, Arc::clone(part)),
+            (DiskJob::FlushPart(_), Some(Kind::Part(part))) => DiskWork::FlushPart(id, Arc::clone(part)),
             (DiskJob::SyncPart(_), Some(Kind::Part(part))) => DiskWork::SyncPart(id, Arc::clone(part)),
             (DiskJob::Publish(_), Some(Kind::Part(part))) => DiskWork::Publish(id, Arc::clone(part)),
             (DiskJob::SyncFolder(_), Some(Kind::Part(part))) => DiskWork::SyncFolder(id, Arc::clone(part)),
@@ -136,7 +149,7 @@ impl Files {
     /// that a part whose creation has not been answered yet is removed all the same.
     fn close(&mut self, id: TransferId, job: &DiskJob) -> Option<DiskWork> {
         match (self.entries.remove(&id)?.kind, job) {
-            (Kind::Source(source), _) => source.file().is_some().then_some(DiskWork::CloseSource(source)),
+            (Kind::Source { source, .. }, _) => source.file().is_some().then_some(DiskWork::CloseSource(source)),
             (Kind::Stream(_), _) => None,
             (Kind::Part(part), DiskJob::RemovePart(_)) => Some(DiskWork::RemovePart(part)),
             (Kind::Part(part), _) => Some(DiskWork::KeepPart(part)),
@@ -160,13 +173,30 @@ impl Files {
         Some(answer)
     }
 
+    /// A source that the system can send by itself; `None`: it has to be read.
+    pub fn file(&self, id: TransferId) -> Option<Arc<File>> {
+        match self.entries.get(&id).map(|entry| &entry.kind) {
+            Some(Kind::Source { source, copied: false }) => source.file().map(Arc::clone),
+            _ => None,
+        }
+    }
+
+    /// From now on the bytes of this source pass through the program.
+    pub fn read_instead(&mut self, id: TransferId) {
+        if let Some(Kind::Source { copied, .. }) = self.entries.get_mut(&id).map(|entry| &mut entry.kind) {
+            *copied = true;
+        }
+    }
+
     /// Reads bytes of a source; gives their number, 0 at the end.
     ///
     /// # Errors
     /// The system's; `WouldBlock` when a stream has not brought them yet; `NotFound` when the source is not open.
     pub fn read(&mut self, id: TransferId, offset: u64, into: &mut [u8]) -> io::Result<usize> {
         match self.entries.get_mut(&id).map(|entry| &mut entry.kind) {
-            Some(Kind::Source(source)) => sys::read_at(source.file().ok_or_else(not_open)?, into, offset),
+            Some(Kind::Source { source, .. }) => {
+                sys::read_at(source.file().ok_or_else(not_open)?.as_ref(), into, offset)
+            }
             Some(Kind::Stream(stream)) => stream.read(offset, into),
             _ => Err(not_open()),
         }
@@ -187,7 +217,7 @@ impl Files {
     /// The name of a file under way as it was offered; empty for a stream, which has none.
     pub fn name(&self, id: TransferId) -> &str {
         match self.entries.get(&id).map(|entry| &entry.kind) {
-            Some(Kind::Source(source)) => source.name(),
+            Some(Kind::Source { source, .. }) => source.name(),
             Some(Kind::Part(part)) => part.name(),
             Some(Kind::Stream(_)) | None => "",
         }
@@ -196,7 +226,7 @@ impl Files {
     fn stream(&mut self, id: TransferId) -> Option<&mut Stream> {
         match &mut self.entries.get_mut(&id)?.kind {
             Kind::Stream(stream) => Some(stream),
-            Kind::Source(_) | Kind::Part(_) => None,
+            Kind::Source { .. } | Kind::Part(_) => None,
         }
     }
 
@@ -224,7 +254,7 @@ impl Files {
     pub fn streamed(&self, id: TransferId) -> Option<(u64, bool)> {
         match &self.entries.get(&id)?.kind {
             Kind::Stream(stream) => Some((stream.len(), stream.has_ended())),
-            Kind::Source(_) | Kind::Part(_) => None,
+            Kind::Source { .. } | Kind::Part(_) => None,
         }
     }
 }
@@ -239,10 +269,13 @@ fn absent(job: &DiskJob) -> Option<DiskAnswer> {
         DiskJob::CheckSource(_) => DiskAnswer::SourceChecked(id, Err(error)),
         DiskJob::CreatePart { .. } | DiskJob::ResumePart { .. } => DiskAnswer::PartCreated(id, Err(error)),
         DiskJob::HashPart(_, block) => DiskAnswer::PartHashed(id, *block, Err(error)),
+        DiskJob::FlushPart(_) => DiskAnswer::PartFlushed(id, Err(error)),
         DiskJob::SyncPart(_) => DiskAnswer::PartSynced(id, Err(error)),
         DiskJob::Publish(_) => DiskAnswer::Published(id, Err(error)),
         DiskJob::SyncFolder(_) => DiskAnswer::FolderSynced(id, Err(error)),
-        DiskJob::CloseSource(_) | DiskJob::KeepPart(_) | DiskJob::RemovePart(_) => return None,
+        DiskJob::ForgetStream(..) | DiskJob::CloseSource(_) | DiskJob::KeepPart(_) | DiskJob::RemovePart(_) => {
+            return None;
+        }
     })
 }
 

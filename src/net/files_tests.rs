@@ -192,6 +192,8 @@ fn a_stream_is_hashed_from_memory_and_makes_room_again() {
     assert_eq!(disk.files.read(OURS, 0, &mut buffer).unwrap(), buffer.len());
     let whole = value(disk.job(DiskJob::HashSource(OURS, block))).whole;
     assert_eq!(whole, *blake3::hash(&buffer).as_bytes());
+    assert_eq!(disk.files.room(OURS), 0, "the peer does not have it yet");
+    disk.submit(DiskJob::ForgetStream(OURS, BLOCK));
     assert_eq!(disk.files.room(OURS), BLOCK as usize);
     disk.files.end(OURS);
     assert_eq!(disk.files.streamed(OURS), Some((STREAM_ROOM as u64, true)));

@@ -3,8 +3,9 @@
 //! Owns: everything that touches a socket or waits. Must not know: what a line typed means, how anything is shown.
 //!
 //! Reading order: [`reactor`] (the turn), [`pump`] (bytes between a session and the world), [`connection`],
-//! `openings` and [`gate`] (who comes in), [`dialler`], [`conversation`], [`files`] and [`pool`].
+//! `openings`, `bulk` and [`gate`] (who comes in), [`dialler`], [`conversation`], [`files`] and [`pool`].
 
+mod bulk;
 pub mod channel;
 pub mod connection;
 pub mod conversation;

@@ -9,6 +9,7 @@ use mio::Interest;
 use mio::net::TcpStream;
 
 use crate::proto::LinkId;
+use crate::proto::claim::FIRST_EPOCH;
 use crate::proto::error::ProtocolError;
 use crate::proto::frame::{Refusal, SessionTicket};
 use crate::proto::hello::Hello;
@@ -18,8 +19,8 @@ use crate::proto::trace::{Trace, emit};
 use crate::sys;
 
 use super::channel::Channel;
-use super::connection::{Connection, Stage, token};
-use super::conversation::Conversation;
+use super::connection::{Connection, Origin, Stage, token};
+use super::conversation::{Call, Carrier, Conversation};
 use super::dialler::{CONNECT_PATIENCE, Fate, Want};
 use super::event::{NetEvent, Peer};
 use super::gate::{self, Caller, Host, MAX_OPENINGS, Verdict};
@@ -28,13 +29,15 @@ use super::pump::{Moved, Wire};
 use super::reactor::Reactor;
 
 /// How long a link may take to get through the gate. Generous for a slow network, short for who says nothing.
-const OPENING_PATIENCE: Duration = Duration::from_secs(8);
+pub(super) const OPENING_PATIENCE: Duration = Duration::from_secs(8);
 /// How long a person may take to answer about a caller; the caller waits a little longer.
 const QUESTION_PATIENCE: Duration = Duration::from_secs(60);
 /// Callers taken in one turn. The rest wait in the system's queue.
 const ACCEPTS: usize = 64;
 /// Bytes that somebody at the gate can make us hold.
 const GATE_SPACE: usize = 4 * 1024;
+/// Bytes of a peer's words for the log.
+const MAX_REFUSAL_SHOWN: usize = 200;
 /// How long the words of a refusal may take to be read.
 const REFUSAL_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -44,7 +47,7 @@ impl Reactor {
         self.listeners = Listeners::default();
         self.dialler = None;
         for (_, connection) in &mut self.connections {
-            if matches!(connection.stage, Stage::Connecting | Stage::Opening(_)) {
+            if matches!(connection.stage, Stage::Connecting(_) | Stage::Opening(_)) {
                 connection.stage = Stage::Dead;
             }
         }
@@ -60,28 +63,29 @@ impl Reactor {
                 continue; // dropped, and thereby closed
             }
             sys::prepare_stream(&stream, address.ip().is_loopback());
-            let stage = Stage::Opening(Box::new(Opening::new(self.nonce)));
-            self.add_connection(stream, address, false, stage, OPENING_PATIENCE);
+            let stage = Stage::Opening(Box::new(Opening::new(Hello::new(self.nonce))));
+            self.add_connection(stream, address, Origin::Came, stage, OPENING_PATIENCE);
         }
     }
 
-    fn add_connection(
+    pub(super) fn add_connection(
         &mut self,
         stream: TcpStream,
         address: SocketAddr,
-        dialled: bool,
+        origin: Origin,
         stage: Stage,
         patience: Duration,
-    ) {
+    ) -> u64 {
         self.generations += 1;
         let generation = self.generations;
+        let dialled = origin != Origin::Came;
         let entry = self.connections.vacant_entry();
         let key = entry.key();
         let connection = Connection {
             stream,
             generation,
             address,
-            dialled,
+            origin,
             // Latched until proved otherwise: an accepted socket can usually be written at once. A connecting one
             // is not asked before the system says that it is ready.
             readable: !dialled,
@@ -97,6 +101,7 @@ impl Reactor {
             log::error!("{address}: {error}");
             connection.stage = Stage::Dead;
         }
+        generation
     }
 
     /// Goes on with every connection that is not talking.
@@ -107,7 +112,7 @@ impl Reactor {
             let Some(connection) = self.connections.get_mut(key) else { continue };
             connection.more = false;
             match connection.stage {
-                Stage::Connecting => self.check_connect(key),
+                Stage::Connecting(_) => self.check_connect(key),
                 Stage::Opening(_) => self.pump_opening(key),
                 Stage::Flushing { .. } => connection.flush(key),
                 Stage::Talking(_) | Stage::Dead => {}
@@ -118,6 +123,7 @@ impl Reactor {
     /// Writable, or an error, means that `connect` has answered; `peer_addr` tells which.
     fn check_connect(&mut self, key: usize) {
         let Some(connection) = self.connections.get_mut(key).filter(|c| c.writable || c.readable) else { return };
+        let Stage::Connecting(hello) = connection.stage else { return };
         let answer = match connection.stream.take_error() {
             Ok(Some(error)) | Err(error) => Err(error),
             Ok(None) => match (connection.stream.peer_addr(), connection.stream.local_addr()) {
@@ -130,7 +136,7 @@ impl Reactor {
         match answer {
             Ok(()) => {
                 sys::prepare_stream(&connection.stream, connection.address.ip().is_loopback());
-                connection.stage = Stage::Opening(Box::new(Opening::new(self.nonce)));
+                connection.stage = Stage::Opening(Box::new(Opening::new(hello)));
                 connection.deadline = Some(self.now + OPENING_PATIENCE);
                 self.pump_opening(key);
             }
@@ -153,12 +159,13 @@ impl Reactor {
                 Step::Nothing => {}
                 Step::Judge(hello) => self.judge(key, hello),
                 // Only whom we called may keep us waiting.
-                Step::AskedAbout if connection.dialled => {
+                Step::AskedAbout if connection.origin == Origin::Dialled => {
                     connection.deadline = Some(self.now + QUESTION_PATIENCE + OPENING_PATIENCE);
                     self.events.push_back(NetEvent::AskedAbout);
                 }
                 Step::AskedAbout => {}
                 Step::Open(opened) => return self.open(key, opened),
+                Step::Joined { epoch } => return self.take_bulk(key, epoch),
                 Step::Refused { reason, words } => return self.handle_refusal(key, reason, words),
             }
         }
@@ -169,28 +176,35 @@ impl Reactor {
         let Some(connection) = self.connections.get_mut(key) else { return };
         let was_question = connection.is_question();
         connection.stage = Stage::Dead;
-        let (dialled, id) = (connection.dialled, connection.generation);
+        let (origin, id) = (connection.origin, connection.generation);
         log::debug!("{}: {words}", connection.address);
         if was_question {
             self.events.push_back(NetEvent::QuestionOver { id });
         }
-        if dialled && let Some(dialler) = &mut self.dialler {
+        if origin == Origin::DialledForFiles {
+            self.bulk_call_failed(id, words);
+        }
+        if origin == Origin::Dialled
+            && let Some(dialler) = &mut self.dialler
+        {
             let fate = dialler.failed(self.now, words.to_owned());
             self.tell_fate(fate);
         }
     }
 
     /// Somebody who is not a tete, or not of our age.
-    fn refuse_nonsense(&mut self, key: usize, error: &ProtocolError) {
+    pub(super) fn refuse_nonsense(&mut self, key: usize, error: &ProtocolError) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         // What we have to say, our own greeting with our versions in it, still goes out.
         connection.stage = Stage::Flushing { shut: false };
         connection.deadline = Some(self.now + REFUSAL_PATIENCE);
         connection.more = true;
-        let (address, dialled) = (connection.address, connection.dialled);
-        if dialled && self.dialler.take().is_none() {
+        let (address, origin, id) = (connection.address, connection.origin, connection.generation);
+        if origin == Origin::DialledForFiles {
+            self.bulk_call_failed(id, &error.to_string());
+        } else if origin == Origin::Dialled && self.dialler.take().is_none() {
             log::debug!("{address}: {error}");
-        } else if dialled {
+        } else if origin == Origin::Dialled {
             let hint = "is there a tete listening, of a version that fits, with --plain on both sides?";
             self.events.push_back(NetEvent::DialFailed { words: format!("{address}: {error}"), hint });
         } else {
@@ -207,16 +221,27 @@ impl Reactor {
         }
     }
 
-    fn judge(&mut self, key: usize, hello: Hello) {
+    pub(super) fn judge(&mut self, key: usize, hello: Hello) {
         let questions = self.connections.iter().filter(|(_, c)| c.is_question()).count();
         let Some(connection) = self.connections.get(key) else { return };
+        let Stage::Opening(opening) = &connection.stage else { return };
         let ip = connection.address.ip();
-        let being_dialled = self.dialler.as_ref().is_some_and(|dialler| dialler.is_calling(ip));
-        let caller = Caller { hello, ip, dialled: connection.dialled, being_dialled };
-        let talking_to = self.conversation.as_ref().map(|conversation| conversation.peer);
-        let host = Host { nonce: self.nonce, talking_to, trust: self.settings.trust, questions };
+        let caller = Caller {
+            hello,
+            ip,
+            dialled: connection.origin != Origin::Came,
+            being_dialled: self.dialler.as_ref().is_some_and(|dialler| dialler.is_calling(ip)),
+            claim: opening.their_claim(),
+            our_call: opening.our_call().map(|claim| claim.epoch),
+            leads: opening.leads(),
+        };
+        let talking = self.conversation.as_ref().map(Conversation::talking);
+        let host = Host { nonce: self.nonce, talking, trust: self.settings.trust, questions };
         match gate::judge(&caller, &host) {
             Verdict::Welcome => self.welcome(key),
+            Verdict::Join(epoch) => self.join(key, epoch),
+            Verdict::Nod => self.nod(key),
+            Verdict::Later => {}
             Verdict::Ask => self.ask(key),
             Verdict::Refuse(refusal) => self.refuse(key, refusal),
         }
@@ -268,7 +293,8 @@ impl Reactor {
 
     fn refuse(&mut self, key: usize, refusal: Refusal) {
         let Some(connection) = self.connections.get_mut(key) else { return };
-        let (address, dialled) = (connection.address, connection.dialled);
+        let (address, origin, id) = (connection.address, connection.origin, connection.generation);
+        let dialled = origin == Origin::Dialled;
         if let Stage::Opening(opening) = &mut connection.stage {
             opening.refuse(refusal, gate::words(refusal));
             let words = opening.transmit().to_vec();
@@ -278,6 +304,7 @@ impl Reactor {
         connection.deadline = Some(self.now + REFUSAL_PATIENCE);
         connection.more = true;
         match refusal {
+            _ if origin == Origin::DialledForFiles => self.bulk_call_failed(id, gate::words(refusal)),
             // A second connection of the same two is no news.
             Refusal::Surplus => {}
             // Both ends of the call are here, and neither waits for the other's words: the calling one tells.
@@ -298,8 +325,11 @@ impl Reactor {
 
     fn handle_refusal(&mut self, key: usize, reason: Option<Refusal>, words: crate::proto::text::Untrusted) {
         let Some(connection) = self.connections.get_mut(key) else { return };
-        let dialled = connection.dialled;
-        if !dialled || reason == Some(Refusal::Surplus) {
+        let origin = connection.origin;
+        if origin == Origin::DialledForFiles {
+            return self.close_opening(key, &words.shown_within(MAX_REFUSAL_SHOWN).to_string());
+        }
+        if origin == Origin::Came || reason == Some(Refusal::Surplus) {
             // The other connection of the two is the one that counts.
             return self.close_opening(key, "the other connection is used");
         }
@@ -325,10 +355,21 @@ impl Reactor {
         connection.stage = Stage::Talking(link);
         connection.deadline = None;
         connection.more = true;
-        let (address, dialled) = (connection.address, connection.dialled);
-        self.conversation = Some(Conversation { session: Session::new(setup, link, self.now), key, link, peer });
+        sys::prepare_talk(&connection.stream);
+        let (address, dialled) = (connection.address, connection.origin == Origin::Dialled);
+        self.conversation = Some(Conversation {
+            session: Session::new(setup, link, self.now),
+            talk: Carrier { key, link },
+            bulk: None,
+            call: Call::None,
+            peer,
+            dialled: dialled.then_some(address),
+            ticket: opened.ticket,
+            epoch: FIRST_EPOCH,
+        });
         self.dialler = None;
         self.refuse_others(key);
+        self.reconsider(peer);
         let peer = Peer { name: opened.name, address, port: opened.port, dialled };
         self.events.push_back(NetEvent::Connected(peer));
     }
@@ -339,8 +380,8 @@ impl Reactor {
         for key in others {
             let Some(connection) = self.connections.get_mut(key) else { continue };
             match &connection.stage {
-                Stage::Connecting => connection.stage = Stage::Dead,
-                Stage::Opening(opening) if opening.is_judging() => {
+                Stage::Connecting(_) => connection.stage = Stage::Dead,
+                Stage::Opening(opening) if opening.is_question() => {
                     let id = connection.generation;
                     self.events.push_back(NetEvent::QuestionOver { id });
                     self.refuse(key, Refusal::Busy);
@@ -362,18 +403,26 @@ impl Reactor {
     pub(super) fn fire_connection_deadlines(&mut self) {
         let due = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= self.now);
         let late: Vec<usize> = self.connections.iter().filter(|(_, c)| due(c.deadline)).map(|(key, _)| key).collect();
+        let partner = self.conversation.as_ref().map(|conversation| conversation.peer);
         for key in late {
             let Some(connection) = self.connections.get_mut(key) else { continue };
             connection.deadline = None;
             emit(Trace::Deadline { what: connection.stage.name() });
             match &connection.stage {
-                Stage::Connecting => self.close_opening(key, "no answer"),
+                Stage::Connecting(_) => self.close_opening(key, "no answer"),
                 Stage::Opening(_) if connection.is_question() => {
                     let id = connection.generation;
                     self.events.push_back(NetEvent::QuestionOver { id });
                     self.refuse(key, Refusal::NotWanted);
                 }
-                Stage::Opening(_) if connection.dialled => {
+                Stage::Opening(_) if connection.origin == Origin::DialledForFiles => {
+                    self.close_opening(key, "no answer");
+                }
+                // The second of two calls, which came to nothing.
+                Stage::Opening(opening) if partner.is_some() && opening.peer() == partner => {
+                    connection.stage = Stage::Dead
+                }
+                Stage::Opening(_) if connection.origin == Origin::Dialled => {
                     let words = format!("{} took the call and said nothing", connection.address);
                     connection.stage = Stage::Dead;
                     if self.dialler.take().is_some() {
@@ -409,8 +458,11 @@ impl Reactor {
                     self.events.push_back(NetEvent::Dialling { to, attempt });
                     self.resolve(host, port);
                 }
-                Some(Want::Connect(address)) => match TcpStream::connect(address) {
-                    Ok(stream) => self.add_connection(stream, address, true, Stage::Connecting, CONNECT_PATIENCE),
+                Some(Want::Connect(address)) => match sys::connect(address).map(TcpStream::from_std) {
+                    Ok(stream) => {
+                        let stage = Stage::Connecting(Hello::new(self.nonce));
+                        self.add_connection(stream, address, Origin::Dialled, stage, CONNECT_PATIENCE);
+                    }
                     Err(error) => {
                         let fate = dialler.failed(self.now, sys::words(&error));
                         self.tell_fate(fate);
@@ -471,7 +523,7 @@ impl From<std::io::Error> for GateError {
 impl Connection {
     /// Whether our user is being asked about it.
     fn is_question(&self) -> bool {
-        matches!(&self.stage, Stage::Opening(opening) if opening.is_judging())
+        matches!(&self.stage, Stage::Opening(opening) if opening.is_question())
     }
 
     /// Sends what the gate has to say and reads what it wants to hear; `None`: not yet.
@@ -479,7 +531,7 @@ impl Connection {
         let Some((mut wire, channel, opening)) = self.gate_parts(key) else { return Ok(None) };
         loop {
             while !opening.transmit().is_empty() {
-                match wire.send(opening.transmit())? {
+                match wire.send(opening.transmit(), false)? {
                     Moved::Bytes(n) => opening.sent(n),
                     Moved::WouldBlock => break,
                 }

@@ -24,6 +24,9 @@ const MAX_NUMBER: u32 = 9_999;
 /// Names of a folder that are looked at for twins. A folder may be as full as it likes; we are not.
 const MAX_LISTED: usize = 100_000;
 
+/// Bytes of space taken for one file before they have come.
+const MAX_ALLOCATED: u64 = 16 << 30;
+
 /// Where parts are made, and by which calls.
 #[derive(Clone, Debug)]
 pub struct Place {
@@ -89,8 +92,39 @@ impl Part {
         let hidden = format!(".tete-{:016x}.{}.part", u64::from_be_bytes(random), cut(name, SHOWN));
         let file =
             sys::create_new(self.place.calls, folder.as_fd(), &hidden).map_err(|error| for_good(name, &error))?;
+        self.allocate(&file, size).inspect_err(|_| {
+            if let Err(error) = sys::unlink(folder.as_fd(), &hidden) {
+                log::warn!("{hidden} could not be removed: {}", sys::words(&error));
+            }
+        })?;
         let made = Made { folder, file, hidden, published: OnceLock::new() };
         self.made.set(made).map_err(|_| DiskError { words: format!("{name} was created twice"), resumable: false })
+    }
+
+    /// Takes the space for `size` bytes where that makes writing faster, up to a bound: what a peer merely says is not
+    /// worth a whole disk.
+    fn allocate(&self, file: &File, size: Option<u64>) -> Result<(), DiskError> {
+        let size = size.unwrap_or(0).min(MAX_ALLOCATED);
+        let taken = sys::allocate(self.place.calls, file, size);
+        taken.map(drop).map_err(|error| for_good(self.name(), &error))
+    }
+
+    /// Brings what stands in it so far to the disk.
+    ///
+    /// # Errors
+    /// As of [`sync`](Self::sync), to which such an error would not be told again.
+    pub fn flush(&self) -> Result<(), DiskError> {
+        sys::sync_data(&self.made()?.file).map_err(|error| for_good(self.name(), &error))
+    }
+
+    /// Leaves it as it stands, without the space that was taken for what did not come.
+    pub fn keep(&self) {
+        if let Some(made) = self.made.get()
+            && made.published.get().is_none()
+            && let Err(error) = sys::trim(&made.file)
+        {
+            log::debug!("{}: {}", made.hidden, sys::words(&error));
+        }
     }
 
     /// Waits until its bytes are on the disk.

@@ -99,6 +99,8 @@ struct Lane {
     name: &'static str,
     threads: Vec<Option<SyncSender<Job>>>,
     next: usize,
+    /// Its jobs compute rather than wait, and must not keep the loop from a core.
+    burns: bool,
 }
 
 /// The helpers.
@@ -111,6 +113,8 @@ pub struct Pool {
     /// apart from the disk, because a stuck network folder must not keep one that is arriving.
     paths: Lane,
     disk: Lane,
+    /// Bringing to the disk what has gathered: apart from the disk's, because no other file has to wait for that.
+    flush: Lane,
     hash: Lane,
     /// One message a job, `None` from those that have no answer.
     answers: Receiver<Option<Answer>>,
@@ -130,7 +134,8 @@ impl Pool {
             names: Lane::new("names", 1),
             paths: Lane::new("paths", 1),
             disk: Lane::new("disk", 1),
-            hash: Lane::new("hash", cores.min(2)),
+            flush: Lane::new("flush", 1),
+            hash: Lane { burns: true, ..Lane::new("hash", cores.min(2)) },
             answers,
             back,
             spilled: VecDeque::new(),
@@ -159,6 +164,7 @@ impl Pool {
     fn place(&mut self, job: Job) -> Option<Job> {
         let lane = match &job.work {
             Work::Disk(work) if work.hashes() => &mut self.hash,
+            Work::Disk(DiskWork::FlushPart(..)) => &mut self.flush,
             Work::Disk(_) => &mut self.disk,
             Work::Resolve { .. } => &mut self.names,
             Work::Prepare { .. } => &mut self.paths,
@@ -199,7 +205,7 @@ impl Pool {
 
 impl Lane {
     fn new(name: &'static str, threads: usize) -> Self {
-        Self { name, threads: (0..threads).map(|_| None).collect(), next: 0 }
+        Self { name, threads: (0..threads).map(|_| None).collect(), next: 0, burns: false }
     }
 
     /// The queue whose turn it is, with its thread.
@@ -208,15 +214,18 @@ impl Lane {
         self.next = (turn + 1) % self.threads.len();
         match &mut self.threads[turn] {
             Some(queue) => Ok(queue),
-            empty => Ok(empty.insert(start(self.name, back.clone(), Arc::clone(wake))?)),
+            empty => Ok(empty.insert(start(self.name, self.burns, back.clone(), Arc::clone(wake))?)),
         }
     }
 }
 
 /// Starts a thread that serves a queue until its other end is dropped.
-fn start(lane: &str, back: Sender<Option<Answer>>, wake: Arc<mio::Waker>) -> io::Result<SyncSender<Job>> {
+fn start(lane: &str, burns: bool, back: Sender<Option<Answer>>, wake: Arc<mio::Waker>) -> io::Result<SyncSender<Job>> {
     let (queue, jobs) = mpsc::sync_channel::<Job>(MAX_WAITING);
     thread::Builder::new().name(format!("tete-{lane}")).spawn(move || {
+        if burns {
+            sys::step_back();
+        }
         let mut buffer = Vec::new();
         for job in jobs {
             // Made before, for a panic leaves nothing of the job.

@@ -12,7 +12,7 @@ use crate::proto::disk::{DiskError, DiskJob};
 use crate::proto::error::ProtocolError;
 use crate::proto::outbox::Transmit;
 use crate::proto::session::{Receive, Session};
-use crate::proto::{LinkId, TransferId};
+use crate::proto::{LinkId, Span, TransferId};
 
 use super::channel::Channel;
 
@@ -33,13 +33,33 @@ pub enum Moved {
     WouldBlock,
 }
 
+/// What came of asking for a file to be sent by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SentFile {
+    /// So many bytes of it went; 0: it has none there.
+    Bytes(usize),
+    /// Nothing: the wire is not ready.
+    WouldBlock,
+    /// This file cannot be sent that way. What is wrong with it, if anything, reading it will tell.
+    Refused,
+}
+
 /// The one way to a socket, or to what stands for one.
 pub trait Wire {
-    /// Takes some of `bytes`.
+    /// A file whose bytes the wire can fetch itself, so that they never pass through the program.
+    type File;
+
+    /// Takes some of `bytes`. `more`: what follows them comes at once, so that a header need not travel alone.
     ///
     /// # Errors
     /// When the connection is dead.
-    fn send(&mut self, bytes: &[u8]) -> io::Result<Moved>;
+    fn send(&mut self, bytes: &[u8], more: bool) -> io::Result<Moved>;
+
+    /// Takes up to `len` bytes of `file` from `offset` on.
+    ///
+    /// # Errors
+    /// When the connection is dead.
+    fn send_file(&mut self, file: &Self::File, offset: u64, len: usize) -> io::Result<SentFile>;
 
     /// Puts some bytes into `buffer`.
     ///
@@ -50,6 +70,15 @@ pub trait Wire {
 
 /// The one way to files, or to what stands for them.
 pub trait Disk {
+    /// A source as a wire takes it.
+    type File;
+
+    /// A source that a wire can fetch itself; `None`: it has to be read.
+    fn file(&self, transfer: TransferId) -> Option<Self::File>;
+
+    /// From now on this source is read.
+    fn read_instead(&mut self, transfer: TransferId);
+
     /// Bytes of a source from `offset` on; 0: there are none.
     ///
     /// # Errors
@@ -120,7 +149,7 @@ pub struct Pump<'a, W, D> {
     pub now: Instant,
 }
 
-impl<W: Wire, D: Disk> Pump<'_, W, D> {
+impl<W: Wire, D: Disk<File = W::File>> Pump<'_, W, D> {
     /// Sends until the session has nothing, the wire takes nothing, or `budget` bytes are through.
     ///
     /// # Errors
@@ -131,21 +160,60 @@ impl<W: Wire, D: Disk> Pump<'_, W, D> {
             if self.channel.is_flushed() {
                 self.gather();
             }
+            let file = self.fetched_next();
             let bytes = self.channel.outgoing();
-            if bytes.is_empty() {
+            if bytes.is_empty() && file.is_none() {
                 return Ok(Left::Idle);
             }
             if left == 0 {
                 return Ok(Left::More);
             }
-            match self.wire.send(bytes)? {
-                Moved::Bytes(n) => {
-                    self.channel.flushed(n);
-                    left = left.saturating_sub(n);
-                }
+            let moved = match file {
+                Some(span) if bytes.is_empty() => self.send_file(span, left)?,
+                _ => self.send_bytes(file.is_some())?,
+            };
+            match moved {
+                Moved::Bytes(n) => left = left.saturating_sub(n),
                 Moved::WouldBlock => return Ok(Left::WouldBlock),
             }
         }
+    }
+
+    fn send_bytes(&mut self, more: bool) -> io::Result<Moved> {
+        let moved = self.wire.send(self.channel.outgoing(), more)?;
+        if let Moved::Bytes(n) = moved {
+            self.channel.flushed(n);
+        }
+        Ok(moved)
+    }
+
+    /// What the wire fetches itself as soon as the channel is flushed.
+    fn fetched_next(&mut self) -> Option<Span> {
+        match self.session.poll_transmit(self.link) {
+            Some(Transmit::File(span)) => self.disk.file(span.transfer).map(|_| span),
+            _ => None,
+        }
+    }
+
+    /// Lets the wire fetch up to `at_most` bytes of a file.
+    fn send_file(&mut self, span: Span, at_most: usize) -> io::Result<Moved> {
+        let Some(file) = self.disk.file(span.transfer) else { return Ok(Moved::Bytes(0)) };
+        let len = usize::try_from(span.len).unwrap_or(usize::MAX).min(at_most);
+        match self.wire.send_file(&file, span.offset, len)? {
+            SentFile::Bytes(0) => self.source_ended(span.transfer),
+            SentFile::Bytes(n) => {
+                self.session.sent(self.link, self.now, n as u64);
+                return Ok(Moved::Bytes(n));
+            }
+            SentFile::WouldBlock => return Ok(Moved::WouldBlock),
+            SentFile::Refused => self.disk.read_instead(span.transfer),
+        }
+        Ok(Moved::Bytes(0))
+    }
+
+    fn source_ended(&mut self, transfer: TransferId) {
+        let words = "the file became shorter while it was sent".to_owned();
+        self.session.source_failed(self.now, transfer, &DiskError { words, resumable: false });
     }
 
     /// Fills the channel's buffer with what the session wants to send most.
@@ -166,6 +234,7 @@ impl<W: Wire, D: Disk> Pump<'_, W, D> {
                     });
                     self.session.sent(self.link, self.now, n);
                 }
+                Some(Transmit::File(span)) if self.disk.file(span.transfer).is_some() => return,
                 Some(Transmit::File(span)) => {
                     let disk = &mut *self.disk;
                     let read = |buffer: &mut [u8]| disk.read(span.transfer, span.offset, buffer);
@@ -175,11 +244,7 @@ impl<W: Wire, D: Disk> Pump<'_, W, D> {
                             let error = self.disk.explain(span.transfer, &error);
                             self.session.source_failed(self.now, span.transfer, &error);
                         }
-                        None => {
-                            let words = "the file became shorter while it was sent".to_owned();
-                            let error = DiskError { words, resumable: false };
-                            self.session.source_failed(self.now, span.transfer, &error);
-                        }
+                        None => self.source_ended(span.transfer),
                     }
                 }
             }

@@ -28,7 +28,7 @@ use crate::proto::trace::{Trace, emit};
 use crate::sys;
 
 use super::connection::{self, Connection, Stage};
-use super::conversation::Conversation;
+use super::conversation::{BulkState, Conversation};
 use super::dialler::Dialler;
 use super::event::{NetEvent, Signal};
 use super::files::Files;
@@ -44,9 +44,6 @@ const INPUT: Token = Token(2);
 /// Tokens 3 and 4.
 const LISTENERS: usize = 3;
 
-/// Bytes that one link may move in one direction in one turn. Small enough that a text on another link, a signal or a
-/// key waits less than a millisecond, large enough that the turn around it does not show.
-const BUDGET: usize = 1 << 20;
 /// Jobs that the helpers may have before the peer is not heard for a while.
 const MAX_UNDER_WAY: usize = 512;
 /// Input moved into a stream with one call.
@@ -208,6 +205,11 @@ impl Reactor {
         self.dialler.is_some()
     }
 
+    /// What carries the files of the conversation.
+    pub fn bulk_state(&self) -> Option<BulkState> {
+        self.conversation.as_ref().map(Conversation::bulk_state)
+    }
+
     /// The conversation.
     pub fn session(&mut self) -> Option<&mut Session> {
         self.conversation.as_mut().map(|conversation| &mut conversation.session)
@@ -240,11 +242,11 @@ impl Reactor {
     /// # Errors
     /// When the system's poll fails.
     pub fn turn(&mut self, until: Option<Instant>) -> io::Result<Instant> {
-        self.pump_talk(); // what the user asked for since the last turn: tried before it is waited for
+        self.pump_links(); // what the user asked for since the last turn: tried before it is waited for
         self.wait(until)?;
         self.accept();
         self.take_answers();
-        self.pump_talk();
+        self.pump_links();
         self.pump_openings();
         self.fire_deadlines();
         self.reap();
@@ -349,19 +351,17 @@ impl Reactor {
         }
     }
 
-    /// Moves what can be moved on the link of the conversation, and hands its jobs to the helpers.
-    fn pump_talk(&mut self) {
+    /// Moves what can be moved on the links of the conversation, and hands its jobs to the helpers.
+    fn pump_links(&mut self) {
         let Some(conversation) = &mut self.conversation else { return };
-        if let Some(connection) = self.connections.get_mut(conversation.key) {
-            // Whoever makes work faster than the helpers do it is not heard until they have caught up.
-            if self.pool.under_way() < MAX_UNDER_WAY || conversation.session.ended().is_some() {
-                conversation.pump(connection, &mut self.files, &mut self.pool, self.now, BUDGET);
-            } else {
-                connection.more = false; // the next answer of a helper wakes the loop
+        // Whoever makes work faster than the helpers do it is not heard until they have caught up.
+        if self.pool.under_way() < MAX_UNDER_WAY || conversation.session.ended().is_some() {
+            conversation.pump(&mut self.connections, &mut self.files, &mut self.pool, self.now);
+        } else {
+            for carrier in conversation.carriers() {
+                // The next answer of a helper wakes the loop.
+                self.connections.get_mut(carrier.key).into_iter().for_each(|connection| connection.more = false);
             }
-        }
-        while let Some(job) = conversation.session.poll_job() {
-            self.files.submit(&mut self.pool, job);
         }
     }
 
@@ -370,7 +370,8 @@ impl Reactor {
         let connections = self.connections.iter().filter_map(|(_, connection)| connection.deadline);
         let session = self.conversation.as_ref().and_then(|talk| talk.session.poll_timeout()).map(|(due, _)| due);
         let dialler = self.dialler.as_ref().and_then(Dialler::deadline);
-        connections.chain(session).chain(dialler).chain(self.listeners.deadline()).min()
+        let call = self.conversation.as_ref().and_then(|talk| talk.call_due(self.now));
+        connections.chain(session).chain(dialler).chain(call).chain(self.listeners.deadline()).min()
     }
 
     fn fire_deadlines(&mut self) {
@@ -379,10 +380,11 @@ impl Reactor {
         {
             conversation.session.handle_timeout(self.now);
             // What the moment brought (a report, a ping) goes out in this turn.
-            self.pump_talk();
+            self.pump_links();
         }
         self.fire_connection_deadlines();
         self.drive_dialler();
+        self.call_for_bulk();
     }
 
     /// Removes what is over: the only removal, so that nothing vanishes while it is being looked at.

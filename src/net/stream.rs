@@ -1,6 +1,7 @@
 //! A file that nobody can read twice: what comes through a pipe.
 //!
-//! Owns: the bytes between their arrival and the moment when they are both sent and hashed, and the bound on them.
+//! Owns: the bytes between their arrival and the moment when they are hashed and the peer has stored them, and the bound
+//! on them. A link that dies takes no byte of a stream with it.
 //! Must not know: where they come from, who hashes them.
 
 use std::collections::VecDeque;
@@ -10,8 +11,9 @@ use std::sync::Arc;
 use crate::proto::digest::BLOCK;
 use crate::proto::disk::Block;
 
-/// Bytes of a stream that are kept. As much as may be under way to a peer; beyond it the pipe has to wait.
-pub const STREAM_ROOM: usize = 8 << 20;
+/// Bytes of a stream that are kept: as much as may be under way to a peer, and as much again that waits to be sent.
+/// Beyond it the pipe has to wait.
+pub const STREAM_ROOM: usize = 16 << 20;
 
 #[derive(Debug)]
 struct Held {
@@ -28,8 +30,8 @@ pub struct Stream {
     blocks: VecDeque<Held>,
     /// The block that is growing.
     tail: Vec<u8>,
-    /// The end of what was read.
-    read_to: u64,
+    /// The peer has stored everything before this.
+    stored: u64,
     ended: bool,
 }
 
@@ -95,7 +97,7 @@ impl Stream {
     ///
     /// # Errors
     /// `WouldBlock` when these bytes have not come yet, `InvalidInput` when they are no longer held.
-    pub fn read(&mut self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+    pub fn read(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
         let Some(mut skip) = offset.checked_sub(self.begin) else {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "these bytes of the stream are gone"));
         };
@@ -113,8 +115,6 @@ impl Stream {
         if done == 0 && !into.is_empty() && !self.ended {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        self.read_to = self.read_to.max(offset.saturating_add(done as u64));
-        self.release();
         Ok(done)
     }
 
@@ -132,16 +132,21 @@ impl Stream {
         self.release();
     }
 
+    /// The peer has stored everything before `to`.
+    pub fn forget(&mut self, to: u64) {
+        self.stored = self.stored.max(to);
+        self.release();
+    }
+
     fn place(&self, block: Block) -> Option<usize> {
         usize::try_from(block.index.checked_sub(self.begin.div_ceil(BLOCK))?).ok()
     }
 
-    /// Lets go of what nobody needs. Blocks are asked to be hashed once the channel has taken them, so that bytes
-    /// which were read but not sent are never among these.
+    /// Lets go of what nobody needs.
     fn release(&mut self) {
         while let Some(held) = self.blocks.front()
             && held.hashed
-            && self.read_to >= self.begin + held.bytes.len() as u64
+            && self.stored >= self.begin + held.bytes.len() as u64
         {
             self.begin += held.bytes.len() as u64;
             self.blocks.pop_front();
@@ -169,17 +174,19 @@ mod tests {
     }
 
     #[test]
-    fn a_block_is_let_go_once_it_is_both_read_and_hashed() {
+    fn a_block_is_let_go_once_it_is_both_stored_and_hashed() {
         let mut stream = Stream::default();
         stream.feed(&vec![1; STREAM_ROOM]);
         let mut buffer = vec![0; MIB];
-        assert_eq!(stream.read(0, &mut buffer).unwrap(), MIB);
+        stream.forget(MIB as u64);
         assert_eq!(stream.room(), 0, "not hashed yet");
         stream.hashed(block(0, MIB));
         assert_eq!(stream.room(), MIB);
         stream.hashed(block(1, MIB));
-        assert_eq!(stream.room(), MIB, "not read yet");
         assert_eq!(stream.read(MIB as u64, &mut buffer).unwrap(), MIB);
+        assert_eq!(stream.room(), MIB, "not stored yet: a link that dies may ask for it again");
+        assert_eq!(stream.read(MIB as u64, &mut buffer).unwrap(), MIB);
+        stream.forget(2 * MIB as u64);
         assert_eq!(stream.room(), 2 * MIB);
         assert_eq!(stream.read(0, &mut buffer).unwrap_err().kind(), io::ErrorKind::InvalidInput);
         assert_eq!(stream.len(), STREAM_ROOM as u64);
@@ -205,6 +212,7 @@ mod tests {
                 assert_eq!(*stream.block(block).unwrap(), data[hashed..hashed + len]);
                 stream.hashed(block);
                 hashed += len;
+                stream.forget(hashed as u64);
             }
         }
         assert_eq!(out, data);

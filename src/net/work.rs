@@ -23,7 +23,7 @@ const PIECE: usize = 256 * 1024;
 #[derive(Debug)]
 pub struct Source {
     prepared: Prepared,
-    file: OnceLock<File>,
+    file: OnceLock<Arc<File>>,
 }
 
 impl Source {
@@ -38,14 +38,15 @@ impl Source {
     }
 
     /// The open file, once it was opened.
-    pub fn file(&self) -> Option<&File> {
+    pub fn file(&self) -> Option<&Arc<File>> {
         self.file.get()
     }
 
     fn open(&self) -> Result<(), DiskError> {
         let file = sys::open_source(&self.prepared.path).map_err(|error| for_good(self.name(), &error))?;
         self.unchanged(&file, "changed since it was offered")?;
-        self.file.set(file).map_err(|_| refusal(self.name(), "was opened twice"))
+        sys::will_read(&file);
+        self.file.set(Arc::new(file)).map_err(|_| refusal(self.name(), "was opened twice"))
     }
 
     fn check(&self) -> Result<(), DiskError> {
@@ -76,6 +77,8 @@ pub enum DiskWork {
     CreatePart(TransferId, Option<u64>, Arc<Part>),
     /// Hash a block of it.
     HashPart(TransferId, Block, Arc<Part>),
+    /// Bring what stands in it to the disk.
+    FlushPart(TransferId, Arc<Part>),
     /// Bring it to the disk.
     SyncPart(TransferId, Arc<Part>),
     /// Give it its name.
@@ -106,6 +109,7 @@ impl DiskWork {
             Self::HashStream(id, block, _) => DiskAnswer::SourceHashed(*id, *block, Err(error)),
             Self::CreatePart(id, _, _) => DiskAnswer::PartCreated(*id, Err(error)),
             Self::HashPart(id, block, _) => DiskAnswer::PartHashed(*id, *block, Err(error)),
+            Self::FlushPart(id, _) => DiskAnswer::PartFlushed(*id, Err(error)),
             Self::SyncPart(id, _) => DiskAnswer::PartSynced(*id, Err(error)),
             Self::Publish(id, _) => DiskAnswer::Published(*id, Err(error)),
             Self::SyncFolder(id, _) => DiskAnswer::FolderSynced(*id, Err(error)),
@@ -119,14 +123,17 @@ impl DiskWork {
         Some(match self {
             Self::OpenSource(id, source) => DiskAnswer::SourceOpened(id, source.open()),
             Self::CheckSource(id, source) => DiskAnswer::SourceChecked(id, source.check()),
-            Self::HashSource(id, block, source) => {
-                DiskAnswer::SourceHashed(id, block, hash_file(source.file(), source.name(), block, buffer))
-            }
+            Self::HashSource(id, block, source) => DiskAnswer::SourceHashed(
+                id,
+                block,
+                hash_file(source.file().map(Arc::as_ref), source.name(), block, buffer),
+            ),
             Self::HashStream(id, block, bytes) => DiskAnswer::SourceHashed(id, block, Ok(hash_bytes(block, &bytes))),
             Self::CreatePart(id, size, part) => DiskAnswer::PartCreated(id, part.create(size)),
             Self::HashPart(id, block, part) => {
                 DiskAnswer::PartHashed(id, block, hash_file(part.file(), part.name(), block, buffer))
             }
+            Self::FlushPart(id, part) => DiskAnswer::PartFlushed(id, part.flush()),
             Self::SyncPart(id, part) => DiskAnswer::PartSynced(id, part.sync()),
             Self::Publish(id, part) => DiskAnswer::Published(id, part.publish()),
             Self::SyncFolder(id, part) => DiskAnswer::FolderSynced(id, part.sync_folder()),
@@ -135,7 +142,11 @@ impl DiskWork {
                 part.remove();
                 return None;
             }
-            Self::CloseSource(_) | Self::KeepPart(_) => return None,
+            Self::KeepPart(part) => {
+                part.keep();
+                return None;
+            }
+            Self::CloseSource(_) => return None,
         })
     }
 }

@@ -37,9 +37,12 @@ pub enum DiskJob {
     HashSource(TransferId, Block),
     /// Is the source what it was when it was opened (size, times, inode)?
     CheckSource(TransferId),
+    /// The bytes of a stream before this offset are needed no longer: the peer has them. Has no answer.
+    ForgetStream(TransferId, u64),
     /// The source is needed no longer. Has no answer.
     CloseSource(TransferId),
-    /// Create the hidden part file beside the target, having looked whether `size` bytes fit.
+    /// Create the hidden part file beside the target, having looked whether `size` bytes fit, and take the space for
+    /// them where that pays.
     CreatePart {
         /// The file.
         transfer: TransferId,
@@ -58,6 +61,8 @@ pub enum DiskJob {
     },
     /// Hash a block of the part file by reading it back.
     HashPart(TransferId, Block),
+    /// Bring what stands in the part file so far to the disk, so that less is left for the end.
+    FlushPart(TransferId),
     /// Wait until the part file's bytes are on the disk.
     SyncPart(TransferId),
     /// Give the part file its final name; never over an existing file.
@@ -77,10 +82,12 @@ impl DiskJob {
             Self::OpenSource(id)
             | Self::HashSource(id, _)
             | Self::CheckSource(id)
+            | Self::ForgetStream(id, _)
             | Self::CloseSource(id)
             | Self::CreatePart { transfer: id, .. }
             | Self::ResumePart { transfer: id, .. }
             | Self::HashPart(id, _)
+            | Self::FlushPart(id)
             | Self::SyncPart(id)
             | Self::Publish(id)
             | Self::SyncFolder(id)
@@ -112,6 +119,8 @@ pub enum DiskAnswer {
     PartCreated(TransferId, Result<(), DiskError>),
     /// Of [`DiskJob::HashPart`].
     PartHashed(TransferId, Block, Result<BlockValue, DiskError>),
+    /// Of [`DiskJob::FlushPart`]. After an error the bytes may be lost although the next call succeeds.
+    PartFlushed(TransferId, Result<(), DiskError>),
     /// Of [`DiskJob::SyncPart`].
     PartSynced(TransferId, Result<(), DiskError>),
     /// Of [`DiskJob::Publish`]: the file name it got, prefix and number included.
@@ -129,6 +138,7 @@ impl DiskAnswer {
             | Self::SourceChecked(id, _)
             | Self::PartCreated(id, _)
             | Self::PartHashed(id, _, _)
+            | Self::PartFlushed(id, _)
             | Self::PartSynced(id, _)
             | Self::Published(id, _)
             | Self::FolderSynced(id, _) => *id,

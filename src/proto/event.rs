@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use super::TransferId;
+use super::ride::Ride;
 use super::text::Untrusted;
 
 /// Which way a file goes, seen from here.
@@ -139,4 +140,6 @@ pub struct Progress {
     pub state: &'static str,
     /// Since acceptance.
     pub elapsed: Duration,
+    /// Which link it uses.
+    pub ride: Ride,
 }

@@ -9,7 +9,7 @@
 //!  +------------+------+----------------+   does not know them, others may not
 //!
 //!  kind       payload
-//!  01 WELCOME     assigned u8 (0, 1) | if 1: session id 16, secret 16 | port u16 | name
+//!  01 WELCOME     assigned u8 | 0: nothing, 1: session id 16, secret 16, 2: a claim 52 | port u16 | name
 //!  02 REFUSED     reason u8 | words
 //!  03 WAIT        -                                        a person is being asked
 //!  10 TEXT        seq u64 | text
@@ -24,14 +24,18 @@
 //!  27 COMMITTED   id u64
 //!  28 CANCEL      id u64 | reason u8 | words               the number stays taken until ..
 //!  29 CANCELLED   id u64                                   .. the other side has answered
+//!  2a MOVE        id u64 | epoch u32                      what follows of it comes over that link
+//!  2b RESUME      id u64 | epoch u32 | stored u64 | told u64     that link is gone; go on from here
 //!  30 PING        token u64
 //!  31 PONG        token u64
+//!  32 LINK_DOWN   epoch u32                               nothing more comes or goes over that link
 //!  3f BYE         reason u8                                nothing new will come
 //! ```
 //!
 //! A payload of no bytes is legal where the table has `-`, and nowhere else.
 
 use super::TransferId;
+use super::claim::{CLAIM, Claim};
 use super::error::ProtocolError;
 use super::event::LeaveReason;
 use super::text::Untrusted;
@@ -70,6 +74,8 @@ pub enum Refusal {
     NotWanted,
     /// The link is for something that this version does not do.
     Purpose,
+    /// The link claims to belong to a conversation that there is not.
+    NoSession,
 }
 
 impl Refusal {
@@ -80,11 +86,12 @@ impl Refusal {
             Self::Yourself => 3,
             Self::NotWanted => 4,
             Self::Purpose => 5,
+            Self::NoSession => 6,
         }
     }
 
     fn from_code(code: u8) -> Option<Self> {
-        [Self::Busy, Self::Surplus, Self::Yourself, Self::NotWanted, Self::Purpose]
+        [Self::Busy, Self::Surplus, Self::Yourself, Self::NotWanted, Self::Purpose, Self::NoSession]
             .into_iter()
             .find(|r| r.code() == code)
     }
@@ -151,11 +158,22 @@ pub struct SessionTicket {
     pub secret: [u8; 16],
 }
 
+/// What a WELCOME makes of its link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Assigned {
+    /// Nothing: that is the other side's to say.
+    Nothing,
+    /// The talk link of a new session. From the side with the greater nonce, and from it alone.
+    Session(SessionTicket),
+    /// A link for the files of a session that goes on.
+    Bulk(Claim),
+}
+
 /// "You are let in."
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Welcome {
-    /// From the side with the greater nonce, and from it alone.
-    pub ticket: Option<SessionTicket>,
+    /// What the link is from now on.
+    pub assigned: Assigned,
     /// Where the speaker listens, 0 if nowhere.
     pub port: u16,
     /// How the speaker wants to be seen.
@@ -180,8 +198,11 @@ pub enum Frame {
     Committed { id: TransferId },
     Cancel { id: TransferId, reason: Option<CancelReason>, words: Untrusted },
     Cancelled { id: TransferId },
+    Move { id: TransferId, epoch: u32 },
+    Resume { id: TransferId, epoch: u32, stored: u64, told: u64 },
     Ping { token: u64 },
     Pong { token: u64 },
+    LinkDown { epoch: u32 },
     Bye { reason: LeaveReason },
 }
 
@@ -204,14 +225,17 @@ pub enum Kind {
     Committed,
     Cancel,
     Cancelled,
+    Move,
+    Resume,
     Ping,
     Pong,
+    LinkDown,
     Bye,
 }
 
 impl Kind {
     /// Every kind, in the order of their codes.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 21] = [
         Self::Welcome,
         Self::Refused,
         Self::Wait,
@@ -227,8 +251,11 @@ impl Kind {
         Self::Committed,
         Self::Cancel,
         Self::Cancelled,
+        Self::Move,
+        Self::Resume,
         Self::Ping,
         Self::Pong,
+        Self::LinkDown,
         Self::Bye,
     ];
 
@@ -255,7 +282,7 @@ impl Kind {
 
     fn row(self) -> (u8, &'static str, usize, usize) {
         match self {
-            Self::Welcome => (0x01, "WELCOME", 3, 35 + MAX_PERSON),
+            Self::Welcome => (0x01, "WELCOME", 3, 3 + CLAIM + MAX_PERSON),
             Self::Refused => (0x02, "REFUSED", 1, 1 + MAX_WORDS),
             Self::Wait => (0x03, "WAIT", 0, 0),
             Self::Text => (0x10, "TEXT", 8, 8 + MAX_TEXT),
@@ -270,8 +297,11 @@ impl Kind {
             Self::Committed => (0x27, "COMMITTED", 8, 8),
             Self::Cancel => (0x28, "CANCEL", 9, 9 + MAX_WORDS),
             Self::Cancelled => (0x29, "CANCELLED", 8, 8),
+            Self::Move => (0x2a, "MOVE", 12, 12),
+            Self::Resume => (0x2b, "RESUME", 28, 28),
             Self::Ping => (0x30, "PING", 8, 8),
             Self::Pong => (0x31, "PONG", 8, 8),
+            Self::LinkDown => (0x32, "LINK_DOWN", 4, 4),
             Self::Bye => (0x3f, "BYE", 1, 1),
         }
     }
@@ -314,8 +344,11 @@ impl Frame {
             Self::Committed { .. } => Kind::Committed,
             Self::Cancel { .. } => Kind::Cancel,
             Self::Cancelled { .. } => Kind::Cancelled,
+            Self::Move { .. } => Kind::Move,
+            Self::Resume { .. } => Kind::Resume,
             Self::Ping { .. } => Kind::Ping,
             Self::Pong { .. } => Kind::Pong,
+            Self::LinkDown { .. } => Kind::LinkDown,
             Self::Bye { .. } => Kind::Bye,
         }
     }
@@ -326,10 +359,17 @@ impl Frame {
         out.extend_from_slice(&[0, 0, 0, 0, self.kind().code()]);
         match self {
             Self::Welcome(welcome) => {
-                out.push(u8::from(welcome.ticket.is_some()));
-                if let Some(ticket) = &welcome.ticket {
-                    out.extend_from_slice(&ticket.id);
-                    out.extend_from_slice(&ticket.secret);
+                match &welcome.assigned {
+                    Assigned::Nothing => out.push(0),
+                    Assigned::Session(ticket) => {
+                        out.push(1);
+                        out.extend_from_slice(&ticket.id);
+                        out.extend_from_slice(&ticket.secret);
+                    }
+                    Assigned::Bulk(claim) => {
+                        out.push(2);
+                        claim.encode(out);
+                    }
                 }
                 out.extend_from_slice(&welcome.port.to_be_bytes());
                 out.extend_from_slice(cut(&welcome.name, MAX_PERSON));
@@ -378,7 +418,18 @@ impl Frame {
                 out.push(reason.map_or(0, CancelReason::code));
                 out.extend_from_slice(cut(words, MAX_WORDS));
             }
+            Self::Move { id, epoch } => {
+                out.extend_from_slice(&id.0.to_be_bytes());
+                out.extend_from_slice(&epoch.to_be_bytes());
+            }
+            Self::Resume { id, epoch, stored, told } => {
+                out.extend_from_slice(&id.0.to_be_bytes());
+                out.extend_from_slice(&epoch.to_be_bytes());
+                out.extend_from_slice(&stored.to_be_bytes());
+                out.extend_from_slice(&told.to_be_bytes());
+            }
             Self::Ping { token } | Self::Pong { token } => out.extend_from_slice(&token.to_be_bytes()),
+            Self::LinkDown { epoch } => out.extend_from_slice(&epoch.to_be_bytes()),
             Self::Bye { reason } => out.push(leave_code(*reason)),
         }
         let length = (out.len() - begin - HEADER) as u32;
@@ -393,13 +444,17 @@ impl Frame {
         let mut fields = Fields { kind, rest: payload };
         let frame = match kind {
             Kind::Welcome => {
-                let ticket = match fields.byte()? {
-                    0 => None,
-                    1 => Some(SessionTicket { id: fields.array()?, secret: fields.array()? }),
-                    _ => return Err(fields.malformed("assigned is neither 0 nor 1")),
+                let assigned = match fields.byte()? {
+                    0 => Assigned::Nothing,
+                    1 => Assigned::Session(SessionTicket { id: fields.array()?, secret: fields.array()? }),
+                    2 => {
+                        let (session, epoch) = (fields.array()?, fields.epoch()?);
+                        Assigned::Bulk(Claim { session, epoch, proof: fields.array()? })
+                    }
+                    _ => return Err(fields.malformed("it assigns what we do not know")),
                 };
                 let port = u16::from_be_bytes(fields.array()?);
-                Self::Welcome(Welcome { ticket, port, name: fields.bytes(MAX_PERSON)? })
+                Self::Welcome(Welcome { assigned, port, name: fields.bytes(MAX_PERSON)? })
             }
             Kind::Refused => {
                 Self::Refused { reason: Refusal::from_code(fields.byte()?), words: fields.bytes(MAX_WORDS)? }
@@ -434,6 +489,12 @@ impl Frame {
                 Self::Cancel { id, reason, words: fields.bytes(MAX_WORDS)? }
             }
             Kind::Cancelled => Self::Cancelled { id: fields.id()? },
+            Kind::Move => Self::Move { id: fields.id()?, epoch: fields.epoch()? },
+            Kind::Resume => {
+                let (id, epoch) = (fields.id()?, fields.epoch()?);
+                Self::Resume { id, epoch, stored: fields.number()?, told: fields.number()? }
+            }
+            Kind::LinkDown => Self::LinkDown { epoch: fields.epoch()? },
             Kind::Ping => Self::Ping { token: fields.number()? },
             Kind::Pong => Self::Pong { token: fields.number()? },
             Kind::Bye => Self::Bye { reason: leave_from_code(fields.byte()?) },
@@ -469,6 +530,10 @@ impl Fields<'_> {
 
     pub(super) fn id(&mut self) -> Result<TransferId, ProtocolError> {
         Ok(TransferId(self.number()?))
+    }
+
+    fn epoch(&mut self) -> Result<u32, ProtocolError> {
+        Ok(u32::from_be_bytes(self.array()?))
     }
 
     fn bytes(&mut self, limit: usize) -> Result<Untrusted, ProtocolError> {

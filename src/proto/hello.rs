@@ -9,12 +9,16 @@
 //!  | magic, 8       | u16    | u16    | u16    | 16 random bytes  | u8    | length-17 |
 //!  +----------------+--------+--------+--------+------------------+-------+--------+
 //!  |<------------ frozen for ever ------------>|<----------- version 1 ----------->|
+//!
+//!  for 0  a conversation; nothing more
+//!  for 1  the files of a conversation that goes on; a [`Claim`] to it, 52 bytes
 //! ```
 //!
 //! All numbers are big-endian. The first 14 bytes are never changed, so that two programs of any age can tell each
 //! other apart and say why they do not understand each other; `length` lets a newer one say more in HELLO without an
 //! older one stumbling. HELLO holds no name and nothing that a stranger may not read.
 
+use super::claim::{CLAIM, Claim};
 use super::error::ProtocolError;
 
 /// What a link begins with. The odd first byte and the line ends show a stream that something "translated".
@@ -25,7 +29,7 @@ pub const OLDEST: u16 = 1;
 pub const NEWEST: u16 = 1;
 /// Length of the part that never changes, in bytes.
 pub const PREAMBLE: usize = 14;
-/// Longest HELLO behind the preamble, in bytes. Version 1 uses 17; the rest is room for later ones.
+/// Longest HELLO behind the preamble, in bytes. Version 1 uses 17 or 69; the rest is room for later ones.
 /// Caps what a stranger can make us hold.
 pub const MAX_HELLO: usize = 1024;
 
@@ -33,30 +37,51 @@ pub const MAX_HELLO: usize = 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Nonce(pub [u8; 16]);
 
+/// What a link is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A conversation.
+    Talk,
+    /// The files of a conversation that goes on.
+    Bulk(Claim),
+    /// Something that this version does not do.
+    Unknown(u8),
+}
+
 /// What somebody says first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hello {
     /// The process.
     pub nonce: Nonce,
-    /// What the link is for; 0 is a conversation, the only purpose in this version.
-    pub purpose: u8,
+    /// What the link is for.
+    pub purpose: Purpose,
 }
+
+/// Bytes behind the preamble that every HELLO of this version has.
+const SHORTEST: usize = 17;
 
 impl Hello {
     /// A greeting for a new conversation.
     pub fn new(nonce: Nonce) -> Self {
-        Self { nonce, purpose: 0 }
+        Self { nonce, purpose: Purpose::Talk }
     }
 
     /// The bytes, preamble included.
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(PREAMBLE + 17);
+        let (code, claim) = match self.purpose {
+            Purpose::Talk => (0, None),
+            Purpose::Bulk(claim) => (1, Some(claim)),
+            Purpose::Unknown(code) => (code, None),
+        };
+        let length = SHORTEST + claim.map_or(0, |_| CLAIM);
+        let mut out = Vec::with_capacity(PREAMBLE + length);
         out.extend_from_slice(&MAGIC);
         out.extend_from_slice(&OLDEST.to_be_bytes());
         out.extend_from_slice(&NEWEST.to_be_bytes());
-        out.extend_from_slice(&17_u16.to_be_bytes());
+        out.extend_from_slice(&(length as u16).to_be_bytes());
         out.extend_from_slice(&self.nonce.0);
-        out.push(self.purpose);
+        out.push(code);
+        claim.into_iter().for_each(|claim| claim.encode(&mut out));
         out
     }
 
@@ -81,13 +106,21 @@ impl Hello {
             let (claimed, allowed) = (length as u64, MAX_HELLO as u64);
             return Err(ProtocolError::TooLong { frame: "HELLO", claimed, allowed });
         }
-        if length < 17 {
+        if length < SHORTEST {
             return Err(ProtocolError::Malformed { frame: "HELLO", what: "too short" });
         }
         let Some(body) = bytes.get(PREAMBLE..PREAMBLE + length) else { return Ok(None) };
         let mut nonce = [0; 16];
         nonce.copy_from_slice(&body[..16]);
-        Ok(Some((Self { nonce: Nonce(nonce), purpose: body[16] }, PREAMBLE + length)))
+        let purpose = match body[16] {
+            0 => Purpose::Talk,
+            1 => match Claim::decode(&body[SHORTEST..]) {
+                Some(claim) => Purpose::Bulk(claim),
+                None => return Err(ProtocolError::Malformed { frame: "HELLO", what: "no claim to a conversation" }),
+            },
+            code => Purpose::Unknown(code),
+        };
+        Ok(Some((Self { nonce: Nonce(nonce), purpose }, PREAMBLE + length)))
     }
 }
 
@@ -106,6 +139,19 @@ mod tests {
             assert_eq!(Hello::decode(&bytes[..cut]), Ok(None), "cut at {cut}");
         }
         assert_eq!(Hello::decode(&bytes), Ok(Some((hello(), bytes.len()))));
+    }
+
+    #[test]
+    fn a_greeting_for_files_carries_its_claim_at_every_cut() {
+        let claim = Claim { session: [1; 16], epoch: 2, proof: [3; 32] };
+        let hello = Hello { purpose: Purpose::Bulk(claim), ..hello() };
+        let mut bytes = hello.encode();
+        for cut in 0..bytes.len() {
+            assert_eq!(Hello::decode(&bytes[..cut]), Ok(None), "cut at {cut}");
+        }
+        assert_eq!(Hello::decode(&bytes), Ok(Some((hello, bytes.len()))));
+        bytes[13] -= 1;
+        assert!(matches!(Hello::decode(&bytes), Err(ProtocolError::Malformed { .. })), "a claim cut short");
     }
 
     #[test]

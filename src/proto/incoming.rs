@@ -17,29 +17,27 @@
 //! While Cancelled, chunks that were under way are let through and thrown away. A CANCEL of theirs that meets
 //! Committing is too late, and COMMITTED answers it.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::commit::{Commit, Next, Verified};
 use super::digest::{BLOCK, DigestTree, next_block};
-use super::disk::{BlockValue, DiskAnswer, DiskError, DiskJob};
+use super::disk::{DiskAnswer, DiskError, DiskJob};
 use super::error::ProtocolError;
 use super::event::{Direction, Event, Progress};
 use super::frame::{CancelReason, Frame, Kind};
 use super::name::SafeName;
-use super::outgoing::{HASHING, WINDOW_STORED, WINDOW_VERIFIED};
+use super::outgoing::HASHING;
+use super::receiving::Receiving;
+use super::ride::Ride;
 use super::text::Untrusted;
 use super::trace::{Trace, emit};
-use super::transfers::Out;
+use super::transfers::{Out, SMALL_FILE};
 use super::{Span, TransferId};
 
 /// Bytes after which progress is reported: an eighth of the sender's window, so that it never runs dry.
 pub const REPORT_BYTES: u64 = 1 << 20;
 /// Time after which progress is reported, however little there was.
 pub const REPORT_AFTER: Duration = Duration::from_millis(100);
-/// Values of the sender that may be ahead of ours: what its windows allow, and the block at the edge.
-const EARLY_VALUES: usize = ((WINDOW_VERIFIED + WINDOW_STORED) / BLOCK) as usize + 2;
-
 /// What is left of a file whose disk failed: the part stays as it is, for the same file being offered again.
 #[derive(Debug)]
 pub struct Kept {
@@ -54,24 +52,6 @@ pub struct Kept {
 }
 
 #[derive(Debug)]
-struct Receiving {
-    stored: u64,
-    /// Last reported: stored, verified, when.
-    reported: (u64, u64, Instant),
-    /// Blocks given to the helpers.
-    asked: u64,
-    /// Our values that came back before an earlier one.
-    ours: BTreeMap<u64, BlockValue>,
-    /// The sender's values; the first is of the block that `tree` wants next.
-    theirs: VecDeque<[u8; 32]>,
-    /// How many values the sender has told, those of blocks that we had already among them.
-    told: u64,
-    tree: DigestTree,
-    end: Option<(u64, [u8; 32])>,
-    since: Instant,
-}
-
-#[derive(Debug)]
 enum State {
     Undecided,
     Waiting,
@@ -82,6 +62,15 @@ enum State {
     Over,
 }
 
+/// What has to be true of a file before it counts.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// It is on the disk.
+    pub sync: bool,
+    /// It was hashed, and is what was sent.
+    pub verify: bool,
+}
+
 /// One file that we are offered.
 #[derive(Debug)]
 pub struct Incoming {
@@ -89,7 +78,7 @@ pub struct Incoming {
     name: Untrusted,
     safe: SafeName,
     size: Option<u64>,
-    sync: bool,
+    terms: Terms,
     /// What an earlier try has left for this one.
     earlier: Option<Kept>,
     /// What this one leaves for a later one.
@@ -98,9 +87,9 @@ pub struct Incoming {
 }
 
 impl Incoming {
-    /// An offer whose name was checked. `sync`: committed means on the disk.
-    pub fn new(id: TransferId, name: Untrusted, safe: SafeName, size: Option<u64>, sync: bool) -> Self {
-        Self { id, name, safe, size, sync, earlier: None, kept: None, state: State::Undecided }
+    /// An offer whose name was checked.
+    pub fn new(id: TransferId, name: Untrusted, safe: SafeName, size: Option<u64>, terms: Terms) -> Self {
+        Self { id, name, safe, size, terms, earlier: None, kept: None, state: State::Undecided }
     }
 
     /// The same file was offered before and got as far as this.
@@ -139,6 +128,11 @@ impl Incoming {
     /// Whether it occupies one of the places of active transfers.
     pub fn is_active(&self) -> bool {
         matches!(self.state, State::Creating { .. } | State::Receiving(_) | State::Committing { .. })
+    }
+
+    /// Whether it is worth a link of its own.
+    pub fn is_large(&self) -> bool {
+        self.size.is_none_or(|size| size > SMALL_FILE)
     }
 
     /// Whether it only waits for the peer to acknowledge our cancel.
@@ -235,26 +229,57 @@ impl Incoming {
         matches!(self.state, State::Committing { .. })
     }
 
-    /// A chunk of the peer begins.
+    /// A chunk of the peer begins, on this link; whether its bytes may be taken yet.
     ///
     /// # Errors
     /// [`ProtocolError`] when it has no place in this state, does not lie where the next one has to, or goes beyond
     /// the offered size.
-    pub fn handle_chunk(&mut self, span: Span) -> Result<(), ProtocolError> {
+    pub fn handle_chunk(&self, over: Ride, span: Span) -> Result<bool, ProtocolError> {
+        let unexpected = self.unexpected(Kind::Chunk);
         match &self.state {
-            State::Cancelled => Ok(()),
+            State::Cancelled => Ok(true),
             State::Receiving(receiving) if receiving.end.is_none() => {
-                let transfer = self.id;
-                if span.offset != receiving.stored {
-                    return Err(ProtocolError::Offset { transfer, expected: receiving.stored, got: span.offset });
+                let may = receiving.may_take(over).ok_or(unexpected)?;
+                let (transfer, expected) = (self.id, receiving.stored);
+                if may && span.offset != expected {
+                    return Err(ProtocolError::Offset { transfer, expected, got: span.offset });
                 }
                 match (span.offset.checked_add(span.len), self.size) {
                     (Some(end), Some(offered)) if end > offered => Err(ProtocolError::TooMuch { transfer, offered }),
                     (None, _) => Err(ProtocolError::TooMuch { transfer, offered: u64::MAX }),
-                    _ => Ok(()),
+                    _ => Ok(may),
                 }
             }
-            _ => Err(self.unexpected(Kind::Chunk)),
+            _ => Err(unexpected),
+        }
+    }
+
+    /// What follows comes over the bulk link of this epoch; `gone`: which is dead already.
+    fn handle_move(&mut self, epoch: u32, gone: bool, out: &mut Out) -> Result<(), ProtocolError> {
+        let unexpected = self.unexpected(Kind::Move);
+        match &mut self.state {
+            State::Receiving(receiving) if receiving.end.is_none() => {
+                let ride = receiving.ride.moved(epoch).ok_or(unexpected)?;
+                receiving.ride.change(self.id, ride);
+            }
+            State::Cancelled => {}
+            _ => return Err(unexpected),
+        }
+        if gone {
+            self.link_down(epoch, out);
+        }
+        Ok(())
+    }
+
+    /// The bulk link of this epoch is gone: the sender has to know what came over it.
+    pub fn link_down(&mut self, epoch: u32, out: &mut Out) {
+        if let State::Receiving(receiving) = &mut self.state
+            && receiving.end.is_none()
+            && receiving.ride == Ride::Bulk(epoch)
+        {
+            receiving.ride.change(self.id, Ride::Talk);
+            let (id, stored, told) = (self.id, receiving.stored, receiving.told);
+            out.frames.push_back(Frame::Resume { id, epoch, stored, told });
         }
     }
 
@@ -270,12 +295,17 @@ impl Incoming {
         }
     }
 
-    /// A frame of the peer about this file.
+    /// A frame of the peer about this file, on this link. Bulk links up to the epoch `gone` are dead.
     ///
     /// # Errors
     /// [`ProtocolError`] when it has no place in this state, or breaks a bound.
-    pub fn handle_frame(&mut self, frame: Frame, out: &mut Out) -> Result<(), ProtocolError> {
+    pub fn handle_frame(&mut self, over: Ride, gone: u32, frame: Frame, out: &mut Out) -> Result<(), ProtocolError> {
+        let unexpected = self.unexpected(frame.kind());
         match (&mut self.state, frame) {
+            (_, Frame::Move { epoch, .. }) => return self.handle_move(epoch, epoch <= gone, out),
+            (State::Receiving(receiving), Frame::Digests { .. } | Frame::End { .. }) if receiving.ride != over => {
+                return Err(unexpected);
+            }
             (State::Receiving(receiving), Frame::Digests { first, values, .. }) => {
                 receiving.handle_digests(first, &values)?;
                 self.compare(out);
@@ -288,6 +318,9 @@ impl Incoming {
                     let words = format!("it ended after {size} of the {offered} bytes that were offered");
                     self.cancel(CancelReason::Mismatch, &words, false, false, out);
                     return Ok(());
+                }
+                if self.terms.verify && receiving.told != super::digest::block_count(size) {
+                    return Err(ProtocolError::Malformed { frame: "END", what: "before the values of all blocks" });
                 }
                 receiving.end = Some((size, root));
                 self.size = Some(size);
@@ -324,15 +357,19 @@ impl Incoming {
         }
     }
 
-    /// Asks for hashes of what is stored.
+    /// Asks for hashes of what is stored, and for the disk to take what has gathered.
     fn advance(&mut self, out: &mut Out) {
         let State::Receiving(receiving) = &mut self.state else { return };
         let total = receiving.end.map(|(size, _)| size).or(self.size);
-        while receiving.asked < receiving.tree.blocks() + HASHING
+        while self.terms.verify
+            && receiving.asked < receiving.tree.blocks() + HASHING
             && let Some(block) = next_block(receiving.asked, receiving.stored, total)
         {
             receiving.asked += 1;
             out.jobs.push_back(DiskJob::HashPart(self.id, block));
+        }
+        if self.terms.sync && receiving.begin_flush() {
+            out.jobs.push_back(DiskJob::FlushPart(self.id));
         }
     }
 
@@ -353,8 +390,10 @@ impl Incoming {
             receiving.ours.pop_first();
             receiving.theirs.pop_front();
         }
+        // The answer to a flush may be that bytes were lost, and only the first who asks is told.
         if let Some((size, root)) = receiving.end
-            && receiving.tree.blocks() == super::digest::block_count(size)
+            && (receiving.tree.blocks() == super::digest::block_count(size) || !self.terms.verify)
+            && !receiving.flushing
         {
             self.finish(size, root, out);
             return;
@@ -365,9 +404,13 @@ impl Incoming {
     fn finish(&mut self, size: u64, root: [u8; 32], out: &mut Out) {
         let State::Receiving(receiving) = &self.state else { return };
         let since = receiving.since;
-        match Verified::check(&receiving.tree, size, root) {
+        let verified = match self.terms.verify {
+            true => Verified::check(&receiving.tree, size, root),
+            false => Some(Verified::unchecked(size, root)),
+        };
+        match verified {
             Some(verified) => {
-                let (commit, job) = Commit::begin(self.id, verified, self.sync);
+                let (commit, job) = Commit::begin(self.id, verified, self.terms.sync);
                 out.jobs.push_back(job);
                 out.frames.push_back(Frame::Progress { id: self.id, stored: size, verified: size });
                 self.enter(State::Committing { commit, size, since });
@@ -384,17 +427,7 @@ impl Incoming {
                 let from = self.size.map_or(from, |size| from.min(size));
                 out.frames.push_back(Frame::Accept { id: self.id, from });
                 emit(Trace::State { transfer: Some(self.id), from: "Creating", to: "Receiving" });
-                self.state = State::Receiving(Receiving {
-                    stored: from,
-                    reported: (from, from, now),
-                    asked: tree.blocks(),
-                    ours: BTreeMap::new(),
-                    theirs: VecDeque::new(),
-                    told: 0,
-                    tree,
-                    end: None,
-                    since,
-                });
+                self.state = State::Receiving(Receiving::new(from, tree, now, since));
             }
             (state @ State::Creating { .. }, DiskAnswer::PartCreated(_, Err(error))) => {
                 self.state = state;
@@ -406,6 +439,15 @@ impl Incoming {
                 self.compare(out);
             }
             (state @ State::Receiving(_), DiskAnswer::PartHashed(_, _, Err(error))) => {
+                self.state = state;
+                self.sink_failed(&error, out);
+            }
+            (State::Receiving(mut receiving), DiskAnswer::PartFlushed(_, Ok(()))) => {
+                receiving.flushing = false;
+                self.state = State::Receiving(receiving);
+                self.compare(out);
+            }
+            (state @ State::Receiving(_), DiskAnswer::PartFlushed(_, Err(error))) => {
                 self.state = state;
                 self.sink_failed(&error, out);
             }
@@ -446,7 +488,7 @@ impl Incoming {
     pub fn report_due(&self) -> Option<Instant> {
         let State::Receiving(receiving) = &self.state else { return None };
         let (stored, verified, when) = receiving.reported;
-        let news = (receiving.stored, receiving.verified()) != (stored, verified);
+        let news = (receiving.stored, self.verified(receiving)) != (stored, verified);
         let much = receiving.stored - stored >= REPORT_BYTES;
         news.then_some(if much { when } else { when + REPORT_AFTER })
     }
@@ -456,8 +498,10 @@ impl Incoming {
         if self.report_due().is_none_or(|due| due > now) {
             return;
         }
+        let State::Receiving(receiving) = &self.state else { return };
+        let verified = self.verified(receiving);
         if let State::Receiving(receiving) = &mut self.state {
-            let (stored, verified) = (receiving.stored, receiving.verified());
+            let stored = receiving.stored;
             receiving.reported = (stored, verified, now);
             out.frames.push_back(Frame::Progress { id: self.id, stored, verified });
         }
@@ -469,12 +513,16 @@ impl Incoming {
             State::Undecided => ("waiting for an answer", 0, 0, None),
             State::Waiting => ("queued", 0, 0, None),
             State::Creating { since, .. } => ("starting", 0, 0, Some(*since)),
-            State::Receiving(receiving) => ("receiving", receiving.stored, receiving.verified(), Some(receiving.since)),
+            State::Receiving(receiving) => {
+                ("receiving", receiving.stored, self.verified(receiving), Some(receiving.since))
+            }
             State::Committing { commit, size, since } => (commit.state_name(), *size, *size, Some(*since)),
             State::Cancelled | State::Over => ("cancelled", 0, 0, None),
         };
+        let ride = if let State::Receiving(receiving) = &self.state { receiving.ride } else { Ride::Talk };
         Progress {
             id: self.id,
+            ride,
             direction: Direction::Receive,
             name: self.name.clone(),
             bytes,
@@ -487,30 +535,14 @@ impl Incoming {
 
     /// Kinds of frames that speak of a file of the peer's.
     pub fn concerns(kind: Kind) -> bool {
-        matches!(kind, Kind::Offer | Kind::Chunk | Kind::Digests | Kind::End)
+        matches!(kind, Kind::Offer | Kind::Chunk | Kind::Digests | Kind::End | Kind::Move)
     }
-}
 
-impl Receiving {
     /// Bytes that both sides have the same digest of.
-    fn verified(&self) -> u64 {
-        (self.tree.blocks() * BLOCK).min(self.stored)
-    }
-
-    fn handle_digests(&mut self, first: u64, values: &[[u8; 32]]) -> Result<(), ProtocolError> {
-        if first != self.told {
-            return Err(ProtocolError::Sequence { expected: self.told, got: first });
+    fn verified(&self, receiving: &Receiving) -> u64 {
+        match self.terms.verify {
+            true => (receiving.tree.blocks() * BLOCK).min(receiving.stored),
+            false => receiving.stored,
         }
-        // A block is hashed after it was sent, so its value comes behind its bytes.
-        let sent = self.stored.div_ceil(BLOCK);
-        if first + values.len() as u64 > sent || self.theirs.len() + values.len() > EARLY_VALUES {
-            return Err(ProtocolError::Window { what: "digests" });
-        }
-        self.told += values.len() as u64;
-        // Of the blocks that we had before, the root will tell whether they are still the sender's.
-        let wanted = self.tree.blocks() + self.theirs.len() as u64;
-        let known = usize::try_from(wanted.saturating_sub(first)).unwrap_or(usize::MAX).min(values.len());
-        self.theirs.extend(&values[known..]);
-        Ok(())
     }
 }

@@ -8,6 +8,7 @@
 //! (one conversation), [`talk`], [`outgoing`] and [`incoming`] (a file, from either end), [`commit`].
 
 mod alive;
+pub mod claim;
 pub mod commit;
 pub mod deadline;
 pub mod decoder;
@@ -18,11 +19,15 @@ pub mod event;
 pub mod frame;
 pub mod hello;
 pub mod incoming;
+mod limit;
+mod links;
 pub mod name;
 pub mod opening;
 pub mod outbox;
 pub mod outgoing;
 mod phase;
+mod receiving;
+pub mod ride;
 pub mod session;
 pub mod setup;
 pub mod talk;

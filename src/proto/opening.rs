@@ -10,18 +10,24 @@
 //!       |     HELLO                   WELCOME           welcome()
 //!       `-----------> Following up -----------> Judging ------------> Open          the side that leads
 //!
+//!   Judging, Welcoming -- join() --> Joining -- WELCOME with a right claim --> Joined     a link for files
+//!   Judging, Welcoming -- WELCOME with a claim --> Judging -- join() --> Joined
+//!
 //!   Judging -- refuse() --> Closed;    any but Greeting -- REFUSED of theirs --> Closed
 //! ```
 //!
 //! The side with the greater nonce leads: it alone hands out the session, and it speaks last, so that its WELCOME
-//! decides. When both sides dial each other, two links of the same two processes arrive here; the leading side
-//! welcomes the first that is ready and refuses the other as [`Refusal::Surplus`]. And a caller that never gets as far
-//! as WELCOME keeps nobody else out.
+//! decides. When both sides dial each other, two links of the same two processes arrive here; the leading side makes a
+//! session of the first that is ready, and the other becomes the link for its files. And a caller that never gets as
+//! far as WELCOME keeps nobody else out.
+//!
+//! A link for files needs a [`Claim`] of each side; [`claim`](super::claim) tells why the calling side's comes first.
 
+use super::claim::Claim;
 use super::decoder::{Decoded, Decoder};
 use super::error::ProtocolError;
-use super::frame::{Frame, Kind, Refusal, SessionTicket, Welcome};
-use super::hello::{Hello, MAX_HELLO, Nonce, PREAMBLE};
+use super::frame::{Assigned, Frame, Kind, Refusal, SessionTicket, Welcome};
+use super::hello::{Hello, MAX_HELLO, Nonce, PREAMBLE, Purpose};
 use super::text::Untrusted;
 
 /// Bytes that somebody may say before it is let in. HELLO, WAIT and WELCOME together are under 2 KiB; the rest is room
@@ -33,12 +39,17 @@ pub const MAX_OPENING: usize = 64 * 1024;
 pub enum Step {
     /// More bytes are needed.
     Nothing,
-    /// Decide about the caller: `welcome`, `wait` or `refuse`.
+    /// Decide about the other side: `welcome`, `join`, `wait` or `refuse`, or later.
     Judge(Hello),
     /// The peer is asking a person about us.
     AskedAbout,
-    /// Both have welcomed each other.
+    /// Both have welcomed each other: a conversation begins.
     Open(Opened),
+    /// Both have proved that they belong to the same session: this is its link for files.
+    Joined {
+        /// Which link of the session it is.
+        epoch: u32,
+    },
     /// The peer does not let us in.
     Refused {
         /// Why, if the reason is one that we know.
@@ -66,18 +77,23 @@ enum State {
     Greeting,
     /// We lead, and the peer has to want us first.
     FollowingUp,
-    /// `theirs` is there exactly when we lead.
+    /// `theirs` is there when we lead, or when it has a claim in it.
     Judging {
         theirs: Option<Welcome>,
     },
     Welcoming,
+    /// We have made our claim to this session and wait for theirs.
+    Joining {
+        ticket: SessionTicket,
+        epoch: u32,
+    },
     Closed,
 }
 
 /// One link that is not let in yet.
 #[derive(Debug)]
 pub struct Opening {
-    nonce: Nonce,
+    ours: Hello,
     peer: Option<Hello>,
     state: State,
     hello: Vec<u8>,
@@ -87,20 +103,23 @@ pub struct Opening {
     taken: usize,
     /// Whether the peer has said that a person is being asked.
     asked_about: bool,
+    /// Whether a person of ours is being asked.
+    asking: bool,
 }
 
 impl Opening {
-    /// A fresh link of the process with this nonce. Its HELLO is ready to be sent.
-    pub fn new(nonce: Nonce) -> Self {
+    /// A fresh link on which we greet like this. The greeting is ready to be sent.
+    pub fn new(ours: Hello) -> Self {
         Self {
-            nonce,
+            ours,
             peer: None,
             state: State::Greeting,
             hello: Vec::new(),
             decoder: Decoder::default(),
-            out: Hello::new(nonce).encode(),
+            out: ours.encode(),
             taken: 0,
             asked_about: false,
+            asking: false,
         }
     }
 
@@ -109,19 +128,41 @@ impl Opening {
         self.peer.map(|hello| hello.nonce)
     }
 
+    /// What the peer has greeted us with.
+    pub fn hello(&self) -> Option<Hello> {
+        self.peer
+    }
+
+    /// Whether it has got so far that it could become a link of a session that has begun meanwhile.
+    pub fn may_join(&self) -> bool {
+        matches!(self.state, State::Judging { .. } | State::Welcoming)
+    }
+
     /// Whether we are the side that hands out the session.
     pub fn leads(&self) -> bool {
-        self.peer.is_some_and(|peer| self.nonce > peer.nonce)
+        self.peer.is_some_and(|peer| self.ours.nonce > peer.nonce)
     }
 
-    /// Whether we have said WELCOME.
-    pub fn has_welcomed(&self) -> bool {
-        matches!(self.state, State::Welcoming)
+    /// The claim by which we called, if the link is to be for files.
+    pub fn our_call(&self) -> Option<Claim> {
+        match self.ours.purpose {
+            Purpose::Bulk(claim) => Some(claim),
+            Purpose::Talk | Purpose::Unknown(_) => None,
+        }
     }
 
-    /// Whether it waits for its owner's word.
-    pub fn is_judging(&self) -> bool {
-        matches!(self.state, State::Judging { .. })
+    /// What the peer claims so far: by its WELCOME, else by its HELLO.
+    pub fn their_claim(&self) -> Option<Claim> {
+        match (&self.state, &self.peer) {
+            (State::Judging { theirs: Some(Welcome { assigned: Assigned::Bulk(claim), .. }) }, _)
+            | (_, Some(Hello { purpose: Purpose::Bulk(claim), .. })) => Some(*claim),
+            _ => None,
+        }
+    }
+
+    /// Whether a person of ours is being asked about it.
+    pub fn is_question(&self) -> bool {
+        self.asking && matches!(self.state, State::Judging { .. })
     }
 
     /// Bytes to send.
@@ -181,29 +222,49 @@ impl Opening {
 
     fn handle_frame(&mut self, frame: Frame) -> Result<Step, ProtocolError> {
         match (&self.state, self.peer, frame) {
-            (State::FollowingUp, Some(hello), Frame::Welcome(theirs)) => {
-                if theirs.ticket.is_some() {
-                    return Err(ProtocolError::Malformed { frame: "WELCOME", what: "the wrong side assigns" });
-                }
-                self.state = State::Judging { theirs: Some(theirs) };
-                Ok(Step::Judge(hello))
-            }
-            (State::Welcoming, _, Frame::Welcome(Welcome { ticket: Some(ticket), port, name })) => {
-                self.state = State::Closed;
-                Ok(Step::Open(Opened { ticket, lead: false, name, port }))
-            }
-            (State::Welcoming, _, Frame::Welcome(_)) => {
-                Err(ProtocolError::Malformed { frame: "WELCOME", what: "no session is assigned" })
-            }
+            (_, Some(hello), Frame::Welcome(theirs)) => self.handle_welcome(hello, theirs),
             (State::FollowingUp | State::Judging { .. } | State::Welcoming, _, Frame::Wait) if !self.asked_about => {
                 self.asked_about = true;
                 Ok(Step::AskedAbout)
             }
-            (State::FollowingUp | State::Judging { .. } | State::Welcoming, _, Frame::Refused { reason, words }) => {
+            (State::Greeting | State::Closed, _, frame) => Err(self.unexpected(frame.kind())),
+            (_, _, Frame::Refused { reason, words }) => {
                 self.state = State::Closed;
                 Ok(Step::Refused { reason, words })
             }
             (_, _, frame) => Err(self.unexpected(frame.kind())),
+        }
+    }
+
+    fn handle_welcome(&mut self, hello: Hello, theirs: Welcome) -> Result<Step, ProtocolError> {
+        let broken = |what| Err(ProtocolError::Malformed { frame: "WELCOME", what });
+        match (&self.state, theirs.assigned) {
+            (State::FollowingUp, Assigned::Session(_)) => broken("the wrong side assigns"),
+            (State::FollowingUp, Assigned::Nothing | Assigned::Bulk(_))
+            | (State::Welcoming, Assigned::Bulk(_))
+            | (State::Judging { theirs: Some(Welcome { assigned: Assigned::Nothing, .. }) }, Assigned::Bulk(_)) => {
+                self.state = State::Judging { theirs: Some(theirs) };
+                Ok(Step::Judge(hello))
+            }
+            (State::Welcoming, Assigned::Session(ticket)) => {
+                self.state = State::Closed;
+                Ok(Step::Open(Opened { ticket, lead: false, name: theirs.name, port: theirs.port }))
+            }
+            (State::Welcoming, Assigned::Nothing) => broken("no session is assigned"),
+            (State::Joining { ticket, epoch }, Assigned::Bulk(claim)) => {
+                let (ticket, epoch) = (*ticket, *epoch);
+                self.joined(&ticket, epoch, claim)
+            }
+            _ => Err(self.unexpected(Kind::Welcome)),
+        }
+    }
+
+    fn joined(&mut self, ticket: &SessionTicket, epoch: u32, theirs: Claim) -> Result<Step, ProtocolError> {
+        self.state = State::Closed;
+        let right = self.peer.is_some_and(|peer| theirs.is_right(ticket, peer.nonce)) && theirs.epoch == epoch;
+        match right {
+            true => Ok(Step::Joined { epoch }),
+            false => Err(ProtocolError::Malformed { frame: "WELCOME", what: "a claim that is not right" }),
         }
     }
 
@@ -213,9 +274,11 @@ impl Opening {
 
     /// Lets the peer in. The side that leads hands out `ticket`, and has an open link at once.
     pub fn welcome(&mut self, name: &str, port: u16, ticket: SessionTicket) -> Step {
-        let State::Judging { theirs } = std::mem::replace(&mut self.state, State::Closed) else { return Step::Nothing };
-        let ours = theirs.is_some().then_some(ticket);
-        Frame::Welcome(Welcome { ticket: ours, port, name: Untrusted::from(name) }).encode(&mut self.out);
+        let State::Judging { theirs } = &mut self.state else { return Step::Nothing };
+        let theirs = theirs.take();
+        self.state = State::Closed;
+        let assigned = if theirs.is_some() { Assigned::Session(ticket) } else { Assigned::Nothing };
+        Frame::Welcome(Welcome { assigned, port, name: Untrusted::from(name) }).encode(&mut self.out);
         match theirs {
             Some(theirs) => Step::Open(Opened { ticket, lead: true, name: theirs.name, port: theirs.port }),
             None => {
@@ -225,8 +288,40 @@ impl Opening {
         }
     }
 
+    /// Lets the side that leads go on, and tells it nothing yet.
+    pub fn nod(&mut self) {
+        if matches!(self.state, State::Judging { theirs: None }) {
+            let nothing = Welcome { assigned: Assigned::Nothing, port: 0, name: Untrusted::from("") };
+            Frame::Welcome(nothing).encode(&mut self.out);
+            self.state = State::Welcoming;
+        }
+    }
+
+    /// Makes our claim that this is a link of that session, and so for its files; the link is that once theirs is
+    /// right.
+    ///
+    /// # Errors
+    /// [`ProtocolError::Malformed`] when the peer has made a claim and it is wrong.
+    pub fn join(&mut self, ticket: &SessionTicket, epoch: u32) -> Result<Step, ProtocolError> {
+        let theirs = match &self.state {
+            State::Judging { theirs: Some(Welcome { assigned: Assigned::Bulk(claim), .. }) } => Some(*claim),
+            State::Judging { .. } | State::Welcoming => None,
+            _ => return Ok(Step::Nothing),
+        };
+        let assigned = Assigned::Bulk(Claim::new(ticket, epoch, self.ours.nonce));
+        Frame::Welcome(Welcome { assigned, port: 0, name: Untrusted::from("") }).encode(&mut self.out);
+        match theirs {
+            Some(claim) => self.joined(ticket, epoch, claim),
+            None => {
+                self.state = State::Joining { ticket: *ticket, epoch };
+                Ok(Step::Nothing)
+            }
+        }
+    }
+
     /// Tells the peer that a person is being asked about it.
     pub fn wait(&mut self) {
+        self.asking = true;
         Frame::Wait.encode(&mut self.out);
     }
 
@@ -250,7 +345,7 @@ mod tests {
 
     /// The leading side and the following one.
     fn pair() -> (Opening, Opening) {
-        (Opening::new(Nonce([9; 16])), Opening::new(Nonce([3; 16])))
+        (Opening::new(Hello::new(Nonce([9; 16]))), Opening::new(Hello::new(Nonce([3; 16]))))
     }
 
     /// Hands everything that `from` has to say to `to`, byte by byte; the last step that it led to.
@@ -287,7 +382,7 @@ mod tests {
         let (mut lead, mut other) = pair();
         assert_eq!(pass(&mut other, &mut lead), Step::Nothing);
         assert_eq!(lead.welcome("anna", 0, TICKET), Step::Nothing);
-        assert!(lead.leads() && !lead.has_welcomed());
+        assert!(lead.leads() && lead.transmit().len() > PREAMBLE, "only its greeting");
     }
 
     #[test]
@@ -331,8 +426,66 @@ mod tests {
         let (mut lead, mut other) = pair();
         pass(&mut other, &mut lead);
         let mut bytes = Vec::new();
-        Frame::Welcome(Welcome { ticket: Some(TICKET), port: 0, name: Untrusted::from("x") }).encode(&mut bytes);
+        Frame::Welcome(Welcome { assigned: Assigned::Session(TICKET), port: 0, name: Untrusted::from("x") })
+            .encode(&mut bytes);
         assert!(matches!(lead.handle_bytes(&bytes), Err(ProtocolError::Malformed { frame: "WELCOME", .. })));
+    }
+
+    /// A call for files by the side with this nonce, and the one who is called.
+    fn call(caller: u8, called: u8) -> (Opening, Opening) {
+        let nonce = Nonce([caller; 16]);
+        let hello = Hello { nonce, purpose: Purpose::Bulk(Claim::new(&TICKET, 2, nonce)) };
+        (Opening::new(hello), Opening::new(Hello::new(Nonce([called; 16]))))
+    }
+
+    #[test]
+    fn a_call_for_files_is_joined_whoever_of_the_two_leads() {
+        for (caller, called) in [(9, 3), (3, 9)] {
+            let (mut caller, mut called) = call(caller, called);
+            let at_called = pass(&mut caller, &mut called);
+            let at_caller = pass(&mut called, &mut caller);
+            assert!(called.their_claim().is_some_and(|claim| claim.is_right(&TICKET, caller.ours.nonce)));
+            if matches!(at_called, Step::Judge(_)) {
+                // The called side follows: it has seen a claim already, and speaks first.
+                assert_eq!(called.join(&TICKET, 2), Ok(Step::Nothing));
+                assert!(matches!(pass(&mut called, &mut caller), Step::Judge(_)));
+                assert_eq!(caller.join(&TICKET, 2), Ok(Step::Joined { epoch: 2 }));
+                assert_eq!(pass(&mut caller, &mut called), Step::Joined { epoch: 2 });
+            } else {
+                assert!(matches!(at_caller, Step::Judge(_)));
+                assert_eq!(caller.join(&TICKET, 2), Ok(Step::Nothing));
+                assert!(matches!(pass(&mut caller, &mut called), Step::Judge(_)));
+                assert_eq!(called.join(&TICKET, 2), Ok(Step::Joined { epoch: 2 }));
+                assert_eq!(pass(&mut called, &mut caller), Step::Joined { epoch: 2 });
+            }
+        }
+    }
+
+    #[test]
+    fn the_second_of_two_calls_becomes_the_link_for_files_whoever_made_it() {
+        for lead_called in [true, false] {
+            let (mut lead, mut other) = greeted();
+            assert!(matches!(pass(&mut other, &mut lead), Step::Judge(_)));
+            // By now the other link carries the session. Who has made this call makes the first claim.
+            let (first, second) = if lead_called { (&mut lead, &mut other) } else { (&mut other, &mut lead) };
+            assert_eq!(first.join(&TICKET, 2), Ok(Step::Nothing));
+            assert!(matches!(pass(first, second), Step::Judge(_)));
+            assert_eq!(second.join(&TICKET, 2), Ok(Step::Joined { epoch: 2 }));
+            assert_eq!(pass(second, first), Step::Joined { epoch: 2 });
+        }
+    }
+
+    #[test]
+    fn a_wrong_claim_closes_the_link() {
+        for wrong in [SessionTicket { secret: [0; 16], ..TICKET }, SessionTicket { id: [0; 16], ..TICKET }] {
+            let (mut lead, mut other) = greeted();
+            pass(&mut other, &mut lead);
+            lead.join(&TICKET, 2).unwrap();
+            assert!(matches!(pass(&mut lead, &mut other), Step::Judge(_)));
+            assert!(other.join(&wrong, 2).is_err(), "the claim that came is not of this session");
+            let bytes = other.transmit().to_vec();
+            assert!(lead.handle_bytes(&bytes).is_err(), "nor is the one that went back");
+        }
     }
 
     #[test]

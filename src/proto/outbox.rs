@@ -42,6 +42,11 @@ impl Outbox {
         self.at == self.bytes.len() && self.body.is_none()
     }
 
+    /// What is still to be sent of a chunk.
+    pub fn body(&self) -> Option<Span> {
+        self.body
+    }
+
     /// Encoded bytes that wait.
     pub fn waiting(&self) -> usize {
         self.bytes.len() - self.at

@@ -5,28 +5,33 @@
 //! ```text
 //!  Queued --OFFER--> Offered --ACCEPT--> Accepted --a free place--> Opening --opened--> Sending
 //!                       |                                              |                   |  chunks, digests
-//!                       `--REFUSE--> over                              |                   v
-//!                                                                      |        all sent and hashed: Checking
-//!                                                                      |                   |  source unchanged: END
-//!     any but Queued --CANCEL of ours--> Cancelled --CANCELLED--> over |                   v
-//!     any but Queued --CANCEL of theirs, CANCELLED of ours--> over     |                 Ended --COMMITTED--> over
+//!                       `--REFUSE--> over                              |              ^    v
+//!                                                                      |       RESUME |  all sent and told: Checking
+//!                                                                      |     (its link|    |  source unchanged: END
+//!     any but Queued --CANCEL of ours--> Cancelled --CANCELLED--> over |       died)  |    v
+//!     any but Queued --CANCEL of theirs, CANCELLED of ours--> over     |              `- Ended --COMMITTED--> over
 //!     Queued         --cancelled, or BYE of theirs--> over
 //! ```
+//!
+//! A file is hashed before it is sent, some blocks ahead: the helper that hashes a block has by that brought it into
+//! the system's cache, so that sending it never makes the loop wait for a disk. A stream is sent as it comes, and
+//! hashed behind.
 //!
 //! A cancelled transfer stays in the table until the peer has acknowledged it, so that what was under way meanwhile
 //! is understood. If COMMITTED crosses our CANCEL, the file is there, and that is what our user is told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use super::digest::{DigestTree, block_count, next_block};
+use super::digest::{BLOCK, DigestTree, block_count, next_block};
 use super::disk::{Block, BlockValue, DiskAnswer, DiskError, DiskJob};
 use super::error::ProtocolError;
 use super::event::{Direction, Event, Progress};
 use super::frame::{CancelReason, Frame, Kind, MAX_DIGESTS};
+use super::ride::Ride;
 use super::text::Untrusted;
 use super::trace::{Trace, emit};
-use super::transfers::Out;
+use super::transfers::{Out, SMALL_FILE};
 use super::{Span, TransferId};
 
 /// How far a file may be sent beyond what the peer has stored, in bytes. What a lost link can cost.
@@ -35,6 +40,9 @@ pub const WINDOW_STORED: u64 = 8 << 20;
 pub const WINDOW_VERIFIED: u64 = 32 << 20;
 /// Blocks of one file being hashed at once.
 pub const HASHING: u64 = 4;
+/// How far ahead of the sending a file is hashed, in bytes, and so at least read. Enough that a disk is kept busy, and
+/// little enough that it is still in the cache when it is sent.
+pub const READ_AHEAD: u64 = 8 << 20;
 
 #[derive(Debug)]
 struct Sending {
@@ -49,6 +57,11 @@ struct Sending {
     /// Values that came back before an earlier one.
     early: BTreeMap<u64, BlockValue>,
     tree: DigestTree,
+    /// The values of the blocks of `tree` that the peer has not verified, for telling them, or telling them again.
+    values: VecDeque<[u8; 32]>,
+    /// Blocks whose values were told.
+    told: u64,
+    ride: Ride,
     since: Instant,
 }
 
@@ -60,7 +73,7 @@ enum State {
     Opening { from: u64, since: Instant },
     Sending(Sending),
     Checking(Sending),
-    Ended { size: u64, root: [u8; 32], since: Instant },
+    Ended { sending: Sending, root: [u8; 32] },
     Cancelled { words: Untrusted, wanted: bool, known: Option<(u64, [u8; 32], Instant)> },
     Over,
 }
@@ -74,13 +87,17 @@ pub struct Outgoing {
     size: Option<u64>,
     /// Bytes that a stream has brought so far.
     streamed: u64,
+    /// Whether its size was not known when it was offered: its bytes cannot be read twice.
+    is_stream: bool,
+    verify: bool,
     state: State,
 }
 
 impl Outgoing {
-    /// A file to be offered; `size` is `None` for a stream.
-    pub fn new(id: TransferId, name: &str, size: Option<u64>) -> Self {
-        Self { id, name: Untrusted::from(name), size, streamed: 0, state: State::Queued }
+    /// A file to be offered; `size` is `None` for a stream. Without `verify` nothing is hashed.
+    pub fn new(id: TransferId, name: &str, size: Option<u64>, verify: bool) -> Self {
+        let is_stream = size.is_none();
+        Self { id, name: Untrusted::from(name), size, streamed: 0, is_stream, verify, state: State::Queued }
     }
 
     /// Whether the peer has not answered our offer.
@@ -116,6 +133,11 @@ impl Outgoing {
     /// Whether it occupies one of the places of active transfers.
     pub fn is_active(&self) -> bool {
         matches!(self.state, State::Opening { .. } | State::Sending(_) | State::Checking(_) | State::Ended { .. })
+    }
+
+    /// Whether it is worth a link of its own.
+    pub fn is_large(&self) -> bool {
+        self.size.is_none_or(|size| size > SMALL_FILE)
     }
 
     /// Whether it only waits for the peer to acknowledge our cancel.
@@ -166,23 +188,35 @@ impl Outgoing {
                 self.enter(State::Accepted { from, since: now });
             }
             (State::Offered, Frame::Refuse { words, .. }) => self.fail(words, false, out),
-            (State::Sending(sending) | State::Checking(sending), Frame::Progress { stored, verified, .. }) => {
+            (
+                State::Sending(sending) | State::Checking(sending) | State::Ended { sending, .. },
+                Frame::Progress { stored, verified, .. },
+            ) => {
                 sending.handle_progress(stored, verified)?;
-            }
-            (State::Ended { size, .. }, Frame::Progress { stored, verified, .. }) => {
-                if stored > *size || verified > *size {
-                    return Err(ProtocolError::Window { what: "progress" });
+                if self.is_stream {
+                    out.jobs.push_back(DiskJob::ForgetStream(self.id, stored));
                 }
             }
-            (State::Ended { size, root, since }, Frame::Committed { .. }) => {
-                let (size, root, since) = (*size, *root, *since);
+            (
+                State::Sending(sending) | State::Checking(sending) | State::Ended { sending, .. },
+                Frame::Resume { epoch, stored, told, .. },
+            ) => {
+                sending.handle_resume(epoch, stored, told)?;
+                sending.ride.change(self.id, Ride::Talk);
+                self.go_on(out);
+            }
+            (State::Ended { sending, root }, Frame::Committed { .. }) => {
+                let (size, root, since) = (sending.sent, *root, sending.since);
                 self.delivered(now, size, root, since, out);
             }
             (State::Cancelled { known: Some((size, root, since)), .. }, Frame::Committed { .. }) => {
                 let (size, root, since) = (*size, *root, *since);
                 self.delivered(now, size, root, since, out);
             }
-            (State::Cancelled { .. }, Frame::Accept { .. } | Frame::Refuse { .. } | Frame::Progress { .. }) => {}
+            (
+                State::Cancelled { .. },
+                Frame::Accept { .. } | Frame::Refuse { .. } | Frame::Progress { .. } | Frame::Resume { .. },
+            ) => {}
             (State::Cancelled { words, wanted, .. }, Frame::Cancelled { .. }) => {
                 let (words, wanted) = (words.clone(), *wanted);
                 self.fail(words, wanted, out);
@@ -232,7 +266,7 @@ impl Outgoing {
         let known = match &self.state {
             State::Cancelled { .. } | State::Over => return,
             State::Queued => return self.fail(Untrusted::from(words), wanted, out),
-            State::Ended { size, root, since } => Some((*size, *root, *since)),
+            State::Ended { sending, root } => Some((sending.sent, *root, sending.since)),
             _ => None,
         };
         let words = Untrusted::from(words);
@@ -251,14 +285,53 @@ impl Outgoing {
         }
     }
 
-    /// The next chunk of at most `limit` bytes, if the windows and the source allow one.
-    pub fn next_chunk(&self, limit: u64) -> Option<Span> {
+    /// The next chunk of at most `limit` bytes over this link, if the windows and the source allow one. `alone`: there
+    /// is no other link.
+    pub fn next_chunk(&self, over: Ride, alone: bool, limit: u64) -> Option<Span> {
         let State::Sending(sending) = &self.state else { return None };
-        let room = sending.room();
-        let left = sending.available - sending.sent;
+        let fits = match (sending.ride, over) {
+            (Ride::Talk, Ride::Talk) => alone || !self.is_large(),
+            (Ride::Talk, Ride::Bulk(_)) => self.is_large(),
+            (ours, over) => ours == over,
+        };
+        let (sent, room) = (sending.sent, sending.room());
+        // A chunk is of one block, and what was hashed already.
+        let (index, in_block) = (sent / BLOCK, BLOCK - sent % BLOCK);
+        let read = self.is_stream || !self.verify || sending.is_hashed(index);
         // A window that opens by a few bytes is not worth a frame.
-        let len = left.min(limit);
-        (len > 0 && room >= len).then_some(Span { transfer: self.id, offset: sending.sent, len })
+        let len = (sending.available - sent).min(limit).min(in_block);
+        (fits && read && len > 0 && room >= len).then_some(Span { transfer: self.id, offset: sent, len })
+    }
+
+    /// Its next chunk goes over this link.
+    pub fn ride(&mut self, over: Ride, out: &mut Out) {
+        let State::Sending(sending) = &mut self.state else { return };
+        if let (Ride::Talk, Ride::Bulk(epoch)) = (sending.ride, over) {
+            out.frames.push_back(Frame::Move { id: self.id, epoch });
+        }
+        sending.ride.change(self.id, over);
+    }
+
+    /// The bulk link of this epoch is gone: nothing more is sent until the receiver has said what it has.
+    pub fn link_down(&mut self, epoch: u32) {
+        if let State::Sending(sending) | State::Checking(sending) | State::Ended { sending, .. } = &mut self.state
+            && sending.ride == Ride::Bulk(epoch)
+        {
+            sending.ride.change(self.id, Ride::Adrift(epoch));
+        }
+    }
+
+    /// Goes on with what the receiver lacks, over the talk link.
+    fn go_on(&mut self, out: &mut Out) {
+        let from = self.state_name();
+        self.state = match std::mem::replace(&mut self.state, State::Over) {
+            State::Sending(sending) | State::Checking(sending) | State::Ended { sending, .. } => {
+                State::Sending(sending)
+            }
+            state => state,
+        };
+        emit(Trace::State { transfer: Some(self.id), from, to: self.state_name() });
+        self.advance(out);
     }
 
     /// `n` bytes of a chunk were accepted by the channel.
@@ -281,17 +354,25 @@ impl Outgoing {
         }
     }
 
-    /// Asks for hashes of what was sent, and ends the file once everything is sent and hashed.
+    /// Asks for hashes, tells those of what was sent, and ends the file once everything is sent and told.
     fn advance(&mut self, out: &mut Out) {
         let State::Sending(sending) = &mut self.state else { return };
-        while sending.asked < sending.tree.blocks() + HASHING
-            && let Some(block) = next_block(sending.asked, sending.sent, self.size)
+        let hashable = match self.is_stream {
+            true => sending.sent,
+            false => sending.available.min(sending.sent + READ_AHEAD),
+        };
+        while self.verify
+            && sending.asked < sending.tree.blocks() + HASHING
+            && let Some(block) = next_block(sending.asked, hashable, self.size)
         {
             sending.asked += 1;
             out.jobs.push_back(DiskJob::HashSource(self.id, block));
         }
+        sending.tell(self.id, self.size, out);
         let Some(size) = self.size else { return };
-        if sending.sent == size && sending.tree.blocks() == block_count(size) {
+        let all_told = !self.verify || sending.told == block_count(size);
+        // Adrift, nobody knows what has arrived.
+        if sending.sent == size && all_told && !matches!(sending.ride, Ride::Adrift(_)) {
             out.jobs.push_back(DiskJob::CheckSource(self.id));
             if let State::Sending(sending) = std::mem::replace(&mut self.state, State::Over) {
                 self.state = State::Checking(sending);
@@ -303,16 +384,9 @@ impl Outgoing {
     fn hashed(&mut self, block: Block, value: BlockValue, out: &mut Out) {
         let State::Sending(sending) = &mut self.state else { return };
         sending.early.insert(block.index, value);
-        let first = sending.tree.blocks();
-        let mut values = Vec::new();
-        while values.len() < MAX_DIGESTS
-            && let Some(value) = sending.early.remove(&sending.tree.blocks())
-        {
+        while let Some(value) = sending.early.remove(&sending.tree.blocks()) {
             sending.tree.push(&value);
-            values.push(value.chaining);
-        }
-        if !values.is_empty() {
-            out.frames.push_back(Frame::Digests { id: self.id, first, values });
+            sending.values.push_back(value.chaining);
         }
         self.advance(out);
     }
@@ -331,6 +405,9 @@ impl Outgoing {
                     asked: 0,
                     early: BTreeMap::new(),
                     tree: DigestTree::default(),
+                    values: VecDeque::new(),
+                    told: 0,
+                    ride: Ride::Talk,
                     since,
                 }));
                 self.advance(out);
@@ -340,16 +417,21 @@ impl Outgoing {
             }
             (State::Sending(_), DiskAnswer::SourceHashed(_, block, Ok(value))) => self.hashed(block, value, out),
             (State::Sending(_), DiskAnswer::SourceHashed(_, _, Err(error))) => self.source_failed(&error, out),
-            (State::Checking(sending), DiskAnswer::SourceChecked(_, Ok(()))) => {
-                let (size, root, since) = (sending.sent, sending.tree.root(), sending.since);
-                out.frames.push_back(Frame::End { id: self.id, size, root });
-                self.enter(State::Ended { size, root, since });
-            }
+            (State::Checking(_), DiskAnswer::SourceChecked(_, Ok(()))) => self.end(out),
             (State::Checking(_), DiskAnswer::SourceChecked(_, Err(error))) => {
                 self.cancel(CancelReason::SourceChanged, &error.words, false, out);
             }
             // The file was given up while the helper worked.
             _ => {}
+        }
+    }
+
+    fn end(&mut self, out: &mut Out) {
+        if let State::Checking(sending) = std::mem::replace(&mut self.state, State::Over) {
+            let root = if self.verify { sending.tree.root() } else { [0; 32] };
+            out.by(sending.ride, Frame::End { id: self.id, size: sending.sent, root });
+            self.state = State::Ended { sending, root };
+            emit(Trace::State { transfer: Some(self.id), from: "Checking", to: "Ended" });
         }
     }
 
@@ -366,11 +448,16 @@ impl Outgoing {
             State::Accepted { since, .. } | State::Opening { since, .. } => ("starting", 0, 0, Some(*since)),
             State::Sending(sending) => ("sending", sending.stored, sending.verified, Some(sending.since)),
             State::Checking(sending) => ("checking", sending.stored, sending.verified, Some(sending.since)),
-            State::Ended { size, since, .. } => ("verifying", *size, *size, Some(*since)),
+            State::Ended { sending, .. } => ("verifying", sending.stored, sending.verified, Some(sending.since)),
             State::Cancelled { .. } | State::Over => ("cancelled", 0, 0, None),
+        };
+        let ride = match &self.state {
+            State::Sending(sending) | State::Checking(sending) | State::Ended { sending, .. } => sending.ride,
+            _ => Ride::Talk,
         };
         Progress {
             id: self.id,
+            ride,
             direction: Direction::Send,
             name: self.name.clone(),
             bytes,
@@ -383,7 +470,7 @@ impl Outgoing {
 
     /// Kinds of frames that speak of a file of ours.
     pub fn concerns(kind: Kind) -> bool {
-        matches!(kind, Kind::Accept | Kind::Refuse | Kind::Progress | Kind::Committed)
+        matches!(kind, Kind::Accept | Kind::Refuse | Kind::Progress | Kind::Resume | Kind::Committed)
     }
 }
 
@@ -395,11 +482,52 @@ impl Sending {
         stored.min(verified).saturating_sub(self.sent)
     }
 
+    fn is_hashed(&self, index: u64) -> bool {
+        index < self.tree.blocks() || self.early.contains_key(&index)
+    }
+
+    /// Tells the values of the blocks that were sent.
+    fn tell(&mut self, id: TransferId, size: Option<u64>, out: &mut Out) {
+        let sent = match size {
+            Some(size) if self.sent == size => block_count(size),
+            _ => self.sent / BLOCK,
+        };
+        if matches!(self.ride, Ride::Adrift(_)) {
+            return;
+        }
+        while self.told < sent.min(self.tree.blocks()) {
+            let first = self.told;
+            let untold = (self.tree.blocks() - first) as usize;
+            let values = self.values.range(self.values.len() - untold..);
+            let values: Vec<_> = values.take((sent - first) as usize).take(MAX_DIGESTS).copied().collect();
+            self.told += values.len() as u64;
+            out.by(self.ride, Frame::Digests { id, first, values });
+        }
+    }
+
     fn handle_progress(&mut self, stored: u64, verified: u64) -> Result<(), ProtocolError> {
         if stored > self.sent || verified > stored || stored < self.stored || verified < self.verified {
             return Err(ProtocolError::Window { what: "progress" });
         }
         (self.stored, self.verified) = (stored, verified);
+        // What is verified is never told again. The last, shorter block stays until the end.
+        let unverified = (self.tree.blocks().saturating_sub(verified / BLOCK)) as usize;
+        while self.values.len() > unverified && self.values.len() as u64 > self.tree.blocks() - self.told {
+            self.values.pop_front();
+        }
+        Ok(())
+    }
+
+    /// The receiver has this much of what went over the link of this epoch, which is gone.
+    fn handle_resume(&mut self, epoch: u32, stored: u64, told: u64) -> Result<(), ProtocolError> {
+        if self.ride != Ride::Adrift(epoch) {
+            return Err(ProtocolError::Unexpected { frame: "RESUME", state: "its transfer had not lost that link" });
+        }
+        let oldest = self.tree.blocks() - self.values.len() as u64;
+        if stored > self.sent || stored < self.stored || told > self.told || told < oldest {
+            return Err(ProtocolError::Window { what: "progress" });
+        }
+        (self.sent, self.stored, self.told) = (stored, stored, told);
         Ok(())
     }
 }

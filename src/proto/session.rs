@@ -15,43 +15,40 @@
 //! ```
 //!
 //! BYE says "nothing new will come": it stands behind the last text and the last offer. What was begun is finished.
+//!
+//! A session has one talk link, and at most one bulk link for files; [`ride`](super::ride) tells which file uses which.
+//! The session ends with its talk link. A bulk link that dies is told (LINK_DOWN), and its files go on over the other.
+
+mod transmit;
 
 use std::time::{Duration, Instant};
 
 use super::alive::Alive;
 pub use super::alive::{PING_AFTER, SILENT_AFTER};
 pub use super::deadline::Deadline;
+use super::decoder::Decoded;
 pub use super::decoder::Receive;
-use super::decoder::{Decoded, Decoder};
 use super::disk::{DiskAnswer, DiskError, DiskJob};
 use super::error::{CommandError, ProtocolError};
 use super::event::{Event, LeaveReason, Progress};
 use super::frame::{Frame, Kind};
 use super::incoming::Incoming;
-use super::outbox::{Outbox, Transmit};
+use super::links::Links;
 use super::outgoing::Outgoing;
 use super::phase::Phase;
 pub use super::phase::{CUT_GOODBYE, Ended, LEAVE_FILES, LEAVE_TEXTS};
+use super::ride::Ride;
 pub use super::setup::Setup;
 use super::talk::{Hearing, Saying};
 use super::trace::{Trace, emit};
 use super::transfers::{MAX_EVENTS, MAX_FRAMES, MAX_JOBS, Out, Transfers};
 use super::{LinkId, TransferId};
 
-/// Encoded texts and control frames in one batch, in bytes. What they can delay a chunk by.
-const BATCH: usize = 64 * 1024;
-#[derive(Debug)]
-struct Link {
-    id: LinkId,
-    decoder: Decoder,
-    outbox: Outbox,
-}
-
 /// One conversation.
 #[derive(Debug)]
 pub struct Session {
     setup: Setup,
-    link: Option<Link>,
+    links: Links,
     saying: Saying,
     hearing: Hearing,
     transfers: Transfers,
@@ -68,10 +65,10 @@ impl Session {
     pub fn new(setup: Setup, link: LinkId, now: Instant) -> Self {
         let mut session = Self {
             setup,
-            link: Some(Link { id: link, decoder: Decoder::default(), outbox: Outbox::new(link) }),
+            links: Links::new(link),
             saying: Saying::default(),
             hearing: Hearing::default(),
-            transfers: Transfers::new(setup.lead, setup.policy, setup.sync, setup.limit, now),
+            transfers: Transfers::new(&setup, now),
             out: Out::default(),
             alive: Alive::new(now),
             phase: Phase::Talking,
@@ -131,6 +128,18 @@ impl Session {
     /// Whether bytes of files flow.
     pub fn is_moving(&self) -> bool {
         self.transfers.is_moving()
+    }
+
+    /// Whether a file is under way for which a link of its own pays, and there is none.
+    pub fn wants_bulk(&self) -> bool {
+        self.links.bulk.is_none()
+            && matches!(self.phase, Phase::Talking | Phase::Leaving { .. })
+            && self.transfers.wants_bulk()
+    }
+
+    /// Whether this is one of its links.
+    pub fn has_link(&self, link: LinkId) -> bool {
+        self.links.get(link).is_some()
     }
 
     /// The state of the session, or of a transfer, for tables and tests.
@@ -282,8 +291,8 @@ impl Session {
     fn take_frames(&mut self, link: LinkId, bytes: &[u8]) -> Result<usize, ProtocolError> {
         let mut taken = 0;
         while taken < bytes.len() && self.ended().is_none() {
-            let Some(current) = self.link.as_mut().filter(|current| current.id == link) else { break };
-            let offset = current.decoder.position();
+            let Some(current) = self.links.get_mut(link) else { break };
+            let (over, offset) = (current.ride, current.decoder.position());
             let (n, decoded) = current.decoder.push(&bytes[taken..])?;
             taken += n;
             match decoded {
@@ -292,16 +301,19 @@ impl Session {
                 Decoded::Frame(frame) => {
                     emit(Trace::Frame { link, way: "in", name: frame.kind().name(), offset });
                     self.heard();
-                    self.handle_frame(frame)?;
+                    self.handle_frame(over, frame)?;
                 }
                 Decoded::Chunk(span) => {
                     emit(Trace::Frame { link, way: "in", name: "CHUNK", offset });
                     self.heard();
-                    self.transfers.handle_chunk(span)?;
+                    let may = self.transfers.handle_chunk(over, span)?;
+                    if let Some(current) = self.links.get_mut(link).filter(|_| !may) {
+                        current.early = Some(span);
+                    }
                     break;
                 }
             }
-            if self.out.frames.len() > MAX_FRAMES || self.out.events.len() > MAX_EVENTS {
+            if self.out.frames.len() + self.out.bulk.len() > MAX_FRAMES || self.out.events.len() > MAX_EVENTS {
                 return Err(ProtocolError::Flood);
             }
         }
@@ -312,9 +324,12 @@ impl Session {
         self.out.events.extend(self.alive.heard(self.now).then_some(Event::Answering));
     }
 
-    fn handle_frame(&mut self, frame: Frame) -> Result<(), ProtocolError> {
+    fn handle_frame(&mut self, over: Ride, frame: Frame) -> Result<(), ProtocolError> {
         let is_new = matches!(frame, Frame::Text { .. } | Frame::Offer { .. } | Frame::Bye { .. });
         let kind = frame.kind();
+        if over != Ride::Talk && !matches!(kind, Kind::Digests | Kind::End) {
+            return Err(ProtocolError::Unexpected { frame: kind.name(), state: "on a link for files" });
+        }
         if is_new && self.peer_is_leaving() {
             return Err(ProtocolError::Unexpected { frame: frame.kind().name(), state: "it had said BYE" });
         }
@@ -339,13 +354,46 @@ impl Session {
             Frame::Welcome(_) | Frame::Refused { .. } | Frame::Wait => {
                 return Err(ProtocolError::Unexpected { frame: frame.kind().name(), state: "already let in" });
             }
-            frame => self.transfers.handle_frame(self.now, frame, &mut self.out)?,
+            Frame::LinkDown { epoch } => self.bulk_down(epoch),
+            frame => self.transfers.handle_frame(self.now, over, frame, &mut self.out)?,
+        }
+        if kind == Kind::Move {
+            self.take_early()?;
         }
         // Leaving waits for files and for texts of ours being read, not for whatever the peer goes on saying.
         if kind == Kind::Bye || Incoming::concerns(kind) || Outgoing::concerns(kind) {
             self.moved();
         }
         Ok(())
+    }
+
+    /// A chunk that waited on the bulk link may have its turn now.
+    fn take_early(&mut self) -> Result<(), ProtocolError> {
+        if let Some(bulk) = &mut self.links.bulk
+            && let Some(span) = bulk.early
+            && self.transfers.handle_chunk(bulk.ride, span)?
+        {
+            bulk.early = None;
+        }
+        Ok(())
+    }
+
+    /// A link for files is there. Its epoch is greater than those of all before it.
+    pub fn bulk_up(&mut self, link: LinkId, epoch: u32, now: Instant) {
+        self.clock(now);
+        if self.ended().is_none() {
+            self.links.epoch().into_iter().for_each(|old| self.bulk_down(old));
+            self.links.add_bulk(link, epoch);
+        }
+    }
+
+    /// The bulk link of this epoch is dead, here or at the peer's. Each side tells the other once.
+    fn bulk_down(&mut self, epoch: u32) {
+        if self.links.lose_bulk(epoch) {
+            self.out.bulk.clear();
+            self.out.frames.push_back(Frame::LinkDown { epoch });
+            self.transfers.link_down(epoch, &mut self.out);
+        }
     }
 
     /// One event may stand for many texts.
@@ -361,10 +409,13 @@ impl Session {
         self.link_lost(link, now, "the connection was closed without a goodbye");
     }
 
-    /// The link is dead; `words` say how.
+    /// The link is dead; `words` say how. Files that rode a bulk link go on over the talk link.
     pub fn link_lost(&mut self, link: LinkId, now: Instant, words: &str) {
         self.clock(now);
-        if self.link.as_ref().is_none_or(|current| current.id != link) {
+        if self.links.is_bulk(link) {
+            return self.links.epoch().into_iter().for_each(|epoch| self.bulk_down(epoch));
+        }
+        if !self.has_link(link) {
             return;
         }
         let through = self.transfers.is_idle() && self.saying.unacknowledged() == 0;
@@ -385,25 +436,14 @@ impl Session {
 
     fn end(&mut self, ended: Ended, words: &str) {
         self.transfers.abandon(words, &mut self.out);
-        self.link = None;
+        (self.links.talk, self.links.bulk) = (None, None);
         self.enter(Phase::Finished(ended));
-    }
-
-    /// The channel of the link accepted `n` bytes of what [`poll_transmit`](Self::poll_transmit) gave.
-    pub fn sent(&mut self, link: LinkId, now: Instant, n: u64) {
-        self.clock(now);
-        let Some(current) = self.link.as_mut().filter(|current| current.id == link) else { return };
-        if let Some(span) = current.outbox.sent(n) {
-            self.transfers.sent(span.transfer, n, &mut self.out);
-            self.moved();
-        }
-        self.settle();
     }
 
     /// `n` bytes of what [`poll_receive`](Self::poll_receive) gave as a file or to discard are done with.
     pub fn stored(&mut self, link: LinkId, now: Instant, transfer: Option<TransferId>, n: u64) {
         self.clock(now);
-        let Some(current) = self.link.as_mut().filter(|current| current.id == link) else { return };
+        let Some(current) = self.links.get_mut(link) else { return };
         current.decoder.take_body(n);
         self.heard();
         if let Some(id) = transfer {
@@ -474,7 +514,7 @@ impl Session {
     /// Fills free places, and ends the session when both sides are through.
     fn settle(&mut self) {
         self.transfers.fill_places(self.now, &mut self.out);
-        let nothing_to_send = self.link.as_ref().is_none_or(|link| link.outbox.is_empty())
+        let nothing_to_send = self.links.talk.as_ref().is_none_or(|link| link.outbox.is_empty())
             && self.out.frames.is_empty()
             && !self.alive.owes_pong();
         match self.phase {
@@ -494,61 +534,10 @@ impl Session {
 
     // ---- what it wants
 
-    /// What to hand to the channel of the link next. Texts and answers go before files.
-    pub fn poll_transmit(&mut self, link: LinkId) -> Option<Transmit<'_>> {
-        let current = self.link.as_mut().filter(|current| current.id == link)?;
-        if current.outbox.is_empty() {
-            current.outbox.begin_batch();
-            self.refill();
-        }
-        let transfers = &self.transfers;
-        self.link.as_ref()?.outbox.next(|span| transfers.has_source(span.transfer))
-    }
-
-    /// The next batch: answers and orders, texts, BYE behind them, then at most one chunk.
-    fn refill(&mut self) {
-        let Some(link) = &mut self.link else { return };
-        let outbox = &mut link.outbox;
-        if let Some(token) = self.alive.take_pong() {
-            outbox.push(&Frame::Pong { token });
-        }
-        if let Some(seq) = self.hearing.take_ack() {
-            outbox.push(&Frame::TextAck { seq });
-        }
-        while outbox.waiting() < BATCH
-            && let Some(frame) = self.out.frames.pop_front()
-        {
-            outbox.push(&frame);
-        }
-        if let Phase::Cut { reason, said: said @ false, .. } = &mut self.phase {
-            outbox.push(&Frame::Bye { reason: *reason });
-            *said = true;
-        }
-        if matches!(self.phase, Phase::Cut { .. } | Phase::Finished(_)) {
-            return;
-        }
-        while outbox.waiting() < BATCH
-            && let Some((seq, text)) = self.saying.take_next()
-        {
-            outbox.push(&Frame::Text { seq, text: text.clone() });
-        }
-        if let Phase::Leaving { reason, said: said @ false, .. } = &mut self.phase
-            && self.saying.is_transmitted()
-            && self.out.frames.is_empty()
-            && !self.transfers.has_queued()
-        {
-            outbox.push(&Frame::Bye { reason: *reason });
-            *said = true;
-        }
-        if let Some(span) = self.transfers.next_chunk() {
-            outbox.push_chunk(span);
-        }
-    }
-
     /// What to do with the next bytes of the link.
     pub fn poll_receive(&self, link: LinkId) -> Receive {
-        let Some(current) = self.link.as_ref().filter(|current| current.id == link) else { return Receive::Paused };
-        if self.ended().is_some() || self.out.jobs.len() >= MAX_JOBS {
+        let Some(current) = self.links.get(link) else { return Receive::Paused };
+        if self.ended().is_some() || self.out.jobs.len() >= MAX_JOBS || current.early.is_some() {
             return Receive::Paused;
         }
         match current.decoder.body() {
@@ -573,6 +562,11 @@ impl Session {
         Some(event)
     }
 
+    /// When the rate limit lets a chunk go, if only that holds it back.
+    fn limit_due(&self) -> Option<Instant> {
+        self.links.each().filter_map(|(link, other)| self.transfers.limit_due(link.ride, other)).min()
+    }
+
     /// When [`handle_timeout`](Self::handle_timeout) has something to do.
     pub fn poll_timeout(&self) -> Option<(Instant, Deadline)> {
         if self.ended().is_some() {
@@ -589,7 +583,7 @@ impl Session {
         let pending = self.is_pending();
         let due = [
             (self.transfers.report_due(), Deadline::Report),
-            (self.transfers.limit_due(), Deadline::Limit),
+            (self.limit_due(), Deadline::Limit),
             (self.alive.ping_due().filter(|_| pending), Deadline::Ping),
             (self.alive.silence_due().filter(|_| pending), Deadline::Silence),
             (pending.then(|| self.alive.silent_for(self.setup.linger.max(SILENT_AFTER))), Deadline::Linger),

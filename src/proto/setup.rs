@@ -15,6 +15,9 @@ pub struct Setup {
     pub policy: Policy,
     /// Whether a file counts as delivered only when it is on the disk.
     pub sync: bool,
+    /// Whether files are hashed and compared. Off only in a measurement of what that costs, and then on both sides: a
+    /// side that verifies takes no file from one that does not.
+    pub verify: bool,
     /// Bytes a second for files that we send.
     pub limit: Option<u64>,
     /// How long a peer that does not answer is waited for.

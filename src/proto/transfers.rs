@@ -4,15 +4,20 @@
 //! Must not know: what a file does in a state (that is [`Outgoing`] and [`Incoming`]), links, texts.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use super::digest::BLOCK;
 use super::disk::{DiskAnswer, DiskError, DiskJob};
 use super::error::{CommandError, ProtocolError};
 use super::event::{Direction, Event, Progress};
 use super::frame::{CancelReason, Frame, Kind};
-use super::incoming::{Incoming, Kept};
+use super::incoming::{Incoming, Kept, Terms};
+use super::limit::Limit;
+use super::links::Link;
 use super::name::SafeName;
 use super::outgoing::Outgoing;
+use super::ride::Ride;
+use super::setup::Setup;
 use super::text::Untrusted;
 use super::{Span, TransferId};
 
@@ -24,6 +29,10 @@ pub const MAX_ACTIVE: usize = 8;
 pub const MAX_QUEUED: usize = 10_000;
 /// File bytes in a chunk that shares its link with texts: what a text waits for, at most.
 pub const TALK_CHUNK: u64 = 16 * 1024;
+/// File bytes in a chunk on a link of its own: one block.
+pub const BULK_CHUNK: u64 = BLOCK;
+/// Files up to this size are through before a link of their own could be had.
+pub const SMALL_FILE: u64 = 64 * 1024;
 
 /// What becomes of offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,10 +50,23 @@ pub enum Policy {
 pub struct Out {
     /// Frames for the peer, in order.
     pub frames: VecDeque<Frame>,
+    /// Frames that go over the bulk link, behind its chunks.
+    pub bulk: VecDeque<Frame>,
     /// Jobs for the disk, in order.
     pub jobs: VecDeque<DiskJob>,
     /// Events for the user, in order.
     pub events: VecDeque<Event>,
+}
+
+impl Out {
+    /// A frame that goes the way of its transfer's chunks. Adrift there is none, and it is told again later.
+    pub fn by(&mut self, ride: Ride, frame: Frame) {
+        match ride {
+            Ride::Talk => self.frames.push_back(frame),
+            Ride::Bulk(_) => self.bulk.push_back(frame),
+            Ride::Adrift(_) => {}
+        }
+    }
 }
 
 /// Frames that wait for a link, at most. An honest peer's windows end far below; beyond it a peer asks without reading.
@@ -62,41 +84,6 @@ const MAX_UNREAD: usize = 1024;
 /// Files whose disk failed that are kept for being offered again. Each holds a descriptor.
 const MAX_KEPT: usize = 16;
 
-/// A limit on the bytes of files that we send.
-#[derive(Debug)]
-struct Limit {
-    /// Bytes a second.
-    rate: u64,
-    /// Bytes that may go now.
-    allowance: u64,
-    /// When `allowance` was last added to.
-    counted: Instant,
-}
-
-impl Limit {
-    /// A tenth of a second's worth, and at least one chunk: short enough that the rate looks steady.
-    fn burst(&self) -> u64 {
-        (self.rate / 10).max(TALK_CHUNK)
-    }
-
-    fn tick(&mut self, now: Instant) {
-        let gained = now.saturating_duration_since(self.counted).as_secs_f64() * self.rate as f64;
-        if gained >= 1.0 {
-            self.allowance = self.allowance.saturating_add(gained as u64).min(self.burst());
-            // Only the time of whole bytes is used up: the clock is read often, and the rest would be lost each time.
-            let rest = Duration::from_secs_f64(gained.fract() / self.rate as f64);
-            self.counted = now.checked_sub(rest).unwrap_or(now);
-        }
-    }
-
-    /// When a chunk of `len` bytes may go; `None`: now.
-    fn due(&self, len: u64) -> Option<Instant> {
-        let missing = len.checked_sub(self.allowance).filter(|missing| *missing > 0)?;
-        // Rounded up, so that the allowance is there when the moment is.
-        Some(self.counted + Duration::from_secs_f64(missing as f64 / self.rate as f64) + Duration::from_millis(1))
-    }
-}
-
 /// The files of one conversation.
 #[derive(Debug)]
 pub struct Transfers {
@@ -113,13 +100,16 @@ pub struct Transfers {
     /// Who sent the last chunk.
     last_turn: TransferId,
     policy: Policy,
-    sync: bool,
+    terms: Terms,
+    /// Bulk links up to this epoch are dead.
+    gone: u32,
     limit: Option<Limit>,
 }
 
 impl Transfers {
-    /// None yet. `odd`: our files have odd numbers.
-    pub fn new(odd: bool, policy: Policy, sync: bool, limit: Option<u64>, now: Instant) -> Self {
+    /// None yet.
+    pub fn new(setup: &Setup, now: Instant) -> Self {
+        let Setup { lead: odd, policy, sync, verify, limit, .. } = *setup;
         Self {
             queue: VecDeque::new(),
             outgoing: BTreeMap::new(),
@@ -129,8 +119,9 @@ impl Transfers {
             last_offered: 0,
             last_turn: TransferId(0),
             policy,
-            sync,
-            limit: limit.map(|rate| Limit { rate, allowance: 0, counted: now }),
+            terms: Terms { sync, verify },
+            gone: 0,
+            limit: limit.map(|rate| Limit::new(rate, now)),
         }
     }
 
@@ -148,7 +139,7 @@ impl Transfers {
         }
         let id = TransferId(self.next_id);
         self.next_id += 2;
-        self.queue.push_back(Outgoing::new(id, name, size));
+        self.queue.push_back(Outgoing::new(id, name, size, self.terms.verify));
         Ok(id)
     }
 
@@ -199,11 +190,11 @@ impl Transfers {
         }
     }
 
-    /// A frame of the peer about a file.
+    /// A frame of the peer about a file, on this link.
     ///
     /// # Errors
     /// [`ProtocolError`] when it breaks a rule.
-    pub fn handle_frame(&mut self, now: Instant, frame: Frame, out: &mut Out) -> Result<(), ProtocolError> {
+    pub fn handle_frame(&mut self, now: Instant, over: Ride, frame: Frame, out: &mut Out) -> Result<(), ProtocolError> {
         let kind = frame.kind();
         let id = match frame {
             Frame::Offer { id, size, name } => return self.handle_offer(now, id, size, name, out),
@@ -214,7 +205,9 @@ impl Transfers {
             | Frame::Progress { id, .. }
             | Frame::Committed { id }
             | Frame::Cancel { id, .. }
-            | Frame::Cancelled { id } => id,
+            | Frame::Cancelled { id }
+            | Frame::Move { id, .. }
+            | Frame::Resume { id, .. } => id,
             _ => return Err(ProtocolError::Unexpected { frame: kind.name(), state: "talking" }),
         };
         let ours = self.is_ours(id);
@@ -224,13 +217,19 @@ impl Transfers {
         if let Some(file) = self.outgoing.get_mut(&id) {
             file.handle_frame(now, frame, out)?;
         } else if let Some(file) = self.incoming.get_mut(&id) {
-            file.handle_frame(frame, out)?;
-        } else {
+            file.handle_frame(over, self.gone, frame, out)?;
+        } else if !self.is_late(over, id) {
             self.handle_late(id, kind, out)?;
         }
         self.forget_over(id);
         self.fill_places(now, out);
         Ok(())
+    }
+
+    /// Whether what comes over the bulk link is of a file of the peer's that is over: that was said over the talk link,
+    /// and may have been faster.
+    fn is_late(&self, over: Ride, id: TransferId) -> bool {
+        matches!(over, Ride::Bulk(_)) && !self.is_ours(id) && id.0 <= self.last_offered
     }
 
     /// A cancel may cross the end of its transfer; nothing else may speak of one that is over.
@@ -281,7 +280,7 @@ impl Transfers {
         };
         out.events.push_back(offered);
         let earlier = self.kept.iter().position(|kept| kept.name == name && Some(kept.size) == size);
-        let mut file = Incoming::new(id, name, safe, size, self.sync);
+        let mut file = Incoming::new(id, name, safe, size, self.terms);
         earlier.and_then(|at| self.kept.remove(at)).into_iter().for_each(|kept| file.go_on_from(kept));
         // Where none are taken it is refused in its turn, as everything that makes events.
         if self.policy == Policy::Auto {
@@ -422,25 +421,48 @@ impl Transfers {
         }
     }
 
-    /// The next chunk to send, each file in its turn.
-    pub fn next_chunk(&mut self) -> Option<Span> {
-        let span = self.wanted_chunk()?;
+    /// The next chunk to send over this link, each file in its turn. `other`: what there is of the other link.
+    pub(super) fn next_chunk(&mut self, over: Ride, other: Option<&Link>, out: &mut Out) -> Option<Span> {
+        let span = self.wanted_chunk(over, other)?;
         if self.limit.as_ref().is_some_and(|limit| limit.due(span.len).is_some()) {
             return None;
         }
         self.last_turn = span.transfer;
+        if let Some(file) = self.outgoing.get_mut(&span.transfer) {
+            file.ride(over, out);
+        }
         Some(span)
     }
 
     /// The chunk whose turn it is, whatever the rate limit says.
-    fn wanted_chunk(&self) -> Option<Span> {
+    fn wanted_chunk(&self, over: Ride, other: Option<&Link>) -> Option<Span> {
+        let busy = other.and_then(|other| other.outbox.body()).map(|span| span.transfer);
+        let longest = match over {
+            Ride::Bulk(_) => self.limit.as_ref().map_or(BULK_CHUNK, |limit| limit.burst().min(BULK_CHUNK)),
+            _ => TALK_CHUNK,
+        };
         let later = self.outgoing.range(TransferId(self.last_turn.0 + 1)..);
-        later.chain(self.outgoing.range(..=self.last_turn)).find_map(|(_, file)| file.next_chunk(TALK_CHUNK))
+        let in_turn = later.chain(self.outgoing.range(..=self.last_turn));
+        let free = in_turn.filter(|(id, _)| Some(**id) != busy);
+        free.map(|(_, file)| file).find_map(|file| file.next_chunk(over, other.is_none(), longest))
     }
 
-    /// When the rate limit lets the next chunk go, if only that holds it back.
-    pub fn limit_due(&self) -> Option<Instant> {
-        self.limit.as_ref()?.due(self.wanted_chunk()?.len)
+    /// When the rate limit lets the next chunk go over this link, if only that holds it back.
+    pub(super) fn limit_due(&self, over: Ride, other: Option<&Link>) -> Option<Instant> {
+        self.limit.as_ref()?.due(self.wanted_chunk(over, other)?.len)
+    }
+
+    /// The bulk link of this epoch is gone.
+    pub fn link_down(&mut self, epoch: u32, out: &mut Out) {
+        self.gone = self.gone.max(epoch);
+        self.outgoing.values_mut().for_each(|file| file.link_down(epoch));
+        self.incoming.values_mut().for_each(|file| file.link_down(epoch, out));
+    }
+
+    /// Whether so much is to be moved that a link of its own pays.
+    pub fn wants_bulk(&self) -> bool {
+        self.outgoing.values().any(|file| file.is_active() && file.is_large())
+            || self.incoming.values().any(|file| file.is_active() && file.is_large())
     }
 
     /// Whether this file's bytes still come from its source.
@@ -451,7 +473,7 @@ impl Transfers {
     /// `n` bytes of a chunk were accepted by the channel.
     pub fn sent(&mut self, id: TransferId, n: u64, out: &mut Out) {
         if let Some(limit) = &mut self.limit {
-            limit.allowance = limit.allowance.saturating_sub(n);
+            limit.used(n);
         }
         if let Some(file) = self.outgoing.get_mut(&id) {
             file.sent(n, out);
@@ -473,13 +495,17 @@ impl Transfers {
         }
     }
 
-    /// A chunk of the peer begins.
+    /// A chunk of the peer begins on this link; whether its bytes may be taken yet.
     ///
     /// # Errors
     /// [`ProtocolError`] when there is no such transfer, or it breaks a rule of it.
-    pub fn handle_chunk(&mut self, span: Span) -> Result<(), ProtocolError> {
-        let file = self.incoming.get_mut(&span.transfer);
-        file.ok_or(ProtocolError::UnknownTransfer(span.transfer))?.handle_chunk(span)
+    pub fn handle_chunk(&mut self, over: Ride, span: Span) -> Result<bool, ProtocolError> {
+        let late = self.is_late(over, span.transfer);
+        match self.incoming.get_mut(&span.transfer) {
+            Some(file) => file.handle_chunk(over, span),
+            None if late => Ok(true),
+            None => Err(ProtocolError::UnknownTransfer(span.transfer)),
+        }
     }
 
     /// Whether the bytes of this file's chunks go into its part file.

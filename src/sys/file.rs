@@ -12,6 +12,8 @@ use std::path::Path;
 use rustix::fs::{Mode, OFlags, fchmod, fsync, open};
 use rustix::io::{Errno, retry_on_intr};
 
+use super::{Calls, native, portable};
+
 /// What tells whether a file is still the one that was looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
@@ -105,6 +107,47 @@ pub fn sync_file(file: &File) -> io::Result<()> {
     Ok(retry_on_intr(|| fsync(file))?)
 }
 
+/// Waits until the file's bytes are on the disk, and of its size and times what is needed to read them again.
+///
+/// # Errors
+/// The system's. After one the bytes may be lost although the next call succeeds: never try again.
+pub fn sync_data(file: &File) -> io::Result<()> {
+    file.sync_data()
+}
+
+/// Sets aside room for the first `size` bytes of a file, so that writing them finds it, in one piece and without
+/// looking for it. The length of the file stays.
+///
+/// `Ok(false)`: nothing was set aside, because the file system cannot, or would not gain by it. Writing is worth a try.
+/// What is not written afterwards is given back by [`trim`], also after an error, which may come with half the room.
+///
+/// # Errors
+/// The system's: no room, a quota, larger than a file can be, or a file that is not open for writing.
+pub fn allocate(calls: Calls, file: &File, size: u64) -> io::Result<bool> {
+    match calls {
+        _ if size == 0 => Ok(false),
+        Calls::Native => native::allocate(file, size),
+        Calls::Portable | Calls::Bare => portable::allocate(file, size),
+    }
+}
+
+/// Gives back what [`allocate`] set aside beyond the end of the file. Nobody may write to it meanwhile: what another
+/// adds between the two steps of this is cut off.
+///
+/// # Errors
+/// The system's.
+pub fn trim(file: &File) -> io::Result<()> {
+    file.set_len(file.metadata()?.len())
+}
+
+/// Tells the system that the file will be read from front to back, so that it reads further ahead. A refusal is logged
+/// and changes nothing.
+pub fn will_read(file: &File) {
+    if let Err(error) = native::will_read(file) {
+        log::debug!("reading ahead could not be asked for: {error}");
+    }
+}
+
 /// Sets who may read and write the file.
 ///
 /// # Errors
@@ -179,5 +222,54 @@ mod tests {
         assert_eq!(back[0], b'b');
         assert_eq!(stamp(&file).unwrap().size, edge + 1);
         sync_file(&file).unwrap();
+        sync_data(&file).unwrap();
+    }
+
+    #[test]
+    fn bytes_of_what_is_no_file_cannot_be_synced() {
+        let (reader, _writer) = std::io::pipe().unwrap();
+        let pipe = File::from(OwnedFd::from(reader));
+        assert!(sync_data(&pipe).is_err());
+        assert!(sync_file(&pipe).is_err());
+    }
+
+    #[test]
+    fn room_is_set_aside_without_a_byte_of_length_and_given_back() {
+        let file = tempfile::tempfile().unwrap();
+        write_all_at(&file, b"begun", 0).unwrap();
+        let room = 8 << 20;
+        let held = || file.metadata().unwrap().blocks() * 512;
+        let before = held();
+        if allocate(Calls::Native, &file, room).unwrap() {
+            assert!(held() >= room, "{} bytes are held", held());
+        } else {
+            assert_eq!(held(), before);
+        }
+        assert_eq!(file.metadata().unwrap().len(), 5);
+        trim(&file).unwrap();
+        assert!(held() < room);
+        let mut back = [0; 8];
+        assert_eq!(read_at(&file, &mut back, 0).unwrap(), 5);
+        assert_eq!(&back[..5], b"begun");
+    }
+
+    #[test]
+    fn no_room_is_set_aside_for_nothing_nor_by_the_portable_calls() {
+        let file = tempfile::tempfile().unwrap();
+        assert!(!allocate(Calls::Native, &file, 0).unwrap());
+        for calls in [Calls::Portable, Calls::Bare] {
+            assert!(!allocate(calls, &file, 1 << 20).unwrap(), "{calls:?}");
+        }
+        assert_eq!(file.metadata().unwrap().blocks(), 0);
+    }
+
+    #[test]
+    fn reading_ahead_may_be_asked_for_of_anything() {
+        let file = tempfile::tempfile().unwrap();
+        write_all_at(&file, b"read", 0).unwrap();
+        will_read(&file);
+        let mut back = [0; 4];
+        assert_eq!(read_at(&file, &mut back, 0).unwrap(), 4);
+        will_read(&File::from(OwnedFd::from(std::io::pipe().unwrap().0)));
     }
 }

@@ -1,6 +1,7 @@
 //! The calls that Linux alone has.
 //!
-//! Owns: `getrandom`, `openat2`, `renameat2`, and what `/proc` says about us.
+//! Owns: `getrandom`, `openat2`, `renameat2`, `sendfile`, `fallocate`, advice about files, options of sockets that are
+//! only here, the priority of one thread, and what `/proc` says about us.
 //! Must not know: what they are used for.
 //!
 //! An old kernel, a file system in user space or a sandbox may refuse each of them; the portable call then says what
@@ -10,11 +11,29 @@ use std::fs::File;
 use std::io;
 use std::os::fd::BorrowedFd;
 
-use rustix::fs::{Mode, OFlags, RenameFlags, ResolveFlags, openat2, renameat_with};
+use rustix::fs::{
+    Advice, FallocateFlags, Mode, OFlags, RenameFlags, ResolveFlags, fadvise, fallocate, fstatfs, openat2,
+    renameat_with, sendfile,
+};
 use rustix::io::{Errno, retry_on_intr};
+use rustix::net::{SendFlags, send};
+use rustix::process::{getpriority_process, setpriority_process};
 use rustix::rand::{GetRandomFlags, getrandom};
+use rustix::thread::gettid;
+use socket2::Socket;
 
 use super::portable;
+
+/// File systems that live in memory, by the `f_type` of statfs(2): tmpfs and ramfs. Room there is made page by page,
+/// a second for 4 GiB, and nothing is gained: there are no seeks to spare.
+const IN_MEMORY: [u32; 2] = [0x0102_1994, 0x8584_58f6];
+/// How often setting room aside is begun before it is done without. Every interruption starts it from the front.
+const ALLOCATE_TRIES: u32 = 16;
+/// By how many levels a thread steps back. One is worth a factor of 1.25 (sched(7)), so that ten leave a thread that
+/// hashes about a tenth of a core that the loop wants too, and all of a core that nobody wants.
+const STEP_BACK: i32 = 10;
+/// The congestion control that does not pace and that every Linux has and lets everybody use (tcp(7)).
+const UNPACED: &str = "reno";
 
 pub(super) fn random(bytes: &mut [u8]) -> io::Result<()> {
     let mut filled = 0;
@@ -51,4 +70,159 @@ pub(super) fn umask() -> Option<u32> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let mask = status.lines().find_map(|line| line.strip_prefix("Umask:"))?;
     u32::from_str_radix(mask.trim(), 8).ok()
+}
+
+/// The file's own position is neither used nor moved.
+pub(super) fn send_file(socket: BorrowedFd<'_>, file: &File, mut offset: u64, len: usize) -> io::Result<usize> {
+    Ok(sendfile(socket, file, Some(&mut offset), len)?)
+}
+
+pub(super) fn send_more(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+    Ok(retry_on_intr(|| send(socket, bytes, SendFlags::MORE | SendFlags::NOSIGNAL))?)
+}
+
+pub(super) fn allocate(file: &File, size: u64) -> io::Result<bool> {
+    if is_in_memory(file) {
+        return Ok(false);
+    }
+    for _ in 0..ALLOCATE_TRIES {
+        match fallocate(file, FallocateFlags::KEEP_SIZE, 0, size) {
+            Ok(()) => return Ok(true),
+            Err(Errno::INTR) => {}
+            Err(Errno::NOSYS | Errno::OPNOTSUPP | Errno::INVAL | Errno::PERM) => return Ok(false),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(false)
+}
+
+fn is_in_memory(file: &File) -> bool {
+    // The word's width and sign depend on the machine; the numbers have 32 bits everywhere.
+    retry_on_intr(|| fstatfs(file)).is_ok_and(|system| IN_MEMORY.contains(&(system.f_type as u32)))
+}
+
+pub(super) fn will_read(file: &File) -> io::Result<()> {
+    Ok(fadvise(file, 0, None, Advice::Sequential)?)
+}
+
+/// By the thread's own number: here, and against POSIX, it alone has a priority (setpriority(2)).
+pub(super) fn step_back() -> io::Result<()> {
+    let thread = Some(gettid());
+    let priority = getpriority_process(thread)?;
+    // Beyond the lowest there is, the kernel takes the lowest.
+    Ok(setpriority_process(thread, priority + STEP_BACK)?)
+}
+
+/// Whether a congestion control spreads what it sends over time, by the rate that it believes the path to have.
+/// Between two processes of one machine that costs two thirds of the throughput (measured with bbr: 2.5 GB/s, without
+/// 6.4 to 8).
+fn paces(congestion_control: &str) -> bool {
+    congestion_control.starts_with("bbr")
+}
+
+pub(super) fn unpace(socket: &Socket) -> io::Result<()> {
+    let name = congestion_control(socket)?;
+    if paces(&name) {
+        socket.set_tcp_congestion(UNPACED.as_bytes())?;
+        log::info!("both ends are on this machine: {UNPACED} instead of {name}, which would slow them down");
+    }
+    Ok(())
+}
+
+fn congestion_control(socket: &Socket) -> io::Result<String> {
+    let padded = socket.tcp_congestion()?;
+    Ok(String::from_utf8_lossy(&padded).trim_end_matches('\0').to_owned())
+}
+
+pub(super) fn limit_unsent(socket: &Socket, bytes: u32) -> io::Result<()> {
+    socket.set_tcp_notsent_lowat(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{TcpListener, TcpStream};
+    use std::os::fd::OwnedFd;
+
+    /// The `f_type` of ext2, ext3 and ext4.
+    const EXT: u32 = 0xef53;
+
+    #[test]
+    fn no_room_is_set_aside_in_memory() {
+        let Ok(file) = tempfile::tempfile_in("/dev/shm") else { return };
+        if is_in_memory(&file) {
+            assert!(!allocate(&file, 1 << 20).unwrap());
+            assert_eq!(std::os::unix::fs::MetadataExt::blocks(&file.metadata().unwrap()), 0);
+        }
+    }
+
+    #[test]
+    fn a_file_of_tmpfs_is_in_memory_and_one_of_proc_is_not() {
+        assert!(!is_in_memory(&File::open("/proc/self/status").unwrap()));
+        let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
+        if mounts.lines().any(|line| line.starts_with("tmpfs /dev/shm tmpfs ")) {
+            assert!(is_in_memory(&File::open("/dev/shm").unwrap()));
+        }
+    }
+
+    #[test]
+    fn room_that_cannot_be_is_an_error_and_a_system_that_cannot_is_none() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        if is_in_memory(file.as_file()) {
+            return;
+        }
+        // The size is no size at all: refused as an argument, before anything is looked for.
+        assert!(!allocate(file.as_file(), u64::MAX).unwrap());
+        let read_only = File::open(file.path()).unwrap();
+        assert_eq!(allocate(&read_only, 1).unwrap_err().raw_os_error(), Some(Errno::BADF.raw_os_error()));
+        // Elsewhere so large a file may be allowed, and would fill the disk.
+        if fstatfs(&file).unwrap().f_type as u32 == EXT {
+            let error = allocate(file.as_file(), 1 << 60).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
+        }
+    }
+
+    #[test]
+    fn a_file_is_read_ahead_and_a_pipe_is_not() {
+        will_read(&tempfile::tempfile().unwrap()).unwrap();
+        let (reader, _writer) = std::io::pipe().unwrap();
+        assert!(will_read(&File::from(OwnedFd::from(reader))).is_err());
+    }
+
+    #[test]
+    fn a_thread_steps_back_alone_and_no_further_than_the_last_place() {
+        let ours = getpriority_process(Some(gettid())).unwrap();
+        let stepped = std::thread::spawn(|| {
+            let place = || getpriority_process(Some(gettid())).unwrap();
+            step_back().unwrap();
+            let once = place();
+            (0..4).for_each(|_| step_back().unwrap());
+            (once, place())
+        });
+        assert_eq!(stepped.join().unwrap(), ((ours + STEP_BACK).min(19), 19));
+        assert_eq!(getpriority_process(Some(gettid())).unwrap(), ours);
+    }
+
+    #[test]
+    fn what_paces_is_known_by_its_name() {
+        for (name, expected) in [("bbr", true), ("bbr2", true), ("cubic", false), ("reno", false), ("", false)] {
+            assert_eq!(paces(name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn only_pacing_within_this_machine_is_replaced() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        for name in ["bbr", "cubic", "reno"] {
+            let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let socket = socket2::SockRef::from(&stream);
+            if socket.set_tcp_congestion(name.as_bytes()).is_err() {
+                continue; // not built, or not for everybody
+            }
+            crate::sys::prepare_stream(&stream, false);
+            assert_eq!(congestion_control(&socket).unwrap(), name);
+            crate::sys::prepare_stream(&stream, true);
+            assert_eq!(congestion_control(&socket).unwrap(), if paces(name) { UNPACED } else { name });
+        }
+    }
 }

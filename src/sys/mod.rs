@@ -4,7 +4,8 @@
 //! choice between a platform's own calls and the portable ones.
 //! Must not know: transfers, sessions, who asks and why.
 //!
-//! Every call here may block. Descriptors are close-on-exec, and an interrupted call is made again.
+//! Every call here may block. Descriptors are close-on-exec, and an interrupted call is made again unless it says
+//! otherwise.
 
 #[cfg(target_os = "linux")]
 mod linux;
@@ -12,6 +13,7 @@ mod portable;
 
 mod file;
 mod folder;
+mod send;
 mod socket;
 
 use std::fs::File;
@@ -19,10 +21,12 @@ use std::io;
 use std::os::fd::BorrowedFd;
 
 pub use file::{
-    Stamp, open_source, os_string, read_at, reserve_descriptor, set_mode, spares_stored, stamp, sync_file, write_all_at,
+    Stamp, allocate, open_source, os_string, read_at, reserve_descriptor, set_mode, spares_stored, stamp, sync_data,
+    sync_file, trim, will_read, write_all_at,
 };
 pub use folder::{free_bytes, is_entry, list_names, open_folder, sync_folder, unlink};
-pub use socket::{is_out_of_descriptors, listener, outward_address, prepare_stream};
+pub use send::{is_link_error, send_file, send_more};
+pub use socket::{connect, is_out_of_descriptors, listener, outward_address, prepare_stream, prepare_talk};
 
 #[cfg(target_os = "linux")]
 use linux as native;
@@ -80,6 +84,16 @@ pub fn rename_new(calls: Calls, folder: BorrowedFd<'_>, from: &str, to: &str) ->
 /// without changing it for other threads.
 pub fn shared_mode() -> u32 {
     native::umask().map_or(0o644, |mask| 0o666 & !mask)
+}
+
+/// Lowers the priority of the calling thread, and of no other, until it ends. For threads that compute for as long as
+/// there is work: what waits for a person and answers at once shall not have to wait for them.
+///
+/// It can be done without: a refusal is logged, and where a thread has no priority of its own nothing happens.
+pub fn step_back() {
+    if let Err(error) = native::step_back() {
+        log::debug!("the priority of a thread could not be lowered: {error}");
+    }
 }
 
 /// An error in the system's words, without the number that Rust puts behind them.

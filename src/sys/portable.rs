@@ -8,6 +8,7 @@ use std::os::fd::BorrowedFd;
 
 use rustix::fs::{AtFlags, Mode, OFlags, linkat, openat, renameat, unlinkat};
 use rustix::io::{Errno, retry_on_intr};
+use rustix::net::{SendFlags, send};
 
 pub(super) fn random(bytes: &mut [u8]) -> io::Result<()> {
     File::open("/dev/urandom")?.read_exact(bytes)
@@ -46,8 +47,44 @@ pub(super) fn reserve_and_rename(folder: BorrowedFd<'_>, from: &str, to: &str) -
     })
 }
 
+/// Where there is such a call, every system means something else by it.
+pub(super) fn send_file(_: BorrowedFd<'_>, _: &File, _offset: u64, _len: usize) -> io::Result<usize> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// posix_fallocate(3) changes the length, and writes zeros where there is no better way.
+pub(super) fn allocate(_: &File, _size: u64) -> io::Result<bool> {
+    Ok(false)
+}
+
+/// No more is announced; what follows goes out behind it.
+pub(super) fn send_more(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+    Ok(retry_on_intr(|| send(socket, bytes, SendFlags::empty()))?)
+}
+
 /// Only to be had by setting it, which other threads would see.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn umask() -> Option<u32> {
     None
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn will_read(_: &File) -> io::Result<()> {
+    Ok(())
+}
+
+/// POSIX's setpriority(2) is about whole processes.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn step_back() -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn unpace(_: &socket2::Socket) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn limit_unsent(_: &socket2::Socket, _bytes: u32) -> io::Result<()> {
+    Ok(())
 }

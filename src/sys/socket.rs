@@ -3,12 +3,14 @@
 //! Owns: socket options and the listener's creation. Must not know: links, polling.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+
+use super::native;
 
 /// Quiet time after which the kernel asks whether the other machine is still there.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(4);
@@ -17,23 +19,29 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(2);
 /// Questions without an answer after which the connection is dead: 10 s in all.
 const KEEPALIVE_PROBES: u32 = 3;
 /// Bytes that may wait in the kernel before they go out. A text typed now waits behind no more than these.
-#[cfg(target_os = "linux")]
 const NOTSENT_LOWAT: u32 = 128 * 1024;
 
-/// Sets the options of a connection. `loopback`: both ends are on this machine, where nothing lies between them that
-/// could fall silent, so that the kernel need not ask.
+/// Sets the options of a connection. `loopback`: both ends are on this machine. Nothing lies between them then that
+/// could fall silent, so that the kernel need not ask, nor that could be flooded, so that the kernel need not spread
+/// over time what is sent. Beyond this machine the system's choice of how fast to send stands.
 ///
 /// An option that cannot be set is logged and done without. TCP_USER_TIMEOUT is left alone on purpose: it kills a
 /// live peer that merely reads nothing.
 pub fn prepare_stream(stream: &impl AsFd, loopback: bool) {
     let socket = SockRef::from(stream);
     optional("TCP_NODELAY", socket.set_tcp_nodelay(true));
-    if !loopback {
+    if loopback {
+        optional("TCP_CONGESTION", native::unpace(&socket));
+    } else {
         let alive = TcpKeepalive::new().with_time(KEEPALIVE_IDLE).with_interval(KEEPALIVE_INTERVAL);
         optional("SO_KEEPALIVE", socket.set_tcp_keepalive(&alive.with_retries(KEEPALIVE_PROBES)));
     }
-    #[cfg(target_os = "linux")]
-    optional("TCP_NOTSENT_LOWAT", socket.set_tcp_notsent_lowat(NOTSENT_LOWAT));
+}
+
+/// Sets, on top of [`prepare_stream`], what a connection needs that carries talk: little waits in the kernel, where
+/// nothing overtakes it. A connection for files alone does better without.
+pub fn prepare_talk(stream: &impl AsFd) {
+    optional("TCP_NOTSENT_LOWAT", native::limit_unsent(&SockRef::from(stream), NOTSENT_LOWAT));
 }
 
 fn optional(name: &str, result: io::Result<()>) {
@@ -54,9 +62,32 @@ pub fn listener(addr: SocketAddr, only_v6: bool, backlog: i32) -> io::Result<Tcp
     // Connections of an earlier run that are still fading away must not keep us from the port.
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
+    unpace_early(&socket, addr);
     socket.bind(&addr.into())?;
     socket.listen(backlog)?;
     Ok(socket.into())
+}
+
+/// Begins to connect to `addr`, without blocking: it is connected once it is writable and has no error.
+///
+/// # Errors
+/// The system's, as far as it has one at once.
+pub fn connect(addr: SocketAddr) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    unpace_early(&socket, addr);
+    match socket.connect(&addr.into()) {
+        Err(error) if error.raw_os_error() != Some(Errno::INPROGRESS.raw_os_error()) => Err(error),
+        Ok(()) | Err(_) => Ok(socket.into()),
+    }
+}
+
+/// As [`prepare_stream`] does it, and before there is a connection: one that has begun with pacing keeps some of it
+/// when its congestion control is changed (measured: 5.9 to 7.0 instead of 7.3 to 7.8 GiB/s). A listener hands it on.
+fn unpace_early(socket: &Socket, addr: SocketAddr) {
+    if addr.ip().is_loopback() {
+        optional("TCP_CONGESTION", native::unpace(socket));
+    }
 }
 
 /// Whether a call failed because the process or the machine has no descriptors, or no memory, left for it. The caller
@@ -83,7 +114,6 @@ pub fn outward_address(v6: bool) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::TcpStream;
 
     fn any_port() -> SocketAddr {
         (Ipv4Addr::LOCALHOST, 0).into()
@@ -97,10 +127,31 @@ mod tests {
         assert_eq!(taken.kind(), io::ErrorKind::AddrInUse);
     }
 
+    /// A connection, and who keeps it alive without ever accepting it.
+    fn connection() -> (TcpStream, TcpListener) {
+        let listener = listener(any_port(), false, 8).unwrap();
+        (TcpStream::connect(listener.local_addr().unwrap()).unwrap(), listener)
+    }
+
+    #[test]
+    fn a_call_is_answered_or_refused_without_waiting_for_either() {
+        let listener = listener(any_port(), false, 8).unwrap();
+        let addr = listener.local_addr().unwrap();
+        let stream = connect(addr).unwrap();
+        rustix::event::poll(&mut [rustix::event::PollFd::new(&stream, rustix::event::PollFlags::OUT)], None).unwrap();
+        assert!(stream.take_error().unwrap().is_none());
+        assert_eq!(stream.peer_addr().unwrap(), addr);
+        drop(listener);
+        let refused = connect(addr).and_then(|stream| {
+            rustix::event::poll(&mut [rustix::event::PollFd::new(&stream, rustix::event::PollFlags::OUT)], None)?;
+            stream.take_error()?.map_or(Ok(()), Err)
+        });
+        assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+    }
+
     #[test]
     fn a_connection_gets_its_options() {
-        let listener = listener(any_port(), false, 8).unwrap();
-        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (stream, _listener) = connection();
         prepare_stream(&stream, true);
         let socket = SockRef::from(&stream);
         assert!(socket.tcp_nodelay().unwrap());
@@ -109,7 +160,17 @@ mod tests {
         assert!(socket.keepalive().unwrap());
         assert_eq!(socket.tcp_keepalive_time().unwrap(), KEEPALIVE_IDLE);
         assert_eq!(socket.tcp_keepalive_retries().unwrap(), KEEPALIVE_PROBES);
-        #[cfg(target_os = "linux")]
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn only_a_connection_that_talks_keeps_little_in_the_kernel() {
+        let (stream, _listener) = connection();
+        let socket = SockRef::from(&stream);
+        let unlimited = socket.tcp_notsent_lowat().unwrap();
+        prepare_stream(&stream, true);
+        assert_eq!(socket.tcp_notsent_lowat().unwrap(), unlimited);
+        prepare_talk(&stream);
         assert_eq!(socket.tcp_notsent_lowat().unwrap(), NOTSENT_LOWAT);
     }
 

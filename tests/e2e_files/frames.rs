@@ -111,7 +111,7 @@ fn a_chunk_that_was_sent_before_ends_the_conversation() {
 
 #[test]
 fn a_chunk_behind_the_end_ends_the_conversation() {
-    let bytes = [chunk(2, 0, b"bytes"), end(2, 5, [0; 32]), chunk(2, 5, b"x")].concat();
+    let bytes = [chunk(2, 0, b"bytes"), digests(2, [7; 32]), end(2, 5, [0; 32]), chunk(2, 5, b"x")].concat();
     let (bob, peer) = after(None, &bytes);
     assert_broken(bob, peer, "it sent CHUNK while Receiving");
 }

@@ -9,7 +9,7 @@ use blake3::hazmat::HasherExt;
 
 use tete::proto::TransferId;
 use tete::proto::event::LeaveReason;
-use tete::proto::frame::{Frame, HEADER, Kind, Welcome, encode_chunk_header};
+use tete::proto::frame::{Assigned, Frame, HEADER, Kind, Welcome, encode_chunk_header};
 use tete::proto::hello::{Hello, Nonce};
 use tete::proto::text::Untrusted;
 
@@ -70,9 +70,13 @@ impl Raw {
         raw.send(&Hello::new(Nonce([0; 16])).encode());
         let greeting = Hello::new(Nonce([0; 16])).encode().len();
         raw.incoming.read_exact(&mut vec![0; greeting]).unwrap();
-        raw.send(&encoded(&Frame::Welcome(Welcome { ticket: None, port: 0, name: Untrusted::from("mallory") })));
+        raw.send(&encoded(&Frame::Welcome(Welcome {
+            assigned: Assigned::Nothing,
+            port: 0,
+            name: Untrusted::from("mallory"),
+        })));
         let answer = raw.frame();
-        assert!(matches!(answer, Some(Frame::Welcome(Welcome { ticket: Some(_), .. }))), "{answer:?}");
+        assert!(matches!(answer, Some(Frame::Welcome(Welcome { assigned: Assigned::Session(_), .. }))), "{answer:?}");
         raw
     }
 

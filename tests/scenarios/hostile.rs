@@ -4,7 +4,7 @@ use tete::proto::TransferId;
 use tete::proto::digest::BLOCK;
 use tete::proto::error::ProtocolError;
 use tete::proto::event::{Event, LeaveReason};
-use tete::proto::frame::{CancelReason, Frame, Kind, MAX_OPTIONAL, Welcome};
+use tete::proto::frame::{Assigned, CancelReason, Frame, Kind, MAX_OPTIONAL, Welcome};
 use tete::proto::session::Ended;
 use tete::proto::talk::WINDOW_TEXTS;
 use tete::proto::text::Untrusted;
@@ -168,15 +168,20 @@ fn a_chunk_or_an_end_behind_the_end_ends_it() {
     let mut again = receiving(Some(6));
     again.side.does = |_| false;
     again.hear_chunk(ID, 0, &[1; 6]).unwrap();
+    let told = Frame::Digests { id: ID, first: 0, values: vec![[0; 32]] };
     let end = Frame::End { id: ID, size: 6, root: [0; 32] };
+    again.hear(&told).unwrap();
     again.hear(&end).unwrap();
     let result = again.hear(&end);
     again.side.does = |_| true;
     assert!(matches!(assert_broken(again, result), ProtocolError::Unexpected { frame: "END", .. }));
     let mut more = receiving(None);
+    more.side.does = |_| false;
     more.hear_chunk(ID, 0, &[1; 6]).unwrap();
+    more.hear(&told).unwrap();
     more.hear(&end).unwrap();
     let result = more.hear_chunk(ID, 6, b"x");
+    more.side.does = |_| true;
     assert!(matches!(assert_broken(more, result), ProtocolError::Unexpected { frame: "CHUNK", .. }));
 }
 
@@ -326,7 +331,7 @@ fn whatever_is_new_behind_a_goodbye_ends_it() {
 
 #[test]
 fn a_frame_of_the_gate_in_a_conversation_ends_it() {
-    let welcome = Frame::Welcome(Welcome { ticket: None, port: 0, name: Untrusted::from("again") });
+    let welcome = Frame::Welcome(Welcome { assigned: Assigned::Nothing, port: 0, name: Untrusted::from("again") });
     for frame in [welcome, Frame::Wait, Frame::Refused { reason: None, words: Untrusted::from("") }] {
         let mut lone = lone();
         let result = lone.hear(&frame);

@@ -10,7 +10,7 @@ use tete::proto::TransferId;
 use tete::proto::disk::{DiskError, DiskJob};
 use tete::proto::session::Session;
 
-use crate::support::disk::MemDisk;
+use crate::support::disk::{KernelFile, MemDisk};
 use crate::user::User;
 
 /// A fault that no honest world has, to show that the ledger would notice.
@@ -53,6 +53,16 @@ pub(crate) struct SimDisk {
 }
 
 impl Disk for SimDisk {
+    type File = KernelFile;
+
+    fn file(&self, transfer: TransferId) -> Option<KernelFile> {
+        self.inner.file(transfer)
+    }
+
+    fn read_instead(&mut self, transfer: TransferId) {
+        self.inner.read_instead(transfer);
+    }
+
     fn read(&mut self, transfer: TransferId, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         self.inner.read(transfer, offset, buffer)
     }
@@ -104,6 +114,8 @@ pub(crate) fn job_name(job: &DiskJob) -> &'static str {
         DiskJob::CreatePart { .. } => "creates",
         DiskJob::ResumePart { .. } => "resumes",
         DiskJob::HashPart(..) => "hashes",
+        DiskJob::ForgetStream(..) => "forgets the stream of",
+        DiskJob::FlushPart(_) => "flushes",
         DiskJob::SyncPart(_) => "syncs",
         DiskJob::Publish(_) => "publishes",
         DiskJob::SyncFolder(_) => "syncs the folder of",

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod acts;
+mod bulk;
 mod end;
 mod ledger;
 mod network;
@@ -90,6 +91,8 @@ fn the_seeds_reach_every_way_to_end_and_move_texts_and_files() {
     assert!(count(|outcome| outcome.tally.sent > 3) > 30);
     assert!(count(|outcome| outcome.tally.failed > 3) > 30);
     assert!(count(|outcome| outcome.tally.bytes > 4 << 20) > 10);
+    assert!(count(|outcome| outcome.bulk.0 > 1 << 20) > 10);
+    assert!(count(|outcome| outcome.bulk.1 > 1) > 30);
     assert!(
         count(|outcome| outcome.tally.texts > 300) > 10,
         "{:?}",

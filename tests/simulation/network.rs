@@ -6,9 +6,10 @@ use std::collections::VecDeque;
 use std::io;
 use std::time::Duration;
 
-use tete::net::pump::{Moved, Wire};
+use tete::net::pump::{Moved, SentFile, Wire};
 
 use crate::random::Random;
+use crate::support::disk::KernelFile;
 
 /// One direction.
 #[derive(Debug, Default)]
@@ -58,7 +59,22 @@ impl SimWire<'_> {
 }
 
 impl Wire for SimWire<'_> {
-    fn send(&mut self, bytes: &[u8]) -> io::Result<Moved> {
+    type File = KernelFile;
+
+    fn send_file(&mut self, file: &KernelFile, offset: u64, len: usize) -> io::Result<SentFile> {
+        // Some file systems change their mind.
+        let fetched = file.bytes(offset, len).filter(|_| !self.random.chance(self.moody / 4));
+        let Some(bytes) = fetched else { return Ok(SentFile::Refused) };
+        if bytes.is_empty() {
+            return Ok(SentFile::Bytes(0));
+        }
+        Ok(match self.send(&bytes, false)? {
+            Moved::Bytes(n) => SentFile::Bytes(n),
+            Moved::WouldBlock => SentFile::WouldBlock,
+        })
+    }
+
+    fn send(&mut self, bytes: &[u8], _more: bool) -> io::Result<Moved> {
         if self.out.dead {
             return Err(io::ErrorKind::ConnectionReset.into());
         }

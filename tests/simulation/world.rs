@@ -5,9 +5,11 @@ use std::time::{Duration, Instant};
 use tete::net::channel::Channel;
 use tete::net::pump::{Left, LinkError, Pump};
 use tete::proto::LinkId;
+use tete::proto::claim::FIRST_EPOCH;
 use tete::proto::disk::{DiskAnswer, DiskJob};
 use tete::proto::session::{Ended, Session, Setup};
 
+use crate::bulk::Bulk;
 use crate::end::{End, Mutant, SimDisk, earliest, job_name};
 use crate::ledger::{Ledger, Tally};
 use crate::network::{SimWire, Stream};
@@ -29,6 +31,8 @@ pub(crate) struct Outcome {
     pub(crate) rounds: u64,
     pub(crate) ended: [Option<Ended>; 2],
     pub(crate) tally: Tally,
+    /// Bytes that bulk links took, and bulk links that died.
+    pub(crate) bulk: (u64, u32),
 }
 
 /// The whole of it.
@@ -41,6 +45,10 @@ pub(crate) struct World {
     pub(crate) ends: [End; 2],
     /// Bytes from end 0, and from end 1.
     pub(crate) streams: [Stream; 2],
+    /// The link for files, while there is one, and the number of the last.
+    pub(crate) bulk: Option<Bulk>,
+    pub(crate) epoch: u32,
+    pub(crate) bulk_passed: u64,
     pub(crate) ledger: Ledger,
     pub(crate) mutant: Option<Mutant>,
     pub(crate) moody: u64,
@@ -61,8 +69,8 @@ impl World {
             let synced = random.chance(800);
             let limit = random.chance(150).then(|| random.between(200_000, 20_000_000));
             let linger = Duration::from_secs(180);
-            let setup = Setup { lead: side == 0, policy: user.policy, sync: synced, limit, linger };
-            let disk = SimDisk { inner: MemDisk::default(), mutant };
+            let setup = Setup { lead: side == 0, policy: user.policy, sync: synced, verify: true, limit, linger };
+            let disk = SimDisk { inner: MemDisk { reads: random.chance(500), ..MemDisk::default() }, mutant };
             let (session, channel) = (Session::new(setup, LINK, base), Channel::default());
             End { session, channel, disk, pending: Vec::new(), busy: Default::default(), user, synced, closed: false }
         });
@@ -85,6 +93,9 @@ impl World {
             quiet_from,
             ends,
             streams,
+            bulk: None,
+            epoch: FIRST_EPOCH,
+            bulk_passed: 0,
             ledger,
             mutant,
             moody,
@@ -129,7 +140,8 @@ impl World {
                     let [a, b] = &self.ends;
                     self.ledger.at_rest([a.session.ended(), b.session.ended()])?;
                     let ended = [a, b].map(|end| end.session.ended().cloned());
-                    return Ok(Outcome { trace: self.hash, rounds: round, ended, tally: self.ledger.tally() });
+                    let bulk = (self.bulk_passed, self.epoch - FIRST_EPOCH);
+                    return Ok(Outcome { trace: self.hash, rounds: round, ended, tally: self.ledger.tally(), bulk });
                 }
             }
         }
@@ -157,6 +169,9 @@ impl World {
         if !self.is_quiet() {
             due.push(self.quiet_from);
         }
+        if self.ends.iter().all(|end| end.session.ended().is_none()) {
+            due.extend(self.bulk.iter().flat_map(|bulk| bulk.due(self.now)));
+        }
         due.into_iter().min()
     }
 
@@ -169,21 +184,23 @@ impl World {
             self.note(side, "stalls", 0, 0);
         }
         if self.is_quiet() {
-            for stream in &mut self.streams {
+            for stream in self.streams.iter_mut().chain(self.bulk.iter_mut().flat_map(|bulk| &mut bulk.streams)) {
                 stream.delay = stream.delay.min(Duration::from_millis(1));
                 stream.capacity = stream.capacity.max(1 << 17);
             }
         }
+        moved |= self.tend_bulk();
         let first = self.random.below(2) as usize;
         for side in [first, 1 - first] {
             // The calls of one turn come in any order.
-            let turn = self.random.below(5);
-            for step in 0..5 {
-                moved |= match (turn + step) % 5 {
+            let turn = self.random.below(6);
+            for step in 0..6 {
+                moved |= match (turn + step) % 6 {
                     0 => self.take_jobs(side),
                     1 => self.finish_jobs(side)?,
                     2 => self.pump(side),
                     3 => self.fire(side),
+                    4 => self.pump_bulk(side),
                     _ => self.attend(side)?,
                 };
             }
@@ -299,7 +316,12 @@ impl World {
                 moved = true;
             }
             (_, Ok(Left::End)) => session.handle_eof(LINK, now),
-            (_, Err(LinkError::Protocol(_))) => moved = true,
+            (_, Err(LinkError::Protocol(error))) => {
+                if self.verbose {
+                    println!("{error}");
+                }
+                moved = true;
+            }
             (Ok(left), Ok(other)) => moved |= left == Left::More || other == Left::More,
         }
         self.close(side);

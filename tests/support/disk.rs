@@ -72,6 +72,8 @@ pub enum Fault {
     HashPart,
     /// The byte at this offset changes after it was written.
     Flip(u64),
+    /// The bytes that are there so far cannot be brought to the disk.
+    Flush,
     /// The bytes cannot be brought to the disk.
     Sync,
     /// The name cannot be given.
@@ -85,6 +87,27 @@ pub enum Fault {
 pub struct Source {
     pub key: u64,
     pub size: u64,
+}
+
+/// A file to send, as a wire fetches it.
+#[derive(Clone, Copy, Debug)]
+pub struct KernelFile {
+    source: Source,
+    fault: Option<Fault>,
+}
+
+impl KernelFile {
+    /// Its bytes, none behind its end; `None`: it cannot be fetched.
+    pub fn bytes(&self, offset: u64, len: usize) -> Option<Vec<u8>> {
+        let end = match self.fault {
+            Some(Fault::Read(at)) if offset >= at => return None,
+            Some(Fault::Read(at) | Fault::Short(at)) => at.min(self.source.size),
+            _ => self.source.size,
+        };
+        let mut bytes = vec![0; len.min(end.saturating_sub(offset) as usize)];
+        fill(self.source.key, offset, &mut bytes);
+        Some(bytes)
+    }
 }
 
 /// A file being received.
@@ -115,6 +138,10 @@ pub struct MemDisk {
     pub asked: Vec<DiskJob>,
     /// Rules that the session broke in what it asked for.
     pub broken: Vec<String>,
+    /// No wire fetches a source itself: all of them are read.
+    pub reads: bool,
+    /// Sources that a wire did not want to fetch.
+    pub refused: Vec<TransferId>,
 }
 
 /// Whether it may be overtaken.
@@ -170,6 +197,8 @@ impl MemDisk {
             }
             DiskJob::ResumePart { transfer, kept } => DiskAnswer::PartCreated(transfer, self.resume(transfer, kept)),
             DiskJob::HashPart(id, block) => DiskAnswer::PartHashed(id, block, self.hash_part(id, block)),
+            DiskJob::ForgetStream(..) => return None,
+            DiskJob::FlushPart(id) => DiskAnswer::PartFlushed(id, self.result(id, Fault::Flush)),
             DiskJob::SyncPart(id) => {
                 let synced = self.result(id, Fault::Sync);
                 if let Some(part) = self.parts.get_mut(&id) {
@@ -243,6 +272,17 @@ impl MemDisk {
 }
 
 impl Disk for MemDisk {
+    type File = KernelFile;
+
+    fn file(&self, transfer: TransferId) -> Option<KernelFile> {
+        let source = self.sources.get(&transfer).filter(|_| !self.reads && !self.refused.contains(&transfer))?;
+        Some(KernelFile { source: *source, fault: self.faults.get(&transfer).copied() })
+    }
+
+    fn read_instead(&mut self, transfer: TransferId) {
+        self.refused.push(transfer);
+    }
+
     fn read(&mut self, transfer: TransferId, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         let source = self.sources.get(&transfer).ok_or(io::ErrorKind::NotFound)?;
         let end = match self.faults.get(&transfer) {

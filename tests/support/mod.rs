@@ -11,9 +11,11 @@ use std::collections::VecDeque;
 use std::io;
 use std::time::Duration;
 
-use tete::net::pump::{Moved, Wire};
+use tete::net::pump::{Moved, SentFile, Wire};
 use tete::proto::session::Setup;
 use tete::proto::transfers::Policy;
+
+use disk::KernelFile;
 
 /// One direction of a connection.
 #[derive(Debug, Default)]
@@ -32,12 +34,22 @@ pub struct MemWire<'a> {
 }
 
 impl Wire for MemWire<'_> {
-    fn send(&mut self, bytes: &[u8]) -> io::Result<Moved> {
+    type File = KernelFile;
+
+    fn send(&mut self, bytes: &[u8], _more: bool) -> io::Result<Moved> {
         if self.out.full {
             return Ok(Moved::WouldBlock);
         }
         self.out.bytes.extend(bytes);
         Ok(Moved::Bytes(bytes.len()))
+    }
+
+    fn send_file(&mut self, file: &KernelFile, offset: u64, len: usize) -> io::Result<SentFile> {
+        let Some(bytes) = file.bytes(offset, len) else { return Ok(SentFile::Refused) };
+        Ok(match self.send(&bytes, false)? {
+            Moved::Bytes(n) => SentFile::Bytes(n),
+            Moved::WouldBlock => SentFile::WouldBlock,
+        })
     }
 
     fn recv(&mut self, buffer: &mut [u8]) -> io::Result<Moved> {
@@ -52,7 +64,7 @@ impl Wire for MemWire<'_> {
 
 /// What most tests begin with: files are taken, and count when they are on the disk.
 pub fn setup(lead: bool) -> Setup {
-    Setup { lead, policy: Policy::Auto, sync: true, limit: None, linger: Duration::from_secs(180) }
+    Setup { lead, policy: Policy::Auto, sync: true, verify: true, limit: None, linger: Duration::from_secs(180) }
 }
 
 /// The side that leads, with another policy.

@@ -14,13 +14,19 @@ use tete::proto::{LinkId, TransferId};
 use super::disk::{MemDisk, Source, is_hashing, whole};
 use super::{MemWire, Pipe, setup};
 
-/// The only link.
+/// The talk link.
 pub const LINK: LinkId = LinkId(1);
+/// The bulk links, by their epoch.
+pub fn bulk_link(epoch: u32) -> LinkId {
+    LinkId(10 + u64::from(epoch))
+}
 
 /// One end of the conversation.
 pub struct Side {
     pub session: Session,
     pub channel: Channel,
+    /// Of the bulk link, while there is one.
+    pub bulk: Option<(LinkId, Channel)>,
     pub disk: MemDisk,
     /// What the user was told.
     pub events: Vec<Event>,
@@ -34,7 +40,7 @@ impl Side {
     pub fn new(setup: Setup, now: Instant) -> Self {
         let session = Session::new(setup, LINK, now);
         let (channel, disk) = (Channel::default(), MemDisk::default());
-        Self { session, channel, disk, events: Vec::new(), reads: true, does: |_| true }
+        Self { session, channel, bulk: None, disk, events: Vec::new(), reads: true, does: |_| true }
     }
 
     /// Hands jobs to the disk, answers to the session, events to the user; whether there were any.
@@ -67,14 +73,15 @@ impl Side {
     }
 
     fn pump(&mut self, now: Instant, out: &mut Pipe, input: &mut Pipe) {
-        let mut wire = MemWire { out, input };
         let Self { session, channel, disk, .. } = self;
-        let mut pump = Pump { session, link: LINK, channel, wire: &mut wire, disk, now };
-        pump.send(256 * 1024).unwrap();
-        match pump.receive(256 * 1024) {
-            Ok(Left::End) => self.session.handle_eof(LINK, now),
-            Ok(_) | Err(LinkError::Protocol(_)) => {}
-            Err(LinkError::Io(error)) => panic!("memory fails: {error}"),
+        pump(session, LINK, channel, disk, now, MemWire { out, input });
+    }
+
+    /// The same for the bulk link, if there is one.
+    fn pump_bulk(&mut self, now: Instant, out: &mut Pipe, input: &mut Pipe) {
+        let Self { session, bulk, disk, .. } = self;
+        if let Some((link, channel)) = bulk.as_mut().filter(|(link, _)| session.has_link(*link)) {
+            pump(session, *link, channel, disk, now, MemWire { out, input });
         }
     }
 
@@ -130,12 +137,26 @@ impl Side {
     }
 }
 
+/// Moves what can be moved on one link.
+fn pump(s: &mut Session, link: LinkId, channel: &mut Channel, disk: &mut MemDisk, now: Instant, mut wire: MemWire<'_>) {
+    let mut pump = Pump { session: s, link, channel, wire: &mut wire, disk, now };
+    pump.send(256 * 1024).unwrap();
+    match pump.receive(256 * 1024) {
+        Ok(Left::End) => s.handle_eof(link, now),
+        Ok(_) | Err(LinkError::Protocol(_)) => {}
+        Err(LinkError::Io(error)) => panic!("memory fails: {error}"),
+    }
+}
+
 /// Two sides, a and b; a leads.
 pub struct Pair {
     pub a: Side,
     pub b: Side,
     pub ab: Pipe,
     pub ba: Pipe,
+    /// The bulk link, from a and from b.
+    pub bulk_ab: Pipe,
+    pub bulk_ba: Pipe,
     pub now: Instant,
     pub began: Instant,
 }
@@ -148,25 +169,59 @@ impl Pair {
     pub fn with(a: Setup, b: Setup) -> Self {
         let now = Instant::now();
         let (a, b) = (Side::new(a, now), Side::new(b, now));
-        Self { a, b, ab: Pipe::default(), ba: Pipe::default(), now, began: now }
+        let [ab, ba, bulk_ab, bulk_ba] = [(); 4].map(|()| Pipe::default());
+        Self { a, b, ab, ba, bulk_ab, bulk_ba, now, began: now }
+    }
+
+    /// A bulk link comes up at both sides.
+    pub fn bulk_up(&mut self, epoch: u32) {
+        self.bulk_up_at_a(epoch);
+        self.bulk_up_at_b(epoch);
+    }
+
+    pub fn bulk_up_at_a(&mut self, epoch: u32) {
+        (self.bulk_ab, self.a.bulk) = (Pipe::default(), Some((bulk_link(epoch), Channel::default())));
+        self.a.session.bulk_up(bulk_link(epoch), epoch, self.now);
+    }
+
+    pub fn bulk_up_at_b(&mut self, epoch: u32) {
+        (self.bulk_ba, self.b.bulk) = (Pipe::default(), Some((bulk_link(epoch), Channel::default())));
+        self.b.session.bulk_up(bulk_link(epoch), epoch, self.now);
+    }
+
+    /// The bulk link dies, with everything that is under way on it. Who is told notices.
+    pub fn bulk_lost(&mut self, epoch: u32, a_notices: bool, b_notices: bool) {
+        (self.bulk_ab, self.bulk_ba) = (Pipe::default(), Pipe::default());
+        if a_notices {
+            self.a.session.link_lost(bulk_link(epoch), self.now, "reset");
+        }
+        if b_notices {
+            self.b.session.link_lost(bulk_link(epoch), self.now, "reset");
+        }
+    }
+
+    fn under_way(&self) -> [usize; 4] {
+        [&self.ab, &self.ba, &self.bulk_ab, &self.bulk_ba].map(|pipe| pipe.bytes.len())
     }
 
     /// One round of both sides; whether anything moved.
     pub fn step(&mut self) -> bool {
-        let before = (self.ab.bytes.len(), self.ba.bytes.len(), self.ab.closed, self.ba.closed);
+        let before = (self.under_way(), self.ab.closed, self.ba.closed);
         let mut any = self.a.serve(self.now);
         if !self.a.is_dead() && !self.ab.closed {
             self.a.pump(self.now, &mut self.ab, &mut self.ba);
+            self.a.pump_bulk(self.now, &mut self.bulk_ab, &mut self.bulk_ba);
         }
         self.ab.closed |= self.a.ended().is_some();
-        let between = (self.ab.bytes.len(), self.ba.bytes.len());
+        let between = self.under_way();
         any |= self.b.serve(self.now);
         if !self.b.is_dead() && !self.ba.closed {
             self.b.pump(self.now, &mut self.ba, &mut self.ab);
+            self.b.pump_bulk(self.now, &mut self.bulk_ba, &mut self.bulk_ab);
         }
         self.ba.closed |= self.b.ended().is_some();
-        let after = (self.ab.bytes.len(), self.ba.bytes.len(), self.ab.closed, self.ba.closed);
-        any || before != after || between != (after.0, after.1)
+        let after = (self.under_way(), self.ab.closed, self.ba.closed);
+        any || before != after || between != after.0
     }
 
     /// Goes on until nothing moves at this moment.

@@ -1,0 +1,123 @@
+//! A link for files: how one is called for, let in and taken.
+//!
+//! Owns: the reactor's part in that. Must not know: which bytes go over it; that is the session's.
+//!
+//! ```text
+//!   a file is under way ---> call the address that we called before ---> the gate ---> its link
+//!   (we called for the conversation)       |                                |
+//!                                          `--- no answer, refused ---------' the talk link does; again in 10 s
+//!
+//!   both had called each other: the second connection is at the gate already, and becomes the link
+//! ```
+
+use mio::net::TcpStream;
+
+use crate::proto::LinkId;
+use crate::proto::claim::Claim;
+use crate::proto::hello::{Hello, Nonce, Purpose};
+use crate::proto::opening::Step;
+use crate::sys;
+
+use super::connection::{Origin, Stage};
+use super::conversation::{Call, Carrier, Conversation};
+use super::dialler::CONNECT_PATIENCE;
+use super::gate::Talking;
+use super::openings::OPENING_PATIENCE;
+use super::reactor::Reactor;
+
+impl Conversation {
+    /// What the gate has to know of it.
+    pub(super) fn talking(&self) -> Talking {
+        Talking { peer: self.peer, ticket: self.ticket, epoch: self.epoch, has_bulk: self.bulk.is_some() }
+    }
+}
+
+impl Reactor {
+    /// Calls for a link for files if one is due.
+    pub(super) fn call_for_bulk(&mut self) {
+        let now = self.now;
+        let Some(conversation) = &mut self.conversation else { return };
+        let (true, Some(address)) = (conversation.call_due(now).is_some_and(|due| due <= now), conversation.dialled)
+        else {
+            return;
+        };
+        // A claim is good once, so that each call has an epoch of its own.
+        conversation.epoch += 1;
+        let purpose = Purpose::Bulk(Claim::new(&conversation.ticket, conversation.epoch, self.nonce));
+        match sys::connect(address).map(TcpStream::from_std) {
+            Ok(stream) => {
+                let stage = Stage::Connecting(Hello { nonce: self.nonce, purpose });
+                let call = self.add_connection(stream, address, Origin::DialledForFiles, stage, CONNECT_PATIENCE);
+                self.conversation.iter_mut().for_each(|conversation| conversation.call = Call::UnderWay(call));
+            }
+            Err(error) => {
+                conversation.call = Call::UnderWay(0); // no connection has this generation
+                conversation.call_failed(0, &sys::words(&error), now);
+            }
+        }
+    }
+
+    /// Our call for a link for files came to nothing.
+    pub(super) fn bulk_call_failed(&mut self, generation: u64, words: &str) {
+        if let Some(conversation) = &mut self.conversation {
+            conversation.call_failed(generation, words, self.now);
+        }
+    }
+
+    /// Makes our claim on a link to our partner.
+    pub(super) fn join(&mut self, key: usize, epoch: u32) {
+        let (Some(connection), Some(conversation)) = (self.connections.get_mut(key), &mut self.conversation) else {
+            return;
+        };
+        let Stage::Opening(opening) = &mut connection.stage else { return };
+        conversation.epoch = conversation.epoch.max(epoch);
+        connection.deadline = Some(self.now + OPENING_PATIENCE);
+        match opening.join(&conversation.ticket, epoch) {
+            Ok(Step::Joined { epoch }) => self.take_bulk(key, epoch),
+            Ok(_) => connection.more = true, // what it has to say goes out in the next turn, if not in this
+            Err(error) => self.refuse_nonsense(key, &error),
+        }
+    }
+
+    /// Lets the side that leads go on, and tells it nothing yet.
+    pub(super) fn nod(&mut self, key: usize) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        if let Stage::Opening(opening) = &mut connection.stage {
+            opening.nod();
+        }
+    }
+
+    /// A conversation has begun: other links to the same partner may become its link for files.
+    pub(super) fn reconsider(&mut self, peer: Nonce) {
+        let keys: Vec<usize> = self.connections.iter().map(|(key, _)| key).collect();
+        for key in keys {
+            let Some(connection) = self.connections.get(key) else { continue };
+            if let Stage::Opening(opening) = &connection.stage
+                && opening.may_join()
+                && let Some(hello) = opening.hello().filter(|hello| hello.nonce == peer)
+            {
+                self.judge(key, hello);
+            }
+        }
+    }
+
+    /// A link is through the gate as one for files.
+    pub(super) fn take_bulk(&mut self, key: usize, epoch: u32) {
+        let (Some(connection), Some(conversation)) = (self.connections.get_mut(key), &mut self.conversation) else {
+            return;
+        };
+        let Stage::Opening(opening) = &mut connection.stage else { return };
+        let rest = opening.transmit().to_vec();
+        connection.channel.accept(&rest);
+        let link = LinkId(connection.generation);
+        connection.stage = Stage::Talking(link);
+        connection.deadline = None;
+        connection.more = true;
+        log::info!("{}: files have a link of their own, number {epoch}", connection.address);
+        let old = conversation.bulk;
+        conversation.take_bulk(Carrier { key, link }, epoch, self.now);
+        if let Some(old) = old.and_then(|old| self.connections.get_mut(old.key)) {
+            old.stage = Stage::Dead;
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! The links of one session.
+//!
+//! Owns: which there are, and what each has received and is sending. Must not know: what a frame means.
+
+use super::decoder::Decoder;
+use super::outbox::Outbox;
+use super::ride::Ride;
+use super::{LinkId, Span};
+
+/// One link.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) id: LinkId,
+    /// What a transfer rides that uses it.
+    pub(super) ride: Ride,
+    pub(super) decoder: Decoder,
+    pub(super) outbox: Outbox,
+    /// A chunk that has come before its turn: nothing is taken until the talk link has brought what stands before it.
+    pub(super) early: Option<Span>,
+}
+
+impl Link {
+    fn new(id: LinkId, ride: Ride) -> Self {
+        Self { id, ride, decoder: Decoder::default(), outbox: Outbox::new(id), early: None }
+    }
+}
+
+/// The links of one session.
+#[derive(Debug)]
+pub(super) struct Links {
+    pub(super) talk: Option<Link>,
+    pub(super) bulk: Option<Link>,
+    /// Bulk links up to this epoch are dead.
+    gone: u32,
+}
+
+impl Links {
+    /// A talk link, for now.
+    pub(super) fn new(talk: LinkId) -> Self {
+        Self { talk: Some(Link::new(talk, Ride::Talk)), bulk: None, gone: 0 }
+    }
+
+    pub(super) fn get(&self, id: LinkId) -> Option<&Link> {
+        [&self.talk, &self.bulk].into_iter().flatten().find(|link| link.id == id)
+    }
+
+    pub(super) fn get_mut(&mut self, id: LinkId) -> Option<&mut Link> {
+        [&mut self.talk, &mut self.bulk].into_iter().flatten().find(|link| link.id == id)
+    }
+
+    pub(super) fn is_bulk(&self, id: LinkId) -> bool {
+        self.bulk.as_ref().is_some_and(|bulk| bulk.id == id)
+    }
+
+    /// Takes a bulk link in, unless the peer has said already that it is dead.
+    pub(super) fn add_bulk(&mut self, id: LinkId, epoch: u32) {
+        if epoch > self.gone {
+            self.bulk = Some(Link::new(id, Ride::Bulk(epoch)));
+        }
+    }
+
+    /// The epoch of the bulk link.
+    pub(super) fn epoch(&self) -> Option<u32> {
+        match self.bulk.as_ref()?.ride {
+            Ride::Bulk(epoch) => Some(epoch),
+            Ride::Talk | Ride::Adrift(_) => None,
+        }
+    }
+
+    /// The bulk link of this epoch is dead; whether that is news.
+    pub(super) fn lose_bulk(&mut self, epoch: u32) -> bool {
+        let news = epoch > self.gone;
+        self.gone = self.gone.max(epoch);
+        if self.epoch().is_some_and(|current| current <= epoch) {
+            self.bulk = None;
+        }
+        news
+    }
+
+    /// Each link, with the other one.
+    pub(super) fn each(&self) -> impl Iterator<Item = (&Link, Option<&Link>)> {
+        let talk = self.talk.iter().map(|link| (link, self.bulk.as_ref()));
+        talk.chain(self.bulk.iter().map(|link| (link, self.talk.as_ref())))
+    }
+}

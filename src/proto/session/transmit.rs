@@ -1,0 +1,97 @@
+//! What a session sends next, on either link.
+//!
+//! Owns: the order. Must not know: how bytes leave.
+
+use std::time::Instant;
+
+use super::Session;
+use crate::proto::LinkId;
+use crate::proto::frame::Frame;
+use crate::proto::outbox::Transmit;
+use crate::proto::phase::Phase;
+use crate::proto::ride::Ride;
+
+/// Encoded texts and control frames in one batch, in bytes. What they can delay a chunk by.
+const BATCH: usize = 64 * 1024;
+
+impl Session {
+    /// What to hand to the channel of the link next. Texts and answers go before files.
+    pub fn poll_transmit(&mut self, link: LinkId) -> Option<Transmit<'_>> {
+        let current = self.links.get_mut(link)?;
+        if current.outbox.is_empty() {
+            current.outbox.begin_batch();
+            match current.ride {
+                Ride::Talk => self.refill(),
+                _ => self.refill_bulk(),
+            }
+        }
+        let transfers = &self.transfers;
+        self.links.get(link)?.outbox.next(|span| transfers.has_source(span.transfer))
+    }
+
+    /// The next batch: answers and orders, texts, BYE behind them, then at most one chunk.
+    fn refill(&mut self) {
+        let Some(link) = &mut self.links.talk else { return };
+        let outbox = &mut link.outbox;
+        if let Some(token) = self.alive.take_pong() {
+            outbox.push(&Frame::Pong { token });
+        }
+        if let Some(seq) = self.hearing.take_ack() {
+            outbox.push(&Frame::TextAck { seq });
+        }
+        while outbox.waiting() < BATCH
+            && let Some(frame) = self.out.frames.pop_front()
+        {
+            outbox.push(&frame);
+        }
+        if let Phase::Cut { reason, said: said @ false, .. } = &mut self.phase {
+            outbox.push(&Frame::Bye { reason: *reason });
+            *said = true;
+        }
+        if matches!(self.phase, Phase::Cut { .. } | Phase::Finished(_)) {
+            return;
+        }
+        while outbox.waiting() < BATCH
+            && let Some((seq, text)) = self.saying.take_next()
+        {
+            outbox.push(&Frame::Text { seq, text: text.clone() });
+        }
+        if let Phase::Leaving { reason, said: said @ false, .. } = &mut self.phase
+            && self.saying.is_transmitted()
+            && self.out.frames.is_empty()
+            && !self.transfers.has_queued()
+        {
+            outbox.push(&Frame::Bye { reason: *reason });
+            *said = true;
+        }
+        if let Some(span) = self.transfers.next_chunk(Ride::Talk, self.links.bulk.as_ref(), &mut self.out) {
+            outbox.push_chunk(span);
+        }
+    }
+
+    /// The next batch of the bulk link: what goes behind the chunks before it, then at most one chunk.
+    fn refill_bulk(&mut self) {
+        let Some(link) = &mut self.links.bulk else { return };
+        while link.outbox.waiting() < BATCH
+            && let Some(frame) = self.out.bulk.pop_front()
+        {
+            link.outbox.push(&frame);
+        }
+        if !matches!(self.phase, Phase::Cut { .. } | Phase::Finished(_))
+            && let Some(span) = self.transfers.next_chunk(link.ride, self.links.talk.as_ref(), &mut self.out)
+        {
+            link.outbox.push_chunk(span);
+        }
+    }
+
+    /// The channel of the link accepted `n` bytes of what [`poll_transmit`](Self::poll_transmit) gave.
+    pub fn sent(&mut self, link: LinkId, now: Instant, n: u64) {
+        self.clock(now);
+        let Some(current) = self.links.get_mut(link) else { return };
+        if let Some(span) = current.outbox.sent(n) {
+            self.transfers.sent(span.transfer, n, &mut self.out);
+            self.moved();
+        }
+        self.settle();
+    }
+}

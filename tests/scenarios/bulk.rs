@@ -1,0 +1,390 @@
+//! Files on a link of their own: how they get there, and what becomes of them when it dies.
+
+use std::time::Duration;
+
+use tete::proto::TransferId;
+use tete::proto::claim::FIRST_EPOCH;
+use tete::proto::decoder::Receive;
+use tete::proto::digest::BLOCK;
+use tete::proto::disk::DiskJob;
+use tete::proto::error::ProtocolError;
+use tete::proto::frame::{Frame, encode_chunk_header};
+use tete::proto::ride::Ride;
+use tete::proto::session::{Ended, Setup};
+use tete::proto::transfers::SMALL_FILE;
+
+use crate::support::lone::Lone;
+use crate::support::pair::{Pair, bulk_link};
+use crate::support::{setup, with_policy};
+use tete::proto::transfers::Policy;
+
+/// The epoch of the first bulk link.
+const BULK: u32 = FIRST_EPOCH + 1;
+const SIZE: u64 = 20 * BLOCK + 12_345;
+
+fn ride(pair: &Pair, id: TransferId) -> Option<Ride> {
+    pair.a.session.progress().iter().find(|file| file.id == id).map(|file| file.ride)
+}
+
+/// Until a has been told that so much of the file is stored.
+fn until_stored(pair: &mut Pair, id: TransferId, bytes: u64) {
+    pair.run_until(|pair| pair.a.session.progress().iter().any(|file| file.id == id && file.bytes >= bytes));
+}
+
+#[test]
+fn with_a_bulk_link_no_byte_of_a_file_goes_over_the_talk_link() {
+    let mut pair = Pair::new();
+    pair.bulk_up(BULK);
+    pair.run();
+    let id = pair.offer(1, SIZE);
+    let mut most = 0;
+    for _ in 0..10_000 {
+        pair.step();
+        most = most.max(pair.ab.bytes.len());
+    }
+    pair.pass(Duration::from_secs(1));
+    pair.assert_arrived(id);
+    assert!(most < 1000, "{most} bytes at once on the talk link");
+}
+
+#[test]
+fn a_file_moves_at_a_chunks_end_when_the_bulk_link_comes() {
+    let mut pair = Pair::new();
+    let id = pair.offer(2, SIZE);
+    until_stored(&mut pair, id, 3 * BLOCK);
+    assert_eq!(ride(&pair, id), Some(Ride::Talk));
+    pair.bulk_up(BULK);
+    until_stored(&mut pair, id, 6 * BLOCK);
+    assert_eq!(ride(&pair, id), Some(Ride::Bulk(BULK)));
+    pair.pass(Duration::from_secs(1));
+    pair.assert_arrived(id);
+}
+
+#[test]
+fn the_side_whose_link_is_up_later_loses_nothing() {
+    for sender_first in [true, false] {
+        let mut pair = Pair::new();
+        let id = pair.offer(3, SIZE);
+        until_stored(&mut pair, id, 2 * BLOCK);
+        if sender_first {
+            pair.bulk_up_at_a(BULK)
+        } else {
+            pair.bulk_up_at_b(BULK)
+        }
+        for _ in 0..20 {
+            pair.step();
+        }
+        assert!(pair.b.outcome(id).is_empty());
+        let (ab, ba) = (std::mem::take(&mut pair.bulk_ab), std::mem::take(&mut pair.bulk_ba));
+        if sender_first {
+            pair.bulk_up_at_b(BULK)
+        } else {
+            pair.bulk_up_at_a(BULK)
+        }
+        (pair.bulk_ab, pair.bulk_ba) = (ab, ba);
+        pair.pass(Duration::from_secs(1));
+        pair.assert_arrived(id);
+    }
+}
+
+#[test]
+fn a_file_goes_on_over_the_talk_link_when_the_bulk_link_dies_whoever_notices() {
+    for (a_notices, b_notices) in [(true, true), (true, false), (false, true)] {
+        for stored in 0..20 {
+            let mut pair = Pair::new();
+            pair.bulk_up(BULK);
+            let id = pair.offer(4, SIZE);
+            until_stored(&mut pair, id, stored * BLOCK);
+            pair.bulk_lost(BULK, a_notices, b_notices);
+            pair.pass(Duration::from_secs(1));
+            pair.assert_arrived(id);
+            assert!(!pair.a.session.has_link(bulk_link(BULK)) && !pair.b.session.has_link(bulk_link(BULK)));
+        }
+    }
+}
+
+#[test]
+fn what_is_sent_twice_after_a_bulk_link_died_is_what_was_under_way() {
+    let mut pair = Pair::new();
+    pair.bulk_up(BULK);
+    let id = pair.offer(5, SIZE);
+    until_stored(&mut pair, id, 4 * BLOCK);
+    pair.b.session.poll_receive(bulk_link(BULK));
+    let under_way = pair.bulk_ab.bytes.len() as u64;
+    pair.bulk_lost(BULK, true, true);
+    let before = pair.b.disk.parts[&id].bytes.len() as u64;
+    pair.step();
+    pair.step();
+    let file = pair.a.session.progress().into_iter().find(|file| file.id == id).unwrap();
+    assert!(file.bytes >= before, "the receiver keeps what it has: {} of {before}", file.bytes);
+    assert!(under_way < 2 * BLOCK + 1000);
+    pair.pass(Duration::from_secs(1));
+    pair.assert_arrived(id);
+}
+
+#[test]
+fn a_later_bulk_link_takes_over_and_an_earlier_one_is_never_heard_of_again() {
+    let mut pair = Pair::new();
+    pair.bulk_up(BULK);
+    let id = pair.offer(6, SIZE);
+    until_stored(&mut pair, id, 3 * BLOCK);
+    pair.bulk_up(BULK + 1);
+    until_stored(&mut pair, id, 8 * BLOCK);
+    assert_eq!(ride(&pair, id), Some(Ride::Bulk(BULK + 1)));
+    assert!(!pair.a.session.has_link(bulk_link(BULK)));
+    pair.a.session.bulk_up(bulk_link(BULK), BULK, pair.now);
+    assert!(!pair.a.session.has_link(bulk_link(BULK)), "it is dead, and stays so");
+    pair.pass(Duration::from_secs(1));
+    pair.assert_arrived(id);
+}
+
+#[test]
+fn many_files_both_ways_survive_a_bulk_link_that_comes_and_goes() {
+    let mut pair = Pair::new();
+    let there: Vec<_> = (0..12).map(|key| pair.offer(key, key * 900_000)).collect();
+    let back: Vec<_> = (0..12).map(|key| pair.offer_back(100 + key, key * 700_001)).collect();
+    for epoch in BULK..BULK + 12 {
+        pair.bulk_up(epoch);
+        for _ in 0..epoch * 3 {
+            pair.step();
+        }
+        pair.bulk_lost(epoch, epoch % 2 == 0, epoch % 3 < 2);
+    }
+    pair.pass(Duration::from_secs(2));
+    there.iter().for_each(|id| pair.assert_arrived(*id));
+    back.iter().for_each(|id| pair.assert_arrived_back(*id));
+}
+
+#[test]
+fn small_files_stay_on_the_talk_link_and_are_through_beside_a_large_one() {
+    let mut pair = Pair::new();
+    pair.bulk_up(BULK);
+    let large = pair.offer(17, SIZE);
+    pair.run_until(|pair| ride(pair, large) == Some(Ride::Bulk(BULK)));
+    pair.bulk_ab.full = true;
+    let small: Vec<_> = (20..27).map(|key| pair.offer(key, SMALL_FILE)).collect();
+    pair.pass(Duration::from_secs(1));
+    small.iter().for_each(|id| pair.assert_arrived(*id));
+    pair.bulk_ab.full = false;
+    pair.pass(Duration::from_secs(1));
+    pair.assert_arrived(large);
+}
+
+#[test]
+fn a_stream_is_sent_again_from_what_is_held_of_it() {
+    let mut pair = Pair::new();
+    pair.bulk_up(BULK);
+    let id = pair.a.session.offer(pair.now, "-", None).unwrap();
+    let size = 3 * BLOCK + 77;
+    pair.a.disk.sources.insert(id, crate::support::disk::Source { key: 8, size });
+    pair.run();
+    pair.a.session.stream_grew(pair.now, id, size, false);
+    for _ in 0..3 {
+        pair.step();
+    }
+    pair.bulk_lost(BULK, true, true);
+    pair.a.session.stream_grew(pair.now, id, size, true);
+    pair.pass(Duration::from_secs(1));
+    pair.assert_arrived(id);
+    let forgotten = |job: &DiskJob| if let DiskJob::ForgetStream(_, to) = job { Some(*to) } else { None };
+    assert_eq!(pair.a.disk.asked.iter().filter_map(forgotten).max(), Some(size));
+}
+
+#[test]
+fn a_cancel_reaches_a_file_on_the_bulk_link_from_either_side_and_the_next_file_is_whole() {
+    for by_sender in [true, false] {
+        let mut pair = Pair::new();
+        pair.bulk_up(BULK);
+        let id = pair.offer(9, SIZE);
+        until_stored(&mut pair, id, 3 * BLOCK);
+        let side = if by_sender { &mut pair.a } else { &mut pair.b };
+        side.session.cancel(pair.now, Some(id)).unwrap();
+        let next = pair.offer(10, SIZE);
+        pair.pass(Duration::from_secs(1));
+        assert!(pair.a.failed(id) && pair.b.failed(id));
+        pair.assert_arrived(next);
+    }
+}
+
+#[test]
+fn leaving_waits_for_a_file_whose_bulk_link_dies() {
+    let mut pair = Pair::new();
+    pair.bulk_up(BULK);
+    let id = pair.offer(11, SIZE);
+    until_stored(&mut pair, id, 3 * BLOCK);
+    pair.leave_a();
+    pair.leave_b();
+    pair.bulk_lost(BULK, false, true);
+    pair.pass(Duration::from_secs(1));
+    pair.assert_arrived(id);
+    assert!(pair.both_left());
+}
+
+#[test]
+fn texts_do_not_wait_behind_a_file_whose_link_is_full() {
+    let mut pair = Pair::new();
+    pair.bulk_up(BULK);
+    let id = pair.offer(12, SIZE);
+    until_stored(&mut pair, id, BLOCK);
+    pair.bulk_ab.full = true;
+    pair.a.session.say(pair.now, "still here").unwrap();
+    pair.run();
+    assert_eq!(pair.b.texts(), ["still here"]);
+    pair.bulk_ab.full = false;
+    pair.pass(Duration::from_secs(1));
+    pair.assert_arrived(id);
+}
+
+#[test]
+fn a_link_of_its_own_is_wanted_for_a_large_file_on_both_sides_and_for_nothing_else() {
+    for (size, wanted) in [(SMALL_FILE, false), (SMALL_FILE + 1, true)] {
+        let mut pair = Pair::new();
+        assert!(!pair.a.session.wants_bulk());
+        pair.b.does = |job| !matches!(job, DiskJob::SyncPart(_));
+        pair.offer(13, size);
+        pair.run();
+        assert_eq!([&pair.a, &pair.b].map(|side| side.session.wants_bulk()), [wanted; 2], "{size} bytes");
+        pair.bulk_up(BULK);
+        assert!(!pair.a.session.wants_bulk() && !pair.b.session.wants_bulk());
+    }
+}
+
+#[test]
+fn without_verifying_a_file_arrives_unhashed() {
+    let unverified = |lead| Setup { verify: false, ..setup(lead) };
+    let mut pair = Pair::with(unverified(true), unverified(false));
+    pair.bulk_up(BULK);
+    let id = pair.offer(14, SIZE);
+    pair.pass(Duration::from_secs(1));
+    assert_eq!(pair.b.outcome(id), ["received"]);
+    let is_hash = |job: &DiskJob| matches!(job, DiskJob::HashSource(..) | DiskJob::HashPart(..));
+    assert!(!pair.a.disk.asked.iter().chain(&pair.b.disk.asked).any(is_hash));
+}
+
+#[test]
+fn who_verifies_takes_nothing_from_who_does_not() {
+    let mut pair = Pair::with(Setup { verify: false, ..setup(true) }, setup(false));
+    let id = pair.offer(15, 10);
+    pair.pass(Duration::from_secs(1));
+    assert!(matches!(pair.b.ended(), Some(Ended::Broken(ProtocolError::Malformed { frame: "END", .. }))));
+    assert!(pair.b.disk.published.is_empty() && pair.b.failed(id));
+}
+
+/// One side with a bulk link, whose peer is the test, and a file that it is receiving.
+fn receiving() -> (Lone, TransferId) {
+    let mut lone = Lone::new(setup(true));
+    let id = TransferId(2);
+    lone.hear_offer(id.0, Some(100)).unwrap();
+    lone.serve();
+    lone.frames();
+    lone.side.session.bulk_up(bulk_link(BULK), BULK, lone.now);
+    (lone, id)
+}
+
+/// The head of a chunk comes over the bulk link.
+fn hear_bulk_chunk(lone: &mut Lone, id: TransferId, offset: u64, len: u32) -> Result<usize, ProtocolError> {
+    let mut head = Vec::new();
+    encode_chunk_header(&mut head, id, offset, len);
+    lone.side.session.handle_bytes(bulk_link(BULK), lone.now, &head)
+}
+
+#[test]
+fn a_chunk_that_overtakes_its_move_waits_for_it() {
+    let (mut lone, id) = receiving();
+    lone.hear_chunk(id, 0, &[7; 40]).unwrap();
+    hear_bulk_chunk(&mut lone, id, 60, 40).unwrap();
+    assert_eq!(lone.side.session.poll_receive(bulk_link(BULK)), Receive::Paused);
+    lone.hear_chunk(id, 40, &[7; 20]).unwrap();
+    assert_eq!(lone.side.session.poll_receive(bulk_link(BULK)), Receive::Paused);
+    lone.hear(&Frame::Move { id, epoch: BULK }).unwrap();
+    assert!(matches!(lone.side.session.poll_receive(bulk_link(BULK)), Receive::File(span) if span.offset == 60));
+}
+
+#[test]
+fn a_move_to_a_link_that_is_gone_is_answered_with_what_there_is() {
+    let (mut lone, id) = receiving();
+    lone.hear_chunk(id, 0, &[7; 40]).unwrap();
+    lone.side.session.link_lost(bulk_link(BULK), lone.now, "reset");
+    assert_eq!(lone.frames(), [Frame::LinkDown { epoch: BULK }]);
+    lone.hear(&Frame::Move { id, epoch: BULK }).unwrap();
+    let resume = Frame::Resume { id, epoch: BULK, stored: 40, told: 0 };
+    assert!(lone.frames().contains(&resume), "and the sender goes on over the talk link");
+    lone.hear_chunk(id, 40, &[7; 60]).unwrap();
+}
+
+#[test]
+fn a_bulk_link_that_never_came_up_here_is_given_up_with_its_files() {
+    let mut lone = Lone::new(setup(true));
+    let id = TransferId(2);
+    lone.hear_offer(id.0, Some(100)).unwrap();
+    lone.serve();
+    lone.frames();
+    lone.hear_chunk(id, 0, &[7; 40]).unwrap();
+    lone.hear(&Frame::Move { id, epoch: 5 }).unwrap();
+    lone.hear(&Frame::LinkDown { epoch: 5 }).unwrap();
+    let resume = Frame::Resume { id, epoch: 5, stored: 40, told: 0 };
+    assert_eq!(lone.frames(), [Frame::LinkDown { epoch: 5 }, resume]);
+    lone.side.session.bulk_up(bulk_link(5), 5, lone.now);
+    assert!(!lone.side.session.has_link(bulk_link(5)));
+}
+
+#[test]
+fn on_a_bulk_link_only_what_belongs_to_files_under_way_is_taken() {
+    let frames = [
+        Frame::Ping { token: 1 },
+        Frame::Bye { reason: tete::proto::event::LeaveReason::Done },
+        Frame::Offer { id: TransferId(4), size: Some(1), name: "x".into() },
+        Frame::Cancel { id: TransferId(2), reason: None, words: "x".into() },
+        Frame::Digests { id: TransferId(6), first: 0, values: vec![[0; 32]] },
+        Frame::Digests { id: TransferId(2), first: 0, values: vec![[0; 32]] },
+    ];
+    for frame in frames {
+        let (mut lone, id) = receiving();
+        lone.hear_chunk(id, 0, &[7; 40]).unwrap();
+        let mut bytes = Vec::new();
+        frame.encode(&mut bytes);
+        assert!(lone.side.session.handle_bytes(bulk_link(BULK), lone.now, &bytes).is_err(), "{frame:?}");
+        assert!(matches!(lone.side.ended(), Some(Ended::Broken(_))));
+    }
+}
+
+#[test]
+fn a_file_rides_one_link_at_a_time() {
+    let (mut lone, id) = receiving();
+    lone.hear(&Frame::Move { id, epoch: BULK }).unwrap();
+    hear_bulk_chunk(&mut lone, id, 0, 40).unwrap();
+    lone.side.session.stored(bulk_link(BULK), lone.now, Some(id), 40);
+    assert!(lone.hear_chunk(id, 40, &[7; 20]).is_err());
+}
+
+#[test]
+fn chunks_of_a_file_that_is_over_are_let_through_and_thrown_away() {
+    let mut lone = Lone::new(with_policy(true, Policy::Auto));
+    let id = TransferId(2);
+    lone.hear_offer(id.0, Some(100)).unwrap();
+    lone.serve();
+    lone.side.session.bulk_up(bulk_link(BULK), BULK, lone.now);
+    lone.hear(&Frame::Move { id, epoch: BULK }).unwrap();
+    hear_bulk_chunk(&mut lone, id, 0, 10).unwrap();
+    lone.hear(&Frame::Cancel { id, reason: None, words: "enough".into() }).unwrap();
+    assert_eq!(lone.side.session.poll_receive(bulk_link(BULK)), Receive::Discard { len: 10 });
+    lone.side.session.stored(bulk_link(BULK), lone.now, None, 10);
+    hear_bulk_chunk(&mut lone, id, 10, 10).unwrap();
+    assert_eq!(lone.side.session.poll_receive(bulk_link(BULK)), Receive::Discard { len: 10 });
+    assert!(hear_bulk_chunk(&mut lone, id, 20, 10).is_ok());
+}
+
+#[test]
+fn a_resume_beyond_what_was_sent_ends_it() {
+    for (stored, told) in [(BLOCK * 30, 0), (0, 30)] {
+        let mut pair = Pair::new();
+        pair.bulk_up(BULK);
+        let id = pair.offer(16, SIZE);
+        until_stored(&mut pair, id, 3 * BLOCK);
+        pair.bulk_lost(BULK, true, false);
+        let mut bytes = Vec::new();
+        Frame::Resume { id, epoch: BULK, stored, told }.encode(&mut bytes);
+        let result = pair.a.session.handle_bytes(crate::support::pair::LINK, pair.now, &bytes);
+        assert_eq!(result, Err(ProtocolError::Window { what: "progress" }));
+    }
+}

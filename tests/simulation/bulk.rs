@@ -1,0 +1,133 @@
+//! Links for files that come and go.
+//!
+//! Owns: when one comes up at each side, and how it dies: at a byte for both, or for one side that alone notices.
+
+use std::time::Duration;
+
+use tete::net::channel::Channel;
+use tete::net::pump::{Left, LinkError, Pump};
+use tete::proto::LinkId;
+
+use crate::end::End;
+use crate::network::{SimWire, Stream};
+use crate::world::World;
+
+/// A link for files, seen from both sides.
+pub(crate) struct Bulk {
+    epoch: u32,
+    /// Bytes from end 0, and from end 1.
+    pub(crate) streams: [Stream; 2],
+    /// When it comes up at each side.
+    pub(crate) up_at: [Duration; 2],
+    channels: [Option<Channel>; 2],
+    /// Which side notices, and when, that it is dead although no byte says so.
+    pub(crate) dies: Option<(usize, Duration)>,
+}
+
+impl Bulk {
+    fn link(&self) -> LinkId {
+        LinkId(10 + u64::from(self.epoch))
+    }
+
+    /// When anything can happen to it or on it by itself. What has arrived and is not taken waits for the talk link.
+    pub(crate) fn due(&self, now: Duration) -> impl Iterator<Item = Duration> {
+        let up = (0..2).filter(|side| self.channels[*side].is_none()).map(|side| self.up_at[side]);
+        let stalls = self.streams.iter().map(|stream| stream.stalled_until).filter(move |stall| *stall > now);
+        let bytes = (0..2).filter(|side| self.channels[1 - side].is_some()).filter_map(|side| self.streams[side].due());
+        let bytes = bytes.filter(move |due| *due > now);
+        up.chain(stalls).chain(bytes).chain(self.dies.map(|(_, at)| at))
+    }
+}
+
+impl World {
+    /// What becomes of the bulk link; whether anything did.
+    pub(crate) fn tend_bulk(&mut self) -> bool {
+        if self.bulk.is_none() && !self.is_quiet() && self.random.chance(40) {
+            self.epoch += 1;
+            let streams = [0, 1].map(|side| {
+                let mut stream = Stream::default();
+                stream.capacity = self.random.pick(&[1 << 12, 1 << 17, 1 << 22]);
+                stream.delay = self.streams[side].delay;
+                stream.dies_at = self.random.chance(400).then(|| self.random.skewed(6 << 20));
+                stream
+            });
+            let up_at = [0, 1].map(|_| self.now + Duration::from_micros(self.random.skewed(50_000)));
+            let dies = self.random.chance(400).then(|| {
+                let after = Duration::from_micros(self.random.skewed(2_000_000));
+                (self.random.below(2) as usize, up_at[0].max(up_at[1]) + after)
+            });
+            self.bulk = Some(Bulk { epoch: self.epoch, streams, up_at, channels: [None, None], dies });
+        }
+        let (now, instant) = (self.now, self.instant());
+        let Some(bulk) = &mut self.bulk else { return false };
+        let mut happened = None;
+        for side in [0, 1] {
+            if bulk.channels[side].is_none() && bulk.up_at[side] <= now {
+                bulk.channels[side] = Some(Channel::default());
+                self.ends[side].session.bulk_up(bulk.link(), bulk.epoch, instant);
+                happened = Some((side, "takes the bulk link", bulk.epoch));
+            }
+        }
+        if let Some((side, _)) = bulk.dies.filter(|(_, at)| *at <= now) {
+            bulk.dies = None;
+            self.ends[side].session.link_lost(bulk.link(), instant, "it fell silent");
+            happened = Some((side, "notices that the bulk link is dead", bulk.epoch));
+        }
+        let there = |side: usize| self.ends[side].session.has_link(bulk.link());
+        if bulk.channels.iter().all(Option::is_some) && !there(0) && !there(1) {
+            happened = Some((0, "is rid of the bulk link", bulk.epoch));
+            self.bulk = None;
+        }
+        if let Some((side, what, epoch)) = happened {
+            self.note(side, what, u64::from(epoch), 0);
+        }
+        happened.is_some()
+    }
+
+    /// Moves bytes on the bulk link; whether any did.
+    pub(crate) fn pump_bulk(&mut self, side: usize) -> bool {
+        let now = self.instant();
+        let moody = if self.is_quiet() { 0 } else { self.moody };
+        let budgets = [self.random.between(1, 1 << 20), self.random.between(1, 1 << 20)].map(|n| n as usize);
+        let Some(bulk) = &mut self.bulk else { return false };
+        let (link, epoch) = (bulk.link(), bulk.epoch);
+        let [from_a, from_b] = &mut bulk.streams;
+        let (out, input) = if side == 0 { (from_a, from_b) } else { (from_b, from_a) };
+        let Some(channel) = &mut bulk.channels[side] else { return false };
+        let End { session, disk, .. } = &mut self.ends[side];
+        if session.ended().is_some() || !session.has_link(link) {
+            // A link that one side has let go of is closed, and the other one reads its end sooner or later.
+            out.closed = true;
+            input.capacity = usize::MAX;
+            return false;
+        }
+        let mut wire = SimWire { out, input, random: &mut self.random, now: self.now, moody, acted: false };
+        let before = wire.out.passed;
+        let mut pump = Pump { session, link, channel, wire: &mut wire, disk, now };
+        let received = pump.receive(budgets[0]);
+        let sent = if received.is_ok() { pump.send(budgets[1]) } else { Ok(Left::Idle) };
+        let (mut moved, passed) = (wire.acted, wire.out.passed - before);
+        match (sent, received) {
+            (Err(error), _) | (_, Err(LinkError::Io(error))) => {
+                session.link_lost(link, now, &error.to_string());
+                moved = true;
+            }
+            (_, Ok(Left::End)) => {
+                session.handle_eof(link, now);
+                moved = true;
+            }
+            (_, Err(LinkError::Protocol(error))) => {
+                if self.verbose {
+                    println!("{error}");
+                }
+                moved = true;
+            }
+            (Ok(left), Ok(other)) => moved |= left == Left::More || other == Left::More,
+        }
+        self.bulk_passed += passed;
+        if passed > 0 {
+            self.note(side, "sends by the bulk link", passed, u64::from(epoch));
+        }
+        moved
+    }
+}
