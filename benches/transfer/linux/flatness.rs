@@ -1,0 +1,60 @@
+//! Whether a file's size shows: system calls a megabyte, and peak memory, of small and large files alike.
+//!
+//! Owns: the sizes, and the table. Must not know: how a run works.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::Plan;
+use super::calls::Calls;
+use super::process::{Outcome, run, run_counted};
+use super::scratch::Scratch;
+use super::tete;
+
+const SIZES: [u64; 3] = [100_000_000, 1_000_000_000, 4_000_000_000];
+/// Only with `--full`.
+const LARGE: u64 = 16_000_000_000;
+/// Larger files are not stored: the destination is memory. They wait for a receiver that stores nothing.
+const MOST_STORED: u64 = 4_000_000_000;
+
+/// Runs and prints.
+pub(crate) fn measure(plan: &Plan, scratch: &mut Scratch) -> io::Result<()> {
+    println!("flatness: a sparse file by tete; peak memory in MB, system calls per MB:");
+    let counting = plan.can_count.is_ok();
+    if let Err(why) = &plan.can_count {
+        println!("  system calls are not counted: {why}");
+    }
+    let byte = scratch.sparse("flat-byte", 1)?;
+    let least = if counting { one(scratch, &byte, true)?.1 } else { None };
+    for size in SIZES.into_iter().chain(plan.full.then_some(LARGE)) {
+        let gigabytes = size as f64 / 1e9;
+        if size > MOST_STORED {
+            println!("  {gigabytes:5.1} GB  not run: a receiver that stores nothing does not exist yet");
+            continue;
+        }
+        let source = scratch.sparse(&format!("flat-{size}"), size)?;
+        let (outcome, calls) = one(scratch, &source, counting)?;
+        for (which, (side, figures)) in
+            [("sender", &outcome.sender), ("receiver", &outcome.receiver)].into_iter().enumerate()
+        {
+            let peak = figures.one("peak")? / 1e6;
+            let counted = match (&calls, &least) {
+                (Some(calls), Some(least)) => calls[which].beyond(&least[which]).shown(size),
+                _ => String::new(),
+            };
+            println!("  {gigabytes:5.1} GB  {side:8}  peak {peak:6.1}  calls {counted}");
+        }
+    }
+    Ok(())
+}
+
+fn one(scratch: &mut Scratch, source: &PathBuf, counting: bool) -> io::Result<(Outcome, Option<[Calls; 2]>)> {
+    let into = scratch.destination()?;
+    let (receiver, sender) = tete::roles(std::slice::from_ref(source), &into);
+    let outcome = match counting {
+        true => run_counted(&receiver, sender).map(|(outcome, calls)| (outcome, Some(calls)))?,
+        false => (run(&receiver, sender)?, None),
+    };
+    scratch.clear(&into)?;
+    Ok(outcome)
+}

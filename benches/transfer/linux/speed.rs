@@ -1,0 +1,139 @@
+//! How fast, beside the raw probes: gigabytes a second, and what each costs in processor time and system calls.
+//!
+//! Owns: what is run in which order, and the table. Must not know: how a run works.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::Plan;
+use super::calls::Calls;
+use super::figures::{median, percentile};
+use super::process::{Role, run, run_counted};
+use super::raw::By;
+use super::scratch::Scratch;
+use super::tete;
+
+/// What is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Raw { by: By, hash: bool },
+    Tete,
+}
+
+const WAYS: [Way; 7] = [
+    Way::Raw { by: By::Write1m, hash: false },
+    Way::Raw { by: By::Write256k, hash: false },
+    Way::Raw { by: By::Splice, hash: false },
+    Way::Raw { by: By::Write1m, hash: true },
+    Way::Raw { by: By::Write256k, hash: true },
+    Way::Raw { by: By::Splice, hash: true },
+    Way::Tete,
+];
+
+impl Way {
+    fn words(self) -> String {
+        match self {
+            Self::Tete => "tete".to_owned(),
+            Self::Raw { by, hash: false } => format!("sendfile -> {}", by.words()),
+            Self::Raw { by, hash: true } => format!("sendfile -> {}, hashed", by.words()),
+        }
+    }
+
+    /// A receiver and a sender.
+    fn roles(self, source: &PathBuf, size: u64, into: &PathBuf) -> (Role, Role) {
+        let Self::Raw { by, hash } = self else { return tete::roles(std::slice::from_ref(source), into) };
+        let receive = Role::new("raw-receive").option("into", into).option("size", size.to_string());
+        let receive = receive.option("by", by.option()).switch("hash", hash);
+        (receive, Role::new("raw-send").option("file", source).switch("hash", hash))
+    }
+}
+
+/// The rounds of one way.
+#[derive(Default)]
+struct Row {
+    /// Gigabytes a second.
+    speeds: Vec<f64>,
+    /// Processor seconds for a gigabyte: sender's, receiver's.
+    cpu: [Vec<f64>; 2],
+}
+
+/// Runs and prints.
+pub(crate) fn measure(plan: &Plan, scratch: &mut Scratch) -> io::Result<()> {
+    let size = plan.size;
+    let source = scratch.source("speed", size)?;
+    let gigabytes = size as f64 / 1e9;
+    let mut rows: Vec<Row> = WAYS.iter().map(|_| Row::default()).collect();
+    for round in 0..=plan.rounds {
+        for turn in 0..WAYS.len() {
+            // Each comes first in its turn.
+            let which = (turn + round) % WAYS.len();
+            let into = scratch.destination()?;
+            let (receiver, sender) = WAYS[which].roles(&source, size, &into);
+            let outcome = run(&receiver, sender)?;
+            scratch.clear(&into)?;
+            if round == 0 {
+                continue; // warm-up
+            }
+            rows[which].speeds.push(gigabytes / outcome.sender.one("seconds")?);
+            for (cpu, side) in rows[which].cpu.iter_mut().zip([&outcome.sender, &outcome.receiver]) {
+                cpu.push(side.one("cpu")? / gigabytes);
+            }
+        }
+    }
+
+    println!("speed: {gigabytes:.2} GB, {} rounds in turn, medians:", plan.rounds);
+    println!("  {:42}  GB/s (least - most)    CPU s per GB: sender, receiver, both", "");
+    for (way, row) in WAYS.iter().zip(&rows) {
+        let (least, most) = (percentile(&row.speeds, 0), percentile(&row.speeds, 100));
+        let [sender, receiver] = row.cpu.each_ref().map(|of| median(of));
+        let speed = median(&row.speeds);
+        let words = way.words();
+        println!(
+            "  {words:42}  {speed:4.2} ({least:4.2} - {most:4.2})     {sender:4.2}  {receiver:4.2}  {:4.2}",
+            sender + receiver
+        );
+    }
+    print_ratios(&rows);
+    count(plan, scratch, &source)
+}
+
+fn print_ratios(rows: &[Row]) {
+    let speed = |way: Way| {
+        let found = WAYS.iter().zip(rows).find(|(of, _)| **of == way);
+        found.map_or(0.0, |(_, row)| median(&row.speeds))
+    };
+    println!("  ratios of medians:");
+    for hash in [false, true] {
+        let raw = |by| speed(Way::Raw { by, hash });
+        let (write, small, splice) = (raw(By::Write1m), raw(By::Write256k), raw(By::Splice));
+        let what = if hash { "hashed" } else { "not hashed" };
+        println!("    splice / write of 1 MiB, {what}: {:.2}", splice / write);
+        println!("    receiving 256 KiB / 1 MiB, {what}: {:.2}", small / write);
+        println!("    tete / the fastest probe, {what}: {:.2}", speed(Way::Tete) / write.max(small).max(splice));
+    }
+}
+
+/// Counts system calls in runs that are not timed.
+fn count(plan: &Plan, scratch: &mut Scratch, source: &PathBuf) -> io::Result<()> {
+    if let Err(why) = &plan.can_count {
+        println!("  system calls are not counted: {why}");
+        return Ok(());
+    }
+    println!("  system calls per MB (a run of its own under strace; what a file of one byte costs is taken off):");
+    let byte = scratch.source("byte", 1)?;
+    for way in WAYS {
+        let mut run = |source: &PathBuf, size: u64| -> io::Result<[Calls; 2]> {
+            let into = scratch.destination()?;
+            let (receiver, sender) = way.roles(source, size, &into);
+            let (_, calls) = run_counted(&receiver, sender)?;
+            scratch.clear(&into)?;
+            Ok(calls)
+        };
+        let least = run(&byte, 1)?;
+        let all = run(source, plan.size)?;
+        for (side, (all, least)) in ["sender", "receiver"].iter().zip(all.iter().zip(&least)) {
+            println!("    {:42}  {side:8}  {}", way.words(), all.beyond(least).shown(plan.size));
+        }
+    }
+    Ok(())
+}
