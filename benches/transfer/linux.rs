@@ -30,10 +30,10 @@ use scratch::Scratch;
 #[command(name = "cargo bench --bench transfer --")]
 struct Args {
     /// Size of the file in the parts speed and talk
-    #[arg(long, default_value = "512MiB")]
+    #[arg(long, default_value = "256MiB")]
     size: ByteSize,
     /// Rounds that count, of the parts speed and many
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 7)]
     rounds: usize,
     /// Folder for the files to send
     #[arg(long, default_value = "/dev/shm")]
