@@ -168,8 +168,14 @@ struct Pair {
 impl Pair {
     fn new() -> Self {
         let now = Instant::now();
-        let setup =
-            |lead| Setup { lead, policy: Policy::Auto, sync: true, limit: None, linger: Duration::from_secs(60) };
+        let setup = |lead| Setup {
+            lead,
+            policy: Policy::Auto,
+            sync: true,
+            verify: true,
+            limit: None,
+            linger: Duration::from_secs(60),
+        };
         Self { anna: Session::new(setup(true), LINK, now), bob: Session::new(setup(false), LINK, now), now }
     }
 
@@ -236,6 +242,7 @@ fn arrived(session: &mut Session, now: Instant) -> usize {
                 DiskJob::CheckSource(id) => DiskAnswer::SourceChecked(id, Ok(())),
                 DiskJob::CreatePart { transfer, .. } => DiskAnswer::PartCreated(transfer, Ok(())),
                 DiskJob::HashPart(id, block) => DiskAnswer::PartHashed(id, block, Ok(value)),
+                DiskJob::FlushPart(id) => DiskAnswer::PartFlushed(id, Ok(())),
                 DiskJob::SyncPart(id) => DiskAnswer::PartSynced(id, Ok(())),
                 DiskJob::Publish(id) => DiskAnswer::Published(id, Ok("file".into())),
                 DiskJob::SyncFolder(id) => DiskAnswer::FolderSynced(id, Ok(())),

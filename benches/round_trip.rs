@@ -252,6 +252,8 @@ impl Side {
             family: Family::Any,
             into: std::env::temp_dir(),
             prefix: String::new(),
+            calls: tete::sys::Calls::Native,
+            discard: false,
             setup: Setup {
                 lead: false,
                 policy: Policy::Never,

@@ -191,6 +191,8 @@ impl App {
             },
             into,
             prefix: config.prefix.clone(),
+            calls: sys::Calls::Native,
+            discard: false,
             setup: Setup {
                 lead: false,
                 policy: match config.accept {

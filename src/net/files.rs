@@ -33,6 +33,8 @@ enum Kind {
     },
     Stream(Stream),
     Part(Arc<Part>),
+    /// What arrives is thrown away.
+    Discarded,
 }
 
 #[derive(Debug)]
@@ -46,6 +48,8 @@ struct Entry {
 #[derive(Debug)]
 pub struct Files {
     place: Place,
+    /// Whether what arrives is thrown away, to measure without a disk.
+    discard: bool,
     entries: HashMap<TransferId, Entry>,
     tickets: u64,
 }
@@ -54,7 +58,13 @@ impl Files {
     /// An empty table. Received files go to `folder`, with `prefix` before their names.
     pub fn new(folder: PathBuf, prefix: String) -> Self {
         let place = Place { folder, prefix, calls: Calls::Native };
-        Self { place, entries: HashMap::new(), tickets: ALWAYS.0 }
+        Self { place, discard: false, entries: HashMap::new(), tickets: ALWAYS.0 }
+    }
+
+    /// The same, and nothing that arrives is kept. Nothing can be verified then.
+    pub fn discarding(mut self, discard: bool) -> Self {
+        self.discard = discard;
+        self
     }
 
     /// The same, by other system calls.
@@ -87,8 +97,11 @@ impl Files {
     /// after the answer to [`DiskJob::SyncFolder`]; whoever publishes without that sends KeepPart afterwards.
     pub fn submit(&mut self, pool: &mut Pool, job: DiskJob) {
         if let DiskJob::CreatePart { transfer, name, .. } = &job {
-            let part = Part::new(self.place.clone(), name.clone());
-            self.insert(*transfer, Kind::Part(Arc::new(part)));
+            let kind = match self.discard {
+                true => Kind::Discarded,
+                false => Kind::Part(Arc::new(Part::new(self.place.clone(), name.clone()))),
+            };
+            self.insert(*transfer, kind);
         }
         if let DiskJob::ForgetStream(id, to) = job {
             self.stream(id).into_iter().for_each(|stream| stream.forget(to));
@@ -138,6 +151,12 @@ impl Files {
             (DiskJob::SyncPart(_), Some(Kind::Part(part))) => DiskWork::SyncPart(id, Arc::clone(part)),
             (DiskJob::Publish(_), Some(Kind::Part(part))) => DiskWork::Publish(id, Arc::clone(part)),
             (DiskJob::SyncFolder(_), Some(Kind::Part(part))) => DiskWork::SyncFolder(id, Arc::clone(part)),
+            (DiskJob::CreatePart { .. }, Some(Kind::Discarded)) => DiskWork::Say(DiskAnswer::PartCreated(id, Ok(()))),
+            (DiskJob::SyncPart(_), Some(Kind::Discarded)) => DiskWork::Say(DiskAnswer::PartSynced(id, Ok(()))),
+            (DiskJob::Publish(_), Some(Kind::Discarded)) => {
+                DiskWork::Say(DiskAnswer::Published(id, Ok("nothing".to_owned())))
+            }
+            (DiskJob::SyncFolder(_), Some(Kind::Discarded)) => DiskWork::Say(DiskAnswer::FolderSynced(id, Ok(()))),
             (job @ (DiskJob::CloseSource(_) | DiskJob::KeepPart(_) | DiskJob::RemovePart(_)), _) => {
                 return self.close(id, &job).ok_or(None);
             }
@@ -150,7 +169,7 @@ impl Files {
     fn close(&mut self, id: TransferId, job: &DiskJob) -> Option<DiskWork> {
         match (self.entries.remove(&id)?.kind, job) {
             (Kind::Source { source, .. }, _) => source.file().is_some().then_some(DiskWork::CloseSource(source)),
-            (Kind::Stream(_), _) => None,
+            (Kind::Stream(_) | Kind::Discarded, _) => None,
             (Kind::Part(part), DiskJob::RemovePart(_)) => Some(DiskWork::RemovePart(part)),
             (Kind::Part(part), _) => Some(DiskWork::KeepPart(part)),
         }
@@ -210,6 +229,7 @@ impl Files {
     pub fn write(&mut self, id: TransferId, offset: u64, bytes: &[u8]) -> io::Result<()> {
         match self.entries.get(&id).map(|entry| &entry.kind) {
             Some(Kind::Part(part)) => sys::write_all_at(part.file().ok_or_else(not_open)?, bytes, offset),
+            Some(Kind::Discarded) => Ok(()),
             _ => Err(not_open()),
         }
     }
@@ -219,14 +239,14 @@ impl Files {
         match self.entries.get(&id).map(|entry| &entry.kind) {
             Some(Kind::Source { source, .. }) => source.name(),
             Some(Kind::Part(part)) => part.name(),
-            Some(Kind::Stream(_)) | None => "",
+            Some(Kind::Stream(_) | Kind::Discarded) | None => "",
         }
     }
 
     fn stream(&mut self, id: TransferId) -> Option<&mut Stream> {
         match &mut self.entries.get_mut(&id)?.kind {
             Kind::Stream(stream) => Some(stream),
-            Kind::Source { .. } | Kind::Part(_) => None,
+            Kind::Source { .. } | Kind::Part(_) | Kind::Discarded => None,
         }
     }
 
@@ -254,7 +274,7 @@ impl Files {
     pub fn streamed(&self, id: TransferId) -> Option<(u64, bool)> {
         match &self.entries.get(&id)?.kind {
             Kind::Stream(stream) => Some((stream.len(), stream.has_ended())),
-            Kind::Source { .. } | Kind::Part(_) => None,
+            Kind::Source { .. } | Kind::Part(_) | Kind::Discarded => None,
         }
     }
 }

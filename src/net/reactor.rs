@@ -25,7 +25,7 @@ use crate::proto::error::CommandError;
 use crate::proto::hello::Nonce;
 use crate::proto::session::{Session, Setup};
 use crate::proto::trace::{Trace, emit};
-use crate::sys;
+use crate::sys::{self, Calls};
 
 use super::connection::{self, Connection, Stage};
 use super::conversation::{BulkState, Conversation};
@@ -66,6 +66,10 @@ pub struct Settings {
     pub into: PathBuf,
     /// What is put before their names.
     pub prefix: String,
+    /// By which system calls.
+    pub calls: Calls,
+    /// Whether they are thrown away instead, to measure without a disk; nothing can be verified then.
+    pub discard: bool,
     /// What a session needs; who leads is found at the gate.
     pub setup: Setup,
     /// Whether SIGINT, SIGTERM and SIGHUP become events.
@@ -119,7 +123,9 @@ impl Reactor {
         };
         let mut reactor = Self {
             nonce: Nonce(nonce),
-            files: Files::new(settings.into.clone(), settings.prefix.clone()),
+            files: Files::new(settings.into.clone(), settings.prefix.clone())
+                .with_calls(settings.calls)
+                .discarding(settings.discard),
             pool: Pool::new(Arc::clone(&waker)),
             settings,
             poll,

@@ -12,7 +12,7 @@
 //! The receiver's 32 bytes (zeros without hashing) end the measured part: what is only in a socket has not arrived.
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
-use socket2::SockRef;
+use socket2::{Domain, Protocol, Socket, Type};
 
 use tete::net::part::{Part, Place};
 use tete::net::source::{Request, Words, prepare};
@@ -95,17 +95,27 @@ pub(crate) struct Send {
     hash: bool,
 }
 
-/// Asks for what a probe's connection needs. Without the congestion control it would measure another thing.
-fn tune(stream: &TcpStream) -> io::Result<()> {
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+/// A socket with the congestion control that a probe needs, or it would measure another thing. It is asked for before
+/// there is a connection: one that has begun with pacing keeps some of it.
+fn socket() -> io::Result<Socket> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
     let explain = |error| io::Error::other(format!("congestion control reno: {error}"));
-    SockRef::from(stream).set_tcp_congestion(CONGESTION).map_err(explain)
+    socket.set_tcp_congestion(CONGESTION).map_err(explain)?;
+    Ok(socket)
+}
+
+/// Nobody is waited for without end.
+fn limit(stream: &TcpStream) -> io::Result<()> {
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))
 }
 
 /// Receives one file.
 pub(crate) fn receive(args: &Receive) -> io::Result<()> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let listener = socket()?;
+    listener.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())?;
+    listener.listen(1)?;
+    let listener = TcpListener::from(listener);
     let mut ready = Figures::default();
     ready.add("port", listener.local_addr()?.port().into());
     let name = SafeName::check(b"probe").map_err(io::Error::other)?;
@@ -116,7 +126,7 @@ pub(crate) fn receive(args: &Receive) -> io::Result<()> {
     tell_ready(ready)?;
 
     let (mut stream, _) = listener.accept()?;
-    tune(&stream)?;
+    limit(&stream)?;
     let clock = Clock::start()?;
     let mut hashing = Hashing::new(helpers, Of::Part(Arc::clone(&part)), args.size);
     let hashing = args.hash.then_some(&mut hashing);
@@ -205,8 +215,10 @@ pub(crate) fn send(args: &Send) -> io::Result<()> {
     let mut helpers = Helpers::new()?;
     helpers.open(&source)?;
     let file = source.file().ok_or_else(refused)?;
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, args.port))?;
-    tune(&stream)?;
+    let socket = socket()?;
+    socket.connect(&SocketAddr::from((Ipv4Addr::LOCALHOST, args.port)).into())?;
+    let mut stream = TcpStream::from(socket);
+    limit(&stream)?;
 
     let clock = Clock::start()?;
     let mut hashing = Hashing::new(helpers, Of::Source(Arc::clone(&source)), size);

@@ -8,6 +8,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use clap::Args;
+
 use tete::net::gate::Trust;
 use tete::net::pool::Family;
 use tete::net::source::{Prepared, Request, Words};
@@ -15,6 +17,9 @@ use tete::net::{NetEvent, Reactor, Settings};
 use tete::proto::event::{Event, LeaveReason};
 use tete::proto::session::{Ended, Setup};
 use tete::proto::transfers::Policy;
+use tete::sys::Calls;
+
+use super::process::Role;
 
 /// Time without any progress after which a run has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -22,6 +27,28 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const LOOK: Duration = Duration::from_secs(1);
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// How files move.
+#[derive(Args, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct How {
+    /// Nothing is hashed.
+    #[arg(long)]
+    pub(crate) unverified: bool,
+    /// The bytes pass through the program on both sides.
+    #[arg(long)]
+    pub(crate) copied: bool,
+    /// What arrives is thrown away.
+    #[arg(long)]
+    pub(crate) discarded: bool,
+}
+
+impl How {
+    /// The same as words of a role.
+    pub(crate) fn of(self, role: Role) -> Role {
+        let role = role.switch("unverified", self.unverified).switch("copied", self.copied);
+        role.switch("discarded", self.discarded)
+    }
+}
 
 /// One side.
 pub(crate) struct Side {
@@ -34,7 +61,7 @@ pub(crate) struct Side {
 
 impl Side {
     /// A side that receives `into` a folder, or only sends.
-    pub(crate) fn new(name: &str, into: Option<&Path>) -> io::Result<Self> {
+    pub(crate) fn new(name: &str, into: Option<&Path>, how: How) -> io::Result<Self> {
         let policy = if into.is_some() { Policy::Auto } else { Policy::Never };
         let settings = Settings {
             name: name.to_owned(),
@@ -42,7 +69,9 @@ impl Side {
             family: Family::Any,
             into: into.map_or_else(std::env::temp_dir, Path::to_owned),
             prefix: String::new(),
-            setup: Setup { lead: false, policy, sync: false, limit: None, linger: PATIENCE },
+            calls: if how.copied { Calls::Portable } else { Calls::Native },
+            discard: how.discarded,
+            setup: Setup { lead: false, policy, sync: false, verify: !how.unverified, limit: None, linger: PATIENCE },
             signals: false,
         };
         let reactor = Reactor::new(settings)?;

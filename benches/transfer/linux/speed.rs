@@ -11,29 +11,39 @@ use super::figures::{median, percentile};
 use super::process::{Role, run, run_counted};
 use super::raw::By;
 use super::scratch::Scratch;
+use super::side::How;
 use super::tete;
 
 /// What is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
     Raw { by: By, hash: bool },
-    Tete,
+    Tete(How),
 }
 
-const WAYS: [Way; 7] = [
+const VERIFIED: How = How { unverified: false, copied: false, discarded: false };
+const UNVERIFIED: How = How { unverified: true, ..VERIFIED };
+
+const WAYS: [Way; 10] = [
     Way::Raw { by: By::Write1m, hash: false },
     Way::Raw { by: By::Write256k, hash: false },
     Way::Raw { by: By::Splice, hash: false },
     Way::Raw { by: By::Write1m, hash: true },
     Way::Raw { by: By::Write256k, hash: true },
     Way::Raw { by: By::Splice, hash: true },
-    Way::Tete,
+    Way::Tete(UNVERIFIED),
+    Way::Tete(How { copied: true, ..UNVERIFIED }),
+    Way::Tete(VERIFIED),
+    Way::Tete(How { copied: true, ..VERIFIED }),
 ];
 
 impl Way {
     fn words(self) -> String {
         match self {
-            Self::Tete => "tete".to_owned(),
+            Self::Tete(how) => {
+                let copied = if how.copied { ", copied" } else { "" };
+                format!("tete{copied}{}", if how.unverified { "" } else { ", hashed" })
+            }
             Self::Raw { by, hash: false } => format!("sendfile -> {}", by.words()),
             Self::Raw { by, hash: true } => format!("sendfile -> {}, hashed", by.words()),
         }
@@ -41,7 +51,10 @@ impl Way {
 
     /// A receiver and a sender.
     fn roles(self, source: &PathBuf, size: u64, into: &PathBuf) -> (Role, Role) {
-        let Self::Raw { by, hash } = self else { return tete::roles(std::slice::from_ref(source), into) };
+        let (by, hash) = match self {
+            Self::Raw { by, hash } => (by, hash),
+            Self::Tete(how) => return tete::roles(std::slice::from_ref(source), into, how),
+        };
         let receive = Role::new("raw-receive").option("into", into).option("size", size.to_string());
         let receive = receive.option("by", by.option()).switch("hash", hash);
         (receive, Role::new("raw-send").option("file", source).switch("hash", hash))
@@ -109,7 +122,12 @@ fn print_ratios(rows: &[Row]) {
         let what = if hash { "hashed" } else { "not hashed" };
         println!("    splice / write of 1 MiB, {what}: {:.2}", splice / write);
         println!("    receiving 256 KiB / 1 MiB, {what}: {:.2}", small / write);
-        println!("    tete / the fastest probe, {what}: {:.2}", speed(Way::Tete) / write.max(small).max(splice));
+        let (best, how) = (write.max(small).max(splice), How { unverified: !hash, ..VERIFIED });
+        println!("    tete / the fastest probe, {what}: {:.2} (wanted: at least 0.9)", speed(Way::Tete(how)) / best);
+        println!(
+            "    tete / the same, copied, {what}: {:.2}",
+            speed(Way::Tete(how)) / speed(Way::Tete(How { copied: true, ..how }))
+        );
     }
 }
 

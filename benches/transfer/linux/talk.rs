@@ -32,7 +32,7 @@ use super::Plan;
 use super::figures::{Figures, percentile};
 use super::process::{Role, run, tell_ready};
 use super::scratch::Scratch;
-use super::side::Side;
+use super::side::{How, Side};
 
 /// What goes there and back.
 const PAYLOAD: [u8; 64] = [b'x'; 64];
@@ -68,7 +68,7 @@ pub(crate) struct Send {
 
 /// Receives, and answers every text and every ping.
 pub(crate) fn receive(args: &Receive) -> io::Result<()> {
-    let mut side = Side::new("receiver", Some(&args.into))?;
+    let mut side = Side::new("receiver", Some(&args.into), How::default())?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let mut ready = Figures::default();
     ready.add("port", side.listen()?.into());
@@ -109,7 +109,7 @@ type Asked = (Instant, Duration);
 
 /// Sends one file, and asks before and while it moves.
 pub(crate) fn send(args: &Send) -> io::Result<()> {
-    let mut side = Side::new("sender", None)?;
+    let mut side = Side::new("sender", None, How::default())?;
     side.dial(args.port);
     side.wait_for_partner()?;
     let file = side.prepare(std::slice::from_ref(&args.file))?;

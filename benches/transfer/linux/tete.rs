@@ -12,13 +12,15 @@ use tete::proto::event::Event;
 
 use super::figures::{Clock, Figures};
 use super::process::{Role, tell_ready};
-use super::side::Side;
+use super::side::{How, Side};
 
 /// The receiving end: takes what is offered until the other side leaves.
 #[derive(Args, Debug)]
 pub(crate) struct Receive {
     #[arg(long)]
     into: PathBuf,
+    #[command(flatten)]
+    how: How,
 }
 
 /// The sending end: offers all files at once, and leaves when the other side has them all.
@@ -26,18 +28,20 @@ pub(crate) struct Receive {
 pub(crate) struct Send {
     #[arg(long)]
     port: u16,
+    #[command(flatten)]
+    how: How,
     files: Vec<PathBuf>,
 }
 
 /// The two roles for files that go into a folder.
-pub(crate) fn roles(files: &[PathBuf], into: &Path) -> (Role, Role) {
-    let receive = Role::new("tete-receive").option("into", into);
-    (receive, files.iter().fold(Role::new("tete-send"), Role::word))
+pub(crate) fn roles(files: &[PathBuf], into: &Path, how: How) -> (Role, Role) {
+    let receive = how.of(Role::new("tete-receive").option("into", into));
+    (receive, files.iter().fold(how.of(Role::new("tete-send")), Role::word))
 }
 
 /// Receives.
 pub(crate) fn receive(args: &Receive) -> io::Result<()> {
-    let mut side = Side::new("receiver", Some(&args.into))?;
+    let mut side = Side::new("receiver", Some(&args.into), args.how)?;
     let mut ready = Figures::default();
     ready.add("port", side.listen()?.into());
     tell_ready(ready)?;
@@ -61,7 +65,7 @@ pub(crate) fn receive(args: &Receive) -> io::Result<()> {
 
 /// Sends. The measured part is from the first offer to the last "verified and committed" of the other side.
 pub(crate) fn send(args: &Send) -> io::Result<()> {
-    let mut side = Side::new("sender", None)?;
+    let mut side = Side::new("sender", None, args.how)?;
     side.dial(args.port);
     side.wait_for_partner()?;
     let files = side.prepare(&args.files)?;
