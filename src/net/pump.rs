@@ -251,14 +251,15 @@ impl<W: Wire, D: Disk<File = W::File>> Pump<'_, W, D> {
         }
     }
 
-    /// Receives until nothing is there, the session wants nothing, or `budget` bytes are through.
+    /// Receives until nothing is there, the session wants nothing, or `budget` bytes are where they belong. What was
+    /// received beyond that stays in the channel: taking much with one call is cheap, and storing it is not.
     ///
     /// # Errors
     /// The wire's, and the peer's mistakes.
     pub fn receive(&mut self, budget: usize) -> Result<Left, LinkError> {
         let mut left = budget;
         loop {
-            if !self.hand_over()? {
+            if !self.hand_over(&mut left)? {
                 return Ok(Left::Idle);
             }
             if left == 0 {
@@ -266,28 +267,27 @@ impl<W: Wire, D: Disk<File = W::File>> Pump<'_, W, D> {
             }
             match self.wire.recv(self.channel.space())? {
                 Moved::Bytes(0) => return Ok(Left::End),
-                Moved::Bytes(n) => {
-                    self.channel.received(n);
-                    left = left.saturating_sub(n);
-                }
+                Moved::Bytes(n) => self.channel.received(n),
                 Moved::WouldBlock => return Ok(Left::WouldBlock),
             }
         }
     }
 
-    /// Gives the session, and its files, everything that was received; whether it wants more.
-    fn hand_over(&mut self) -> Result<bool, LinkError> {
+    /// Gives the session, and its files, what was received, up to `left` bytes; whether it wants more.
+    fn hand_over(&mut self, left: &mut usize) -> Result<bool, LinkError> {
         loop {
             let bytes = self.channel.incoming();
             let wanted = self.session.poll_receive(self.link);
-            if bytes.is_empty() {
+            if bytes.is_empty() || *left == 0 {
                 return Ok(wanted != Receive::Paused);
             }
+            let bytes = &bytes[..bytes.len().min(*left)];
             let n = match wanted {
                 Receive::Paused => return Ok(false),
                 Receive::Bytes { .. } if bytes.len() > FRAMES_AT_ONCE => {
                     let n = self.session.handle_bytes(self.link, self.now, &bytes[..FRAMES_AT_ONCE])?;
                     self.channel.consumed(n);
+                    *left -= n;
                     if n == FRAMES_AT_ONCE {
                         self.send(BATCH)?;
                     }
@@ -311,6 +311,7 @@ impl<W: Wire, D: Disk<File = W::File>> Pump<'_, W, D> {
                 }
             };
             self.channel.consumed(n);
+            *left -= n;
         }
     }
 }

@@ -53,6 +53,9 @@ const EVENTS: usize = 128;
 /// Tickets from here on are the reactor's own; those below are of files.
 const OWN_TICKETS: u64 = 1 << 63;
 
+/// A part of what a conversation can move.
+type PumpLinks = fn(&mut Conversation, &mut Slab<Connection>, &mut Files, &mut Pool, Instant);
+
 /// What is decided before the loop starts.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -248,11 +251,11 @@ impl Reactor {
     /// # Errors
     /// When the system's poll fails.
     pub fn turn(&mut self, until: Option<Instant>) -> io::Result<Instant> {
-        self.pump_links(); // what the user asked for since the last turn: tried before it is waited for
+        self.pump_links(Conversation::pump_talk); // what was said since the last turn: tried before it is waited for
         self.wait(until)?;
         self.accept();
         self.take_answers();
-        self.pump_links();
+        self.pump_links(Conversation::pump);
         self.pump_openings();
         self.fire_deadlines();
         self.reap();
@@ -358,11 +361,11 @@ impl Reactor {
     }
 
     /// Moves what can be moved on the links of the conversation, and hands its jobs to the helpers.
-    fn pump_links(&mut self) {
+    fn pump_links(&mut self, pump: PumpLinks) {
         let Some(conversation) = &mut self.conversation else { return };
         // Whoever makes work faster than the helpers do it is not heard until they have caught up.
         if self.pool.under_way() < MAX_UNDER_WAY || conversation.session.ended().is_some() {
-            conversation.pump(&mut self.connections, &mut self.files, &mut self.pool, self.now);
+            pump(conversation, &mut self.connections, &mut self.files, &mut self.pool, self.now);
         } else {
             for carrier in conversation.carriers() {
                 // The next answer of a helper wakes the loop.
@@ -386,7 +389,7 @@ impl Reactor {
         {
             conversation.session.handle_timeout(self.now);
             // What the moment brought (a report, a ping) goes out in this turn.
-            self.pump_links();
+            self.pump_links(Conversation::pump_talk);
         }
         self.fire_connection_deadlines();
         self.drive_dialler();
