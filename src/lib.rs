@@ -49,6 +49,8 @@
 //! #         family: Family::Any,
 //! #         into: std::env::temp_dir(),
 //! #         prefix: "fetched_".to_owned(),
+//! #         calls: tete::sys::Calls::Native,
+//! #         discard: false,
 //! #         setup: Setup { lead: false, policy: Policy::Never, sync: true, verify: true, limit: None, linger },
 //! #         signals: false,
 //! #     })

@@ -6,9 +6,6 @@
 
 use std::io;
 
-/// Bytes received with one call: large, because each call has a price, and no larger than what stays in the cache.
-const RECEIVE: usize = 256 * 1024;
-
 /// The buffers of one link.
 #[derive(Debug, Default)]
 pub struct Channel {
@@ -73,13 +70,8 @@ impl Channel {
         }
     }
 
-    /// Where to put what is received next.
-    pub fn space(&mut self) -> &mut [u8] {
-        self.space_within(RECEIVE)
-    }
-
-    /// The same, of a buffer that is no larger than `size` so far.
-    pub fn space_within(&mut self, size: usize) -> &mut [u8] {
+    /// Where to put what is received next: of `size` bytes what is not taken by what was received and not consumed.
+    pub fn space(&mut self, size: usize) -> &mut [u8] {
         if self.input.len() < size {
             // A fresh buffer rather than a grown one: the system gives zeros without touching the memory.
             let mut fresh = vec![0; size];
@@ -92,7 +84,7 @@ impl Channel {
             self.input.copy_within(self.in_at..self.in_end, 0);
             (self.in_at, self.in_end) = (0, self.in_end - self.in_at);
         }
-        &mut self.input[self.in_end..]
+        &mut self.input[self.in_end..size.max(self.in_end)]
     }
 
     /// `n` bytes were put there.
@@ -108,17 +100,26 @@ mod tests {
     #[test]
     fn what_was_received_survives_a_larger_buffer() {
         let mut channel = Channel::default();
-        channel.space_within(8)[..6].copy_from_slice(b"abcdef");
+        channel.space(8)[..6].copy_from_slice(b"abcdef");
         channel.received(6);
         channel.consumed(2);
-        assert_eq!(channel.space().len(), RECEIVE - 4);
+        assert_eq!(channel.space(1000).len(), 1000 - 4);
         assert_eq!(channel.incoming(), b"cdef");
+    }
+
+    #[test]
+    fn a_large_buffer_gives_no_more_than_is_asked_for() {
+        let mut channel = Channel::default();
+        channel.space(100);
+        assert_eq!(channel.space(8).len(), 8);
+        channel.received(6);
+        assert_eq!(channel.space(8).len(), 2);
     }
 
     #[test]
     fn a_small_buffer_stays_small() {
         let mut channel = Channel::default();
-        assert_eq!(channel.space_within(8).len(), 8);
-        assert_eq!(channel.space_within(8).len(), 8);
+        assert_eq!(channel.space(8).len(), 8);
+        assert_eq!(channel.space(8).len(), 8);
     }
 }

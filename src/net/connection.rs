@@ -148,7 +148,7 @@ impl Connection {
         }
         for _ in 0..LAST_READS {
             channel.consumed(channel.incoming().len());
-            match wire.recv(channel.space_within(LAST_SPACE))? {
+            match wire.recv(channel.space(LAST_SPACE))? {
                 Moved::Bytes(0) => return Ok(channel.is_flushed()),
                 Moved::Bytes(_) => {}
                 Moved::WouldBlock => return Ok(false),

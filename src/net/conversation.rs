@@ -25,11 +25,27 @@ use super::work::write_error;
 
 /// How long the last bytes of a conversation may take, and the answer to our closing.
 const FLUSH_PATIENCE: Duration = Duration::from_secs(2);
-/// Bytes that the talk link may move in one direction in one turn.
-const TALK_BUDGET: usize = 1 << 20;
-/// Bytes that the bulk link may move in one direction in one turn: what a text waits for on its way in or out. Writing
-/// so much to fresh memory takes 30 µs, and a turn between two such writes less than one.
-const BULK_BUDGET: usize = 64 * 1024;
+/// What one link may move in one turn.
+#[derive(Clone, Copy, Debug)]
+struct Share {
+    /// Bytes that leave.
+    send: usize,
+    /// Bytes that are taken where they belong.
+    receive: usize,
+    /// Bytes received with one call.
+    piece: usize,
+}
+
+/// Of the talk link.
+const TALK: Share = Share { send: 1 << 20, receive: 1 << 20, piece: 256 << 10 };
+/// Of the bulk link while nobody talks. With less, files are slower (measured on two cores, file to memory, with
+/// pieces of 32 KiB: 1.2 instead of 1.8 GB/s, and a third more processor time); with more, no faster.
+const FAST: Share = Share { send: 1 << 20, receive: 1 << 20, piece: 1 << 20 };
+/// Of the bulk link while somebody talks: what a text waits for on its way in or out. Writing so much to fresh memory
+/// takes 15 µs, where [`FAST`] takes 500.
+const GENTLE: Share = Share { send: 128 << 10, receive: 32 << 10, piece: 128 << 10 };
+/// How long after the last text files still make way for the next.
+const TALKING: Duration = Duration::from_secs(3);
 /// How long after a call for a bulk link that failed the next one is made, while files still go over the talk link.
 const BULK_PAUSE: Duration = Duration::from_secs(10);
 
@@ -166,18 +182,20 @@ impl Conversation {
 
     /// Moves what can be moved over the talk link alone: what our user has said since.
     pub fn pump_talk(&mut self, connections: &mut Slab<Connection>, files: &mut Files, pool: &mut Pool, now: Instant) {
-        self.pump_link(self.talk, connections, &mut Store { files, pool }, now, TALK_BUDGET);
+        self.pump_link(self.talk, connections, &mut Store { files, pool }, now, TALK);
         self.settle(connections, files, pool, now);
     }
 
     /// Moves what can be moved over all links. Talk comes first, and again last: what the files have led to is said in
     /// the same turn.
     pub fn pump(&mut self, connections: &mut Slab<Connection>, files: &mut Files, pool: &mut Pool, now: Instant) {
+        let talking = self.session.talked().is_some_and(|talked| now.saturating_duration_since(talked) < TALKING);
+        pool.set_gentle(talking);
         let store = &mut Store { files, pool };
-        self.pump_link(self.talk, connections, store, now, TALK_BUDGET);
+        self.pump_link(self.talk, connections, store, now, TALK);
         if let Some(bulk) = self.bulk {
-            self.pump_link(bulk, connections, store, now, BULK_BUDGET);
-            self.pump_link(self.talk, connections, store, now, TALK_BUDGET);
+            self.pump_link(bulk, connections, store, now, if talking { GENTLE } else { FAST });
+            self.pump_link(self.talk, connections, store, now, TALK);
         }
         self.settle(connections, files, pool, now);
     }
@@ -205,13 +223,13 @@ impl Conversation {
         connections: &mut Slab<Connection>,
         store: &mut Store<'_>,
         now: Instant,
-        budget: usize,
+        share: Share,
     ) {
         let Some(connection) = connections.get_mut(carrier.key) else { return };
         if !matches!(connection.stage, Stage::Talking(link) if link == carrier.link) {
             return;
         }
-        match self.pump_both(carrier, connection, store, now, budget) {
+        match self.pump_both(carrier, connection, store, now, share) {
             Ok((sent, received)) => {
                 connection.more = sent == Left::More || received == Left::More;
                 if received == Left::End {
@@ -267,13 +285,13 @@ impl Conversation {
         connection: &mut Connection,
         store: &mut Store<'_>,
         now: Instant,
-        budget: usize,
+        share: Share,
     ) -> Result<(Left, Left), LinkError> {
         let (mut wire, channel) = connection.parts(carrier.key);
         let link = carrier.link;
         let mut pump = Pump { session: &mut self.session, link, channel, wire: &mut wire, disk: store, now };
-        let received = pump.receive(budget)?;
-        let sent = pump.send(budget)?;
+        let received = pump.receive(share.receive, share.piece)?;
+        let sent = pump.send(share.send)?;
         Ok((sent, received))
     }
 }

@@ -15,6 +15,7 @@ pub mod files;
 pub mod gate;
 pub mod input;
 pub mod listener;
+pub mod names;
 mod openings;
 pub mod output;
 pub mod part;

@@ -543,7 +543,7 @@ impl Connection {
                     return Ok(Some(step));
                 }
             }
-            match wire.recv(channel.space_within(GATE_SPACE))? {
+            match wire.recv(channel.space(GATE_SPACE))? {
                 Moved::Bytes(0) => return Err(GateError::Closed("it hung up".to_owned())),
                 Moved::Bytes(n) => channel.received(n),
                 Moved::WouldBlock => return Ok(None),

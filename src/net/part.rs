@@ -6,23 +6,21 @@
 //!
 //! Everything but [`Part::file`] may block.
 
-use std::collections::HashSet;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
+use super::names::Names;
 use crate::proto::disk::DiskError;
-use crate::proto::name::{SafeName, twin_key};
+use crate::proto::name::SafeName;
 use crate::sys::{self, Calls};
 
 /// Bytes of the offered name that the hidden name shows. With what stands around it, a name of at most 255 bytes.
 const SHOWN: usize = 100;
 /// Names tried before publishing gives up.
 const MAX_NUMBER: u32 = 9_999;
-/// Names of a folder that are looked at for twins. A folder may be as full as it likes; we are not.
-const MAX_LISTED: usize = 100_000;
 
 /// Bytes of space taken for one file before they have come.
 const MAX_ALLOCATED: u64 = 16 << 30;
@@ -74,7 +72,7 @@ impl Part {
     ///
     /// # Errors
     /// What the system says of the folder or the file, and that there is no room.
-    pub fn create(&self, size: Option<u64>) -> Result<(), DiskError> {
+    pub fn create(&self, size: Option<u64>, names: &mut Names) -> Result<(), DiskError> {
         let folder = sys::open_folder(&self.place.folder).map_err(|error| {
             log::error!("folder {}: {}", self.place.folder.display(), sys::words(&error));
             for_good("the folder for received files", &error)
@@ -90,8 +88,8 @@ impl Part {
         let mut random = [0; 8];
         sys::random(&mut random).map_err(|error| for_good(name, &error))?;
         let hidden = format!(".tete-{:016x}.{}.part", u64::from_be_bytes(random), cut(name, SHOWN));
-        let file =
-            sys::create_new(self.place.calls, folder.as_fd(), &hidden).map_err(|error| for_good(name, &error))?;
+        let create = || sys::create_new(self.place.calls, folder.as_fd(), &hidden);
+        let file = names.changing(folder.as_fd(), None, create).map_err(|error| for_good(name, &error))?;
         self.allocate(&file, size).inspect_err(|_| {
             if let Err(error) = sys::unlink(folder.as_fd(), &hidden) {
                 log::warn!("{hidden} could not be removed: {}", sys::words(&error));
@@ -139,18 +137,18 @@ impl Part {
     ///
     /// # Errors
     /// The system's, and when thousands of such names are taken.
-    pub fn publish(&self) -> Result<String, DiskError> {
+    pub fn publish(&self, names: &mut Names) -> Result<String, DiskError> {
         let made = self.made()?;
         let folder = made.folder.as_fd();
         let wrong = |error: io::Error| for_good(self.name(), &error);
-        let listed = sys::list_names(folder, MAX_LISTED).map_err(wrong)?;
-        let taken: HashSet<String> = listed.iter().map(|name| twin_key(&name.to_string_lossy())).collect();
+        names.refresh(folder).map_err(wrong)?;
         for number in 1..=MAX_NUMBER {
             let name = self.name.saved_name(&self.place.prefix, number);
-            if taken.contains(&twin_key(&name)) {
+            if names.has_twin(&name) {
                 continue;
             }
-            match sys::rename_new(self.place.calls, folder, &made.hidden, &name) {
+            let rename = || sys::rename_new(self.place.calls, folder, &made.hidden, &name);
+            match names.changing(folder, Some(&name), rename) {
                 // Somebody was faster, or the folder holds more than was looked at.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(wrong(error)),

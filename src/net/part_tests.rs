@@ -15,7 +15,7 @@ fn part(folder: &Path, name: &str, calls: Calls) -> Part {
 /// A part in `dir` that says "new".
 fn created(dir: &TempDir, name: &str, calls: Calls) -> Part {
     let part = part(dir.path(), name, calls);
-    part.create(Some(3)).unwrap();
+    part.create(Some(3), &mut Names::default()).unwrap();
     sys::write_all_at(part.file().unwrap(), b"new", 0).unwrap();
     part
 }
@@ -36,7 +36,7 @@ fn a_part_is_hidden_and_private_until_it_is_published() {
     let mode = |name: &str| std::fs::metadata(dir.path().join(name)).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&hidden), 0o600);
     part.sync().unwrap();
-    assert_eq!(part.publish().unwrap(), "fetched_a.bin");
+    assert_eq!(part.publish(&mut Names::default()).unwrap(), "fetched_a.bin");
     part.sync_folder().unwrap();
     assert_eq!(names(dir.path()), ["fetched_a.bin"]);
     assert_eq!(mode("fetched_a.bin"), sys::shared_mode());
@@ -46,9 +46,9 @@ fn a_part_is_hidden_and_private_until_it_is_published() {
 fn a_file_of_no_bytes_is_published_like_any_other() {
     let dir = tempfile::tempdir().unwrap();
     let part = part(dir.path(), "empty", Calls::Native);
-    part.create(Some(0)).unwrap();
+    part.create(Some(0), &mut Names::default()).unwrap();
     part.sync().unwrap();
-    part.publish().unwrap();
+    part.publish(&mut Names::default()).unwrap();
     assert_eq!(std::fs::metadata(dir.path().join("fetched_empty")).unwrap().len(), 0);
 }
 
@@ -57,7 +57,8 @@ fn an_existing_file_gets_a_numbered_neighbour_and_is_not_touched() {
     for calls in ALL {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("fetched_a.bin"), "old").unwrap();
-        let saved: Vec<_> = (0..3).map(|_| created(&dir, "a.bin", calls).publish().unwrap()).collect();
+        let saved: Vec<_> =
+            (0..3).map(|_| created(&dir, "a.bin", calls).publish(&mut Names::default()).unwrap()).collect();
         assert_eq!(saved, ["fetched_a (2).bin", "fetched_a (3).bin", "fetched_a (4).bin"], "{calls:?}");
         assert_eq!(std::fs::read_to_string(dir.path().join("fetched_a.bin")).unwrap(), "old");
         assert_eq!(names(dir.path()).len(), 4);
@@ -70,8 +71,11 @@ fn a_twin_that_a_person_cannot_tell_apart_gets_a_number() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("fetched_e\u{301}.txt"), "decomposed").unwrap();
         std::fs::write(dir.path().join("FETCHED_readme"), "upper").unwrap();
-        assert_eq!(created(&dir, "\u{e9}.txt", calls).publish().unwrap(), "fetched_\u{e9} (2).txt");
-        assert_eq!(created(&dir, "README", calls).publish().unwrap(), "fetched_README (2)");
+        assert_eq!(
+            created(&dir, "\u{e9}.txt", calls).publish(&mut Names::default()).unwrap(),
+            "fetched_\u{e9} (2).txt"
+        );
+        assert_eq!(created(&dir, "README", calls).publish(&mut Names::default()).unwrap(), "fetched_README (2)");
     }
 }
 
@@ -83,8 +87,8 @@ fn a_symlink_at_the_target_is_neither_followed_nor_replaced() {
         std::fs::write(&victim, "precious").unwrap();
         symlink(&victim, dir.path().join("fetched_a")).unwrap();
         symlink(&missing, dir.path().join("fetched_b")).unwrap();
-        assert_eq!(created(&dir, "a", calls).publish().unwrap(), "fetched_a (2)");
-        assert_eq!(created(&dir, "b", calls).publish().unwrap(), "fetched_b (2)");
+        assert_eq!(created(&dir, "a", calls).publish(&mut Names::default()).unwrap(), "fetched_a (2)");
+        assert_eq!(created(&dir, "b", calls).publish(&mut Names::default()).unwrap(), "fetched_b (2)");
         assert_eq!(std::fs::read_to_string(&victim).unwrap(), "precious");
         assert!(!missing.exists(), "{calls:?}");
         assert!(std::fs::symlink_metadata(dir.path().join("fetched_b")).unwrap().is_symlink());
@@ -94,7 +98,7 @@ fn a_symlink_at_the_target_is_neither_followed_nor_replaced() {
 #[test]
 fn a_claim_that_cannot_fit_is_refused_with_both_figures() {
     let dir = tempfile::tempdir().unwrap();
-    let error = part(dir.path(), "huge", Calls::Native).create(Some(1 << 63)).unwrap_err();
+    let error = part(dir.path(), "huge", Calls::Native).create(Some(1 << 63), &mut Names::default()).unwrap_err();
     assert!(error.words.contains("No space left on device: needs 9223372036854775808 bytes, "), "{}", error.words);
     assert!(!error.resumable);
     assert!(names(dir.path()).is_empty());
@@ -108,7 +112,7 @@ fn a_folder_that_may_not_be_written_is_refused_at_the_offer() {
     let is_root = std::fs::write(dir.path().join("probe"), "").is_ok();
     let folder = if is_root { Path::new("/sys") } else { dir.path() };
     for calls in ALL {
-        let error = part(folder, "a", calls).create(Some(1)).unwrap_err();
+        let error = part(folder, "a", calls).create(Some(1), &mut Names::default()).unwrap_err();
         assert!(["a: Permission denied", "a: Read-only file system"].contains(&&*error.words), "{}", error.words);
     }
 }
@@ -116,7 +120,7 @@ fn a_folder_that_may_not_be_written_is_refused_at_the_offer() {
 #[test]
 fn a_folder_that_is_missing_is_refused_without_naming_it_to_the_peer() {
     let dir = tempfile::tempdir().unwrap();
-    let error = part(&dir.path().join("none"), "a", Calls::Native).create(None).unwrap_err();
+    let error = part(&dir.path().join("none"), "a", Calls::Native).create(None, &mut Names::default()).unwrap_err();
     assert_eq!(error.words, "the folder for received files: No such file or directory");
 }
 
@@ -127,7 +131,7 @@ fn a_folder_removed_midway_fails_cleanly() {
         let part = created(&dir, "a", calls);
         std::fs::remove_dir_all(dir.path()).unwrap();
         sys::write_all_at(part.file().unwrap(), b"more", 3).unwrap();
-        let error = part.publish().unwrap_err();
+        let error = part.publish(&mut Names::default()).unwrap_err();
         assert_eq!(error.words, "a: No such file or directory", "{calls:?}");
         part.remove();
     }
@@ -140,9 +144,9 @@ fn a_folder_renamed_midway_is_followed() {
         let (before, after) = (outer.path().join("before"), outer.path().join("after"));
         std::fs::create_dir(&before).unwrap();
         let part = part(&before, "a", calls);
-        part.create(None).unwrap();
+        part.create(None, &mut Names::default()).unwrap();
         std::fs::rename(&before, &after).unwrap();
-        part.publish().unwrap();
+        part.publish(&mut Names::default()).unwrap();
         assert_eq!(names(&after), ["fetched_a"]);
     }
 }
@@ -152,7 +156,7 @@ fn removing_leaves_nothing_before_and_after_publishing() {
     let dir = tempfile::tempdir().unwrap();
     created(&dir, "a", Calls::Native).remove();
     let published = created(&dir, "b", Calls::Native);
-    published.publish().unwrap();
+    published.publish(&mut Names::default()).unwrap();
     published.remove();
     assert!(names(dir.path()).is_empty());
 }
@@ -161,7 +165,7 @@ fn removing_leaves_nothing_before_and_after_publishing() {
 fn removing_spares_what_somebody_else_put_there() {
     let dir = tempfile::tempdir().unwrap();
     let part = created(&dir, "a", Calls::Native);
-    let name = part.publish().unwrap();
+    let name = part.publish(&mut Names::default()).unwrap();
     std::fs::remove_file(dir.path().join(&name)).unwrap();
     std::fs::write(dir.path().join(&name), "somebody else's").unwrap();
     part.remove();

@@ -16,7 +16,7 @@ use std::sync::mpsc::{self, Receiver, Sender, SyncSender, TrySendError};
 use std::thread;
 
 use super::source::{Request, Sources, prepare};
-use super::work::DiskWork;
+use super::work::{DiskWork, Scratch};
 use crate::proto::disk::DiskAnswer;
 use crate::sys;
 
@@ -99,8 +99,8 @@ struct Lane {
     name: &'static str,
     threads: Vec<Option<SyncSender<Job>>>,
     next: usize,
-    /// Its jobs compute rather than wait, and must not keep the loop from a core.
-    burns: bool,
+    /// Its threads must not keep the loop from a core.
+    steps_back: bool,
 }
 
 /// The helpers.
@@ -116,6 +116,9 @@ pub struct Pool {
     /// Bringing to the disk what has gathered: apart from the disk's, because no other file has to wait for that.
     flush: Lane,
     hash: Lane,
+    /// The same while somebody talks: fewer threads, which step back.
+    hash_gently: Lane,
+    gentle: bool,
     /// One message a job, `None` from those that have no answer.
     answers: Receiver<Option<Answer>>,
     back: Sender<Option<Answer>>,
@@ -135,12 +138,20 @@ impl Pool {
             paths: Lane::new("paths", 1),
             disk: Lane::new("disk", 1),
             flush: Lane::new("flush", 1),
-            hash: Lane { burns: true, ..Lane::new("hash", cores.min(2)) },
+            hash: Lane::new("hash", cores.min(2)),
+            hash_gently: Lane { steps_back: true, ..Lane::new("hash-gently", cores.div_ceil(2).min(2)) },
+            gentle: false,
             answers,
             back,
             spilled: VecDeque::new(),
             under_way: 0,
         }
+    }
+
+    /// Whether what only burns makes way for what somebody says: two loops and four threads that hash, on two cores,
+    /// let a text wait for three times as long as without (measured).
+    pub fn set_gentle(&mut self, gentle: bool) {
+        self.gentle = gentle;
     }
 
     /// Gives a job to its lane. Never blocks: what finds no place there waits here.
@@ -163,6 +174,7 @@ impl Pool {
     /// Puts a job into its lane; gives it back when there is no place.
     fn place(&mut self, job: Job) -> Option<Job> {
         let lane = match &job.work {
+            Work::Disk(work) if work.hashes() && self.gentle => &mut self.hash_gently,
             Work::Disk(work) if work.hashes() => &mut self.hash,
             Work::Disk(DiskWork::FlushPart(..)) => &mut self.flush,
             Work::Disk(_) => &mut self.disk,
@@ -205,7 +217,7 @@ impl Pool {
 
 impl Lane {
     fn new(name: &'static str, threads: usize) -> Self {
-        Self { name, threads: (0..threads).map(|_| None).collect(), next: 0, burns: false }
+        Self { name, threads: (0..threads).map(|_| None).collect(), next: 0, steps_back: false }
     }
 
     /// The queue whose turn it is, with its thread.
@@ -214,24 +226,29 @@ impl Lane {
         self.next = (turn + 1) % self.threads.len();
         match &mut self.threads[turn] {
             Some(queue) => Ok(queue),
-            empty => Ok(empty.insert(start(self.name, self.burns, back.clone(), Arc::clone(wake))?)),
+            empty => Ok(empty.insert(start(self.name, self.steps_back, back.clone(), Arc::clone(wake))?)),
         }
     }
 }
 
 /// Starts a thread that serves a queue until its other end is dropped.
-fn start(lane: &str, burns: bool, back: Sender<Option<Answer>>, wake: Arc<mio::Waker>) -> io::Result<SyncSender<Job>> {
+fn start(
+    lane: &str,
+    steps_back: bool,
+    back: Sender<Option<Answer>>,
+    wake: Arc<mio::Waker>,
+) -> io::Result<SyncSender<Job>> {
     let (queue, jobs) = mpsc::sync_channel::<Job>(MAX_WAITING);
     thread::Builder::new().name(format!("tete-{lane}")).spawn(move || {
-        if burns {
+        if steps_back {
             sys::step_back();
         }
-        let mut buffer = Vec::new();
+        let mut scratch = Scratch::default();
         for job in jobs {
             // Made before, for a panic leaves nothing of the job.
             let failure = job.failure("the helper failed: a bug of tete");
-            // What a panic may leave half done is the buffer alone, and every job overwrites it.
-            let answer = catch_unwind(AssertUnwindSafe(|| job.run(&mut buffer))).unwrap_or(failure);
+            // What a panic may leave half done is a buffer that every job overwrites, and names that may be too many.
+            let answer = catch_unwind(AssertUnwindSafe(|| job.run(&mut scratch))).unwrap_or(failure);
             send_back(&back, &wake, answer);
         }
     })?;
@@ -260,9 +277,9 @@ impl Job {
         Some(Answer { ticket: self.ticket, done })
     }
 
-    fn run(self, buffer: &mut Vec<u8>) -> Option<Answer> {
+    fn run(self, scratch: &mut Scratch) -> Option<Answer> {
         let done = match self.work {
-            Work::Disk(work) => Done::Disk(work.run(buffer)?),
+            Work::Disk(work) => Done::Disk(work.run(scratch)?),
             Work::Resolve { host, port, family } => Done::Resolved(resolve(&host, port, family)),
             Work::Prepare { request } => Done::Prepared(Ok(prepare(&request))),
             #[cfg(test)]

@@ -251,12 +251,12 @@ impl<W: Wire, D: Disk<File = W::File>> Pump<'_, W, D> {
         }
     }
 
-    /// Receives until nothing is there, the session wants nothing, or `budget` bytes are where they belong. What was
-    /// received beyond that stays in the channel: taking much with one call is cheap, and storing it is not.
+    /// Receives until nothing is there, the session wants nothing, or `budget` bytes are where they belong. One call
+    /// takes up to `piece` bytes; what was received beyond the budget stays in the channel.
     ///
     /// # Errors
     /// The wire's, and the peer's mistakes.
-    pub fn receive(&mut self, budget: usize) -> Result<Left, LinkError> {
+    pub fn receive(&mut self, budget: usize, piece: usize) -> Result<Left, LinkError> {
         let mut left = budget;
         loop {
             if !self.hand_over(&mut left)? {
@@ -265,7 +265,7 @@ impl<W: Wire, D: Disk<File = W::File>> Pump<'_, W, D> {
             if left == 0 {
                 return Ok(Left::More);
             }
-            match self.wire.recv(self.channel.space())? {
+            match self.wire.recv(self.channel.space(piece))? {
                 Moved::Bytes(0) => return Ok(Left::End),
                 Moved::Bytes(n) => self.channel.received(n),
                 Moved::WouldBlock => return Ok(Left::WouldBlock),

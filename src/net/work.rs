@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 use blake3::Hasher;
 use blake3::hazmat::HasherExt;
 
+use super::names::Names;
 use super::part::{Part, for_good};
 use super::source::Prepared;
 use crate::proto::TransferId;
@@ -58,6 +59,13 @@ impl Source {
         let stamp = sys::stamp(file).map_err(|error| for_good(self.name(), &error))?;
         if stamp == self.prepared.stamp { Ok(()) } else { Err(refusal(self.name(), otherwise)) }
     }
+}
+
+/// What a thread keeps from job to job.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    buffer: Vec<u8>,
+    names: Names,
 }
 
 /// A job of the disk, with all that it takes.
@@ -118,8 +126,9 @@ impl DiskWork {
         })
     }
 
-    /// Does it. `buffer` is the thread's own, kept from job to job.
-    pub fn run(self, buffer: &mut Vec<u8>) -> Option<DiskAnswer> {
+    /// Does it, with what the thread keeps from job to job.
+    pub fn run(self, scratch: &mut Scratch) -> Option<DiskAnswer> {
+        let Scratch { buffer, names } = scratch;
         Some(match self {
             Self::OpenSource(id, source) => DiskAnswer::SourceOpened(id, source.open()),
             Self::CheckSource(id, source) => DiskAnswer::SourceChecked(id, source.check()),
@@ -129,13 +138,13 @@ impl DiskWork {
                 hash_file(source.file().map(Arc::as_ref), source.name(), block, buffer),
             ),
             Self::HashStream(id, block, bytes) => DiskAnswer::SourceHashed(id, block, Ok(hash_bytes(block, &bytes))),
-            Self::CreatePart(id, size, part) => DiskAnswer::PartCreated(id, part.create(size)),
+            Self::CreatePart(id, size, part) => DiskAnswer::PartCreated(id, part.create(size, names)),
             Self::HashPart(id, block, part) => {
                 DiskAnswer::PartHashed(id, block, hash_file(part.file(), part.name(), block, buffer))
             }
             Self::FlushPart(id, part) => DiskAnswer::PartFlushed(id, part.flush()),
             Self::SyncPart(id, part) => DiskAnswer::PartSynced(id, part.sync()),
-            Self::Publish(id, part) => DiskAnswer::Published(id, part.publish()),
+            Self::Publish(id, part) => DiskAnswer::Published(id, part.publish(names)),
             Self::SyncFolder(id, part) => DiskAnswer::FolderSynced(id, part.sync_folder()),
             Self::Say(answer) => answer,
             Self::RemovePart(part) => {
@@ -210,7 +219,7 @@ mod tests {
     }
 
     fn hash(source: &Arc<Source>, block: Block) -> Result<BlockValue, DiskError> {
-        match DiskWork::HashSource(ID, block, Arc::clone(source)).run(&mut Vec::new()) {
+        match DiskWork::HashSource(ID, block, Arc::clone(source)).run(&mut Scratch::default()) {
             Some(DiskAnswer::SourceHashed(ID, of, result)) if of == block => result,
             other => panic!("{other:?}"),
         }

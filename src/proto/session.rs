@@ -19,6 +19,7 @@
 //! A session has one talk link, and at most one bulk link for files; [`ride`](super::ride) tells which file uses which.
 //! The session ends with its talk link. A bulk link that dies is told (LINK_DOWN), and its files go on over the other.
 
+mod bulk;
 mod transmit;
 
 use std::time::{Duration, Instant};
@@ -56,6 +57,8 @@ pub struct Session {
     alive: Alive,
     phase: Phase,
     peer_bye: Option<LeaveReason>,
+    /// When either last said something.
+    talked: Option<Instant>,
     /// The last moment that we were told.
     now: Instant,
 }
@@ -73,6 +76,7 @@ impl Session {
             alive: Alive::new(now),
             phase: Phase::Talking,
             peer_bye: None,
+            talked: None,
             now,
         };
         // The first question measures the round trip; later ones are only asked when the peer is silent.
@@ -115,6 +119,11 @@ impl Session {
         self.alive.round_trip()
     }
 
+    /// When either side last said something.
+    pub fn talked(&self) -> Option<Instant> {
+        self.talked
+    }
+
     /// Every transfer that is not over.
     pub fn progress(&self) -> Vec<Progress> {
         self.transfers.progress(self.now)
@@ -128,18 +137,6 @@ impl Session {
     /// Whether bytes of files flow.
     pub fn is_moving(&self) -> bool {
         self.transfers.is_moving()
-    }
-
-    /// Whether a file is under way for which a link of its own pays, and there is none.
-    pub fn wants_bulk(&self) -> bool {
-        self.links.bulk.is_none()
-            && matches!(self.phase, Phase::Talking | Phase::Leaving { .. })
-            && self.transfers.wants_bulk()
-    }
-
-    /// Whether this is one of its links.
-    pub fn has_link(&self, link: LinkId) -> bool {
-        self.links.get(link).is_some()
     }
 
     /// The state of the session, or of a transfer, for tables and tests.
@@ -159,6 +156,7 @@ impl Session {
     pub fn say(&mut self, now: Instant, text: &str) -> Result<u64, CommandError> {
         self.may_begin()?;
         self.clock(now);
+        self.talked = Some(now);
         self.saying.say(text)
     }
 
@@ -336,6 +334,7 @@ impl Session {
         match frame {
             Frame::Text { seq, text } => {
                 self.hearing.handle_text(seq, text.len())?;
+                self.talked = Some(self.now);
                 self.out.events.push_back(Event::Message { seq, text });
             }
             Frame::TextAck { seq } => {
@@ -365,35 +364,6 @@ impl Session {
             self.moved();
         }
         Ok(())
-    }
-
-    /// A chunk that waited on the bulk link may have its turn now.
-    fn take_early(&mut self) -> Result<(), ProtocolError> {
-        if let Some(bulk) = &mut self.links.bulk
-            && let Some(span) = bulk.early
-            && self.transfers.handle_chunk(bulk.ride, span)?
-        {
-            bulk.early = None;
-        }
-        Ok(())
-    }
-
-    /// A link for files is there. Its epoch is greater than those of all before it.
-    pub fn bulk_up(&mut self, link: LinkId, epoch: u32, now: Instant) {
-        self.clock(now);
-        if self.ended().is_none() {
-            self.links.epoch().into_iter().for_each(|old| self.bulk_down(old));
-            self.links.add_bulk(link, epoch);
-        }
-    }
-
-    /// The bulk link of this epoch is dead, here or at the peer's. Each side tells the other once.
-    fn bulk_down(&mut self, epoch: u32) {
-        if self.links.lose_bulk(epoch) {
-            self.out.bulk.clear();
-            self.out.frames.push_back(Frame::LinkDown { epoch });
-            self.transfers.link_down(epoch, &mut self.out);
-        }
     }
 
     /// One event may stand for many texts.

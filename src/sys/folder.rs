@@ -12,6 +12,8 @@ use std::path::Path;
 use rustix::fs::{AtFlags, Dir, Mode, OFlags, fstat, fstatvfs, fsync, open, statat, unlinkat};
 use rustix::io::{Errno, retry_on_intr};
 
+use super::file::{Stamp, stamp};
+
 /// Opens a folder.
 ///
 /// # Errors
@@ -36,6 +38,14 @@ pub fn is_entry(folder: BorrowedFd<'_>, name: &str, file: &File) -> bool {
         (Ok(entry), Ok(file)) => (entry.st_dev, entry.st_ino) == (file.st_dev, file.st_ino),
         _ => false,
     }
+}
+
+/// The stamp of a folder: it differs once an entry came, went or was renamed.
+///
+/// # Errors
+/// The system's.
+pub fn folder_stamp(folder: BorrowedFd<'_>) -> io::Result<Stamp> {
+    stamp(&File::from(folder.try_clone_to_owned()?))
 }
 
 /// The names in a folder, in no order, the first `at_most` of them.

@@ -24,7 +24,7 @@ pub use file::{
     Stamp, allocate, open_source, os_string, read_at, reserve_descriptor, set_mode, spares_stored, stamp, sync_data,
     sync_file, trim, will_read, write_all_at,
 };
-pub use folder::{free_bytes, is_entry, list_names, open_folder, sync_folder, unlink};
+pub use folder::{folder_stamp, free_bytes, is_entry, list_names, open_folder, sync_folder, unlink};
 pub use send::{is_link_error, send_file, send_more};
 pub use socket::{connect, is_out_of_descriptors, listener, outward_address, prepare_stream, prepare_talk};
 

@@ -7,7 +7,7 @@ use tete::proto::digest::BLOCK;
 use tete::proto::disk::DiskJob;
 use tete::proto::error::CommandError;
 use tete::proto::event::{Direction, Event};
-use tete::proto::outgoing::{WINDOW_STORED, WINDOW_VERIFIED};
+use tete::proto::outgoing::{HASHING, WINDOW_STORED, WINDOW_VERIFIED};
 use tete::proto::session::Setup;
 use tete::proto::transfers::{MAX_ACTIVE, Policy};
 
@@ -170,7 +170,7 @@ fn a_receiver_that_hashes_nothing_stops_the_sender_at_its_window() {
     pair.pass(Duration::from_secs(4));
     let receiver = pair.b.session.progress().remove(0);
     assert_eq!((receiver.bytes, receiver.verified), (WINDOW_VERIFIED, 0));
-    assert!(pair.b.disk.jobs.len() <= 4, "hash jobs: {}", pair.b.disk.jobs.len());
+    assert!(pair.b.disk.jobs.len() <= HASHING as usize, "hash jobs: {}", pair.b.disk.jobs.len());
     pair.b.does = |_| true;
     pair.pass(Duration::from_secs(4));
     pair.assert_arrived(id);

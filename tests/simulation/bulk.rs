@@ -104,7 +104,7 @@ impl World {
         let mut wire = SimWire { out, input, random: &mut self.random, now: self.now, moody, acted: false };
         let before = wire.out.passed;
         let mut pump = Pump { session, link, channel, wire: &mut wire, disk, now };
-        let received = pump.receive(budgets[0]);
+        let received = pump.receive(budgets[0], 1 << 20);
         let sent = if received.is_ok() { pump.send(budgets[1]) } else { Ok(Left::Idle) };
         let (mut moved, passed) = (wire.acted, wire.out.passed - before);
         match (sent, received) {

@@ -305,7 +305,7 @@ impl World {
         let before = (session.ended().is_some(), wire.out.passed);
         let mut pump = Pump { session, link: LINK, channel, wire: &mut wire, disk, now };
         let sent = pump.send(budgets[0]);
-        let received = if before.0 { Ok(Left::Idle) } else { pump.receive(budgets[1]) };
+        let received = if before.0 { Ok(Left::Idle) } else { pump.receive(budgets[1], 1 << 18) };
         let mut moved = wire.acted;
         let passed = wire.out.passed - before.1;
         match (sent, received) {

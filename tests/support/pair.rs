@@ -141,7 +141,7 @@ impl Side {
 fn pump(s: &mut Session, link: LinkId, channel: &mut Channel, disk: &mut MemDisk, now: Instant, mut wire: MemWire<'_>) {
     let mut pump = Pump { session: s, link, channel, wire: &mut wire, disk, now };
     pump.send(256 * 1024).unwrap();
-    match pump.receive(256 * 1024) {
+    match pump.receive(256 * 1024, 64 * 1024) {
         Ok(Left::End) => s.handle_eof(link, now),
         Ok(_) | Err(LinkError::Protocol(_)) => {}
         Err(LinkError::Io(error)) => panic!("memory fails: {error}"),
