@@ -57,7 +57,7 @@ impl Source {
 
     fn unchanged(&self, file: &File, otherwise: &str) -> Result<(), DiskError> {
         let stamp = sys::stamp(file).map_err(|error| for_good(self.name(), &error))?;
-        if stamp == self.prepared.stamp { Ok(()) } else { Err(refusal(self.name(), otherwise)) }
+        if stamp.is_same_as(&self.prepared.stamp) { Ok(()) } else { Err(refusal(self.name(), otherwise)) }
     }
 }
 

@@ -23,10 +23,23 @@ pub struct Stamp {
     pub mtime_ns: i128,
     /// When anything about it was last changed; cannot be set back as the other can.
     pub ctime_ns: i128,
+    /// How many names it has.
+    pub links: u64,
     /// Its number in the file system.
     pub ino: u64,
     /// The file system.
     pub dev: u64,
+}
+
+impl Stamp {
+    /// Whether the file still holds what it held at `earlier`. Taking a name away from a file changes when it was last
+    /// changed, and not a byte of it: what was deleted can still be read by who has it open.
+    pub fn is_same_as(&self, earlier: &Self) -> bool {
+        let lost_a_name = self.links < earlier.links;
+        let ctime_ns = if lost_a_name { earlier.ctime_ns } else { self.ctime_ns };
+        let links = earlier.links; // a name that was added shows in the time
+        Self { ctime_ns, links, ..*self } == *earlier
+    }
 }
 
 /// Opens a file that shall be sent, and never hangs on what is not a file.
@@ -66,6 +79,7 @@ pub fn stamp(file: &File) -> io::Result<Stamp> {
         size: meta.size(),
         mtime_ns: ns(meta.mtime(), meta.mtime_nsec()),
         ctime_ns: ns(meta.ctime(), meta.ctime_nsec()),
+        links: meta.nlink(),
         ino: meta.ino(),
         dev: meta.dev(),
     })
@@ -197,11 +211,28 @@ mod tests {
     fn a_stamp_differs_once_the_file_has_grown() {
         let file = tempfile::tempfile().unwrap();
         let before = stamp(&file).unwrap();
-        assert_eq!(before, stamp(&file).unwrap());
+        assert!(stamp(&file).unwrap().is_same_as(&before));
         write_all_at(&file, b"more", 0).unwrap();
         let after = stamp(&file).unwrap();
         assert_eq!((before.size, after.size), (0, 4));
         assert_eq!(before.ino, after.ino);
+        assert!(!after.is_same_as(&before));
+    }
+
+    #[test]
+    fn a_file_that_lost_its_name_is_the_same_unless_its_bytes_changed() {
+        let named = tempfile::NamedTempFile::new().unwrap();
+        let file = named.as_file().try_clone().unwrap();
+        let before = stamp(&file).unwrap();
+        drop(named);
+        let after = stamp(&file).unwrap();
+        assert_eq!((before.links, after.links), (1, 0));
+        assert!(after.is_same_as(&before));
+        for other in
+            [Stamp { mtime_ns: 0, ..after }, Stamp { size: 9, ..after }, Stamp { ctime_ns: 0, links: 1, ..after }]
+        {
+            assert!(!other.is_same_as(&before), "{other:?}");
+        }
     }
 
     #[test]
