@@ -130,6 +130,11 @@ impl Incoming {
         matches!(self.state, State::Creating { .. } | State::Receiving(_) | State::Committing { .. })
     }
 
+    /// Whether its file is open, so that bytes can flow.
+    pub fn is_open(&self) -> bool {
+        matches!(self.state, State::Receiving(_) | State::Committing { .. })
+    }
+
     /// Whether it is worth a link of its own.
     pub fn is_large(&self) -> bool {
         self.size.is_none_or(|size| size > SMALL_FILE)

@@ -135,6 +135,11 @@ impl Outgoing {
         matches!(self.state, State::Opening { .. } | State::Sending(_) | State::Checking(_) | State::Ended { .. })
     }
 
+    /// Whether its file is open, so that bytes can flow.
+    pub fn is_open(&self) -> bool {
+        matches!(self.state, State::Sending(_) | State::Checking(_) | State::Ended { .. })
+    }
+
     /// Whether it is worth a link of its own.
     pub fn is_large(&self) -> bool {
         self.size.is_none_or(|size| size > SMALL_FILE)

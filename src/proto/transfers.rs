@@ -459,10 +459,11 @@ impl Transfers {
         self.incoming.values_mut().for_each(|file| file.link_down(epoch, out));
     }
 
-    /// Whether so much is to be moved that a link of its own pays.
+    /// Whether so much is to be moved that a link of its own pays. Files are opened first: of the last descriptors
+    /// they need one, and can do without the link.
     pub fn wants_bulk(&self) -> bool {
-        self.outgoing.values().any(|file| file.is_active() && file.is_large())
-            || self.incoming.values().any(|file| file.is_active() && file.is_large())
+        self.outgoing.values().any(|file| file.is_open() && file.is_large())
+            || self.incoming.values().any(|file| file.is_open() && file.is_large())
     }
 
     /// Whether this file's bytes still come from its source.
