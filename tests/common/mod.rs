@@ -354,7 +354,7 @@ impl Tete {
 
     // ---- what it costs
 
-    fn pid(&self) -> Pid {
+    pub(crate) fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
     }
 
