@@ -20,6 +20,10 @@ fn survives(sender: Sender, way: Way, how: How) {
             continue;
         }
         let mut two = Relayed::new(second(Fate::After(way, point, how)));
+        if point > 2 * MB as u64 {
+            // However late the link comes, it is cut in this file.
+            two = two.linked();
+        }
         two.send(sender, "big", 20 * MB);
         two.arrived(sender, "big", 20 * MB);
         if way == sender.way() && point >= 100_000 {

@@ -18,6 +18,8 @@ use std::fs;
 use common::{Run, Tete, anna, bob, tete};
 use relay::{Fate, Relay, Way};
 
+/// What both log of a second connection.
+const OWN: &str = "files have a link of their own";
 /// A megabyte.
 const MB: usize = 1_000_000;
 
@@ -62,6 +64,16 @@ impl Relayed {
         anna.event("connected");
         bob.event("connected");
         Self { anna, bob, relay }
+    }
+
+    /// They have a link for files, so that what is sent next goes over it from its first byte. Both need `-v`.
+    fn linked(mut self) -> Self {
+        self.send(Sender::Bob, "first", MB);
+        self.arrived(Sender::Bob, "first", MB);
+        for side in [&mut self.anna, &mut self.bob] {
+            side.tells(OWN);
+        }
+        self
     }
 
     /// Who sends, and who receives.

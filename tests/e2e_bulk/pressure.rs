@@ -21,7 +21,7 @@ const ACTIVE: usize = 8;
 fn faults_16_and_79_a_file_goes_on_over_its_own_link_while_nobody_reads_what_one_side_says() {
     let file = noise(100 * MB);
     for sender in Sender::BOTH {
-        let limited = ["--json", "--limit", "60M"];
+        let limited = ["--json", "-v", "--limit", "60M"];
         let mut anna = tete(&anna(&limited)).start();
         let relay = Relay::to(anna.port(), |_| Fate::Pass);
         // Bob's standard output is never read.
@@ -34,6 +34,7 @@ fn faults_16_and_79_a_file_goes_on_over_its_own_link_while_nobody_reads_what_one
         fs::write(from.file("big"), &file).unwrap();
         let arrived = to.file("fetched_big");
         from.send("transfer big");
+        from.tells("goes over the bulk link");
         anna.event("progress");
         for n in 0..300 {
             // More than a pipe holds.
@@ -44,7 +45,8 @@ fn faults_16_and_79_a_file_goes_on_over_its_own_link_while_nobody_reads_what_one
         let told = anna.event(event);
         assert_eq!(told["blake3"], blake3::hash(&file).to_string());
         assert!(fs::read(arrived).unwrap() == file);
-        assert!(relay.passed(1, sender.way()) > 99 * MB as u64);
+        // It began on the talk link.
+        assert!(relay.passed(1, sender.way()) > 50 * MB as u64);
         assert_eq!(anna.all("delivered").filter(|event| event["seq"] == 300).count(), 0, "bob has read it all");
         let high = [anna.high_water(), bob.high_water()];
         println!("memory: {high:?}");
