@@ -169,7 +169,8 @@ impl<W: Wire, D: Disk<File = W::File>> Pump<'_, W, D> {
                 return Ok(Left::More);
             }
             let moved = match file {
-                Some(span) if bytes.is_empty() => self.send_file(span, left)?,
+                // The last piece may go beyond what is left: a few bytes more are cheaper than a call for them alone.
+                Some(span) if bytes.is_empty() => self.send_file(span, budget)?,
                 _ => self.send_bytes(file.is_some())?,
             };
             match moved {
