@@ -39,10 +39,10 @@ pub const WINDOW_STORED: u64 = 8 << 20;
 /// How far a file may be sent beyond what is verified, in bytes. Bounds how far either side's hashing may lag.
 pub const WINDOW_VERIFIED: u64 = 32 << 20;
 /// Blocks of one file being hashed at once.
-pub const HASHING: u64 = 8;
+pub const HASHING: u64 = 16;
 /// How far ahead of the sending a file is hashed, in bytes, and so at least read. Enough that a disk is kept busy, and
 /// little enough that it is still in the cache when it is sent.
-pub const READ_AHEAD: u64 = 8 << 20;
+pub const READ_AHEAD: u64 = 16 << 20;
 
 #[derive(Debug)]
 struct Sending {
