@@ -33,7 +33,15 @@ impl Names {
     pub fn refresh(&mut self, folder: BorrowedFd<'_>) -> io::Result<()> {
         let stamp = sys::folder_stamp(folder)?;
         if self.stamp != Some(stamp) {
-            let listed = sys::list_names(folder, MAX_LISTED)?;
+            let listed = match sys::list_names(folder, MAX_LISTED) {
+                // Reading it takes a descriptor more. A file that has come so far does not fail for want of that.
+                Err(error) if sys::is_out_of_descriptors(&error) => {
+                    log::warn!("the folder of received files cannot be read: {}", sys::words(&error));
+                    (self.stamp, self.taken) = (None, HashSet::new());
+                    return Ok(());
+                }
+                listed => listed?,
+            };
             self.taken = listed.iter().map(|name| twin_key(&name.to_string_lossy())).collect();
             self.stamp = Some(stamp);
         }

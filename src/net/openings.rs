@@ -158,6 +158,11 @@ impl Reactor {
             match step {
                 Step::Nothing => {}
                 Step::Judge(hello) => self.judge(key, hello),
+                Step::Look(hello) => {
+                    if let Some(Verdict::Refuse(refusal)) = self.verdict(key, hello) {
+                        self.refuse(key, refusal);
+                    }
+                }
                 // Only whom we called may keep us waiting.
                 Step::AskedAbout if connection.origin == Origin::Dialled => {
                     connection.deadline = Some(self.now + QUESTION_PATIENCE + OPENING_PATIENCE);
@@ -222,9 +227,21 @@ impl Reactor {
     }
 
     pub(super) fn judge(&mut self, key: usize, hello: Hello) {
+        match self.verdict(key, hello) {
+            None | Some(Verdict::Later) => {}
+            Some(Verdict::Welcome) => self.welcome(key),
+            Some(Verdict::Join(epoch)) => self.join(key, epoch),
+            Some(Verdict::Nod) => self.nod(key),
+            Some(Verdict::Ask) => self.ask(key),
+            Some(Verdict::Refuse(refusal)) => self.refuse(key, refusal),
+        }
+    }
+
+    /// What the gate says of the connection at `key`, if it is there.
+    fn verdict(&self, key: usize, hello: Hello) -> Option<Verdict> {
         let questions = self.connections.iter().filter(|(_, c)| c.is_question()).count();
-        let Some(connection) = self.connections.get(key) else { return };
-        let Stage::Opening(opening) = &connection.stage else { return };
+        let connection = self.connections.get(key)?;
+        let Stage::Opening(opening) = &connection.stage else { return None };
         let ip = connection.address.ip();
         let caller = Caller {
             hello,
@@ -237,14 +254,7 @@ impl Reactor {
         };
         let talking = self.conversation.as_ref().map(Conversation::talking);
         let host = Host { nonce: self.nonce, talking, trust: self.settings.trust, questions };
-        match gate::judge(&caller, &host) {
-            Verdict::Welcome => self.welcome(key),
-            Verdict::Join(epoch) => self.join(key, epoch),
-            Verdict::Nod => self.nod(key),
-            Verdict::Later => {}
-            Verdict::Ask => self.ask(key),
-            Verdict::Refuse(refusal) => self.refuse(key, refusal),
-        }
+        Some(gate::judge(&caller, &host))
     }
 
     fn ask(&mut self, key: usize) {
@@ -362,6 +372,7 @@ impl Reactor {
             talk: Carrier { key, link },
             bulk: None,
             call: Call::None,
+            bulk_failures: 0,
             peer,
             dialled: dialled.then_some(address),
             ticket: opened.ticket,

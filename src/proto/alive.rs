@@ -39,6 +39,11 @@ impl Alive {
         std::mem::take(&mut self.told_silent)
     }
 
+    /// Whether something came in the last `time`.
+    pub(super) fn was_heard_within(&self, time: Duration, now: Instant) -> bool {
+        now.saturating_duration_since(self.heard) < time
+    }
+
     /// A question is asked; its token.
     pub(super) fn ask(&mut self, now: Instant) -> u64 {
         self.token += 1;

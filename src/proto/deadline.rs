@@ -15,6 +15,8 @@ pub enum Deadline {
     Silence,
     /// The peer's silence has lasted too long.
     Linger,
+    /// Nothing has moved on the bulk link for too long.
+    Stall,
     /// Leaving has waited too long.
     Leave,
 }
@@ -28,6 +30,7 @@ impl Deadline {
             Self::Ping => "ping",
             Self::Silence => "silence",
             Self::Linger => "linger",
+            Self::Stall => "stall",
             Self::Leave => "leave",
         }
     }

@@ -2,6 +2,8 @@
 //!
 //! Owns: which there are, and what each has received and is sending. Must not know: what a frame means.
 
+use std::time::Instant;
+
 use super::decoder::Decoder;
 use super::outbox::Outbox;
 use super::ride::Ride;
@@ -32,12 +34,14 @@ pub(super) struct Links {
     pub(super) bulk: Option<Link>,
     /// Bulk links up to this epoch are dead.
     gone: u32,
+    /// When something last moved on the bulk link, or was first given to it.
+    pub(super) bulk_moved: Option<Instant>,
 }
 
 impl Links {
     /// A talk link, for now.
     pub(super) fn new(talk: LinkId) -> Self {
-        Self { talk: Some(Link::new(talk, Ride::Talk)), bulk: None, gone: 0 }
+        Self { talk: Some(Link::new(talk, Ride::Talk)), bulk: None, gone: 0, bulk_moved: None }
     }
 
     pub(super) fn get(&self, id: LinkId) -> Option<&Link> {

@@ -41,6 +41,8 @@ pub enum Step {
     Nothing,
     /// Decide about the other side: `welcome`, `join`, `wait` or `refuse`, or later.
     Judge(Hello),
+    /// Refuse the other side if it can be told already that it will not be let in; it has more to say otherwise.
+    Look(Hello),
     /// The peer is asking a person about us.
     AskedAbout,
     /// Both have welcomed each other: a conversation begins.
@@ -214,7 +216,9 @@ impl Opening {
         let taken = length - before;
         if self.leads() {
             self.state = State::FollowingUp;
-            return Ok((taken, Step::Nothing));
+            // Who calls for a conversation says more before it is judged; a claim can be looked at now.
+            let claims = hello.purpose != Purpose::Talk;
+            return Ok((taken, if claims { Step::Look(hello) } else { Step::Nothing }));
         }
         self.state = State::Judging { theirs: None };
         Ok((taken, Step::Judge(hello)))

@@ -317,6 +317,16 @@ impl Outgoing {
         sending.ride.change(self.id, over);
     }
 
+    /// Bytes sent, and bytes that the peer has told of storing, if it rides this link.
+    pub fn waiting(&self, over: Ride) -> Option<(u64, u64)> {
+        match &self.state {
+            State::Sending(sending) | State::Checking(sending) | State::Ended { sending, .. } => {
+                (sending.ride == over).then_some((sending.sent, sending.stored))
+            }
+            _ => None,
+        }
+    }
+
     /// The bulk link of this epoch is gone: nothing more is sent until the receiver has said what it has.
     pub fn link_down(&mut self, epoch: u32) {
         if let State::Sending(sending) | State::Checking(sending) | State::Ended { sending, .. } = &mut self.state

@@ -44,6 +44,7 @@ use super::talk::{Hearing, Saying};
 use super::trace::{Trace, emit};
 use super::transfers::{MAX_EVENTS, MAX_FRAMES, MAX_JOBS, Out, Transfers};
 use super::{LinkId, TransferId};
+pub use bulk::STALL_AFTER;
 
 /// One conversation.
 #[derive(Debug)]
@@ -354,7 +355,13 @@ impl Session {
                 return Err(ProtocolError::Unexpected { frame: frame.kind().name(), state: "already let in" });
             }
             Frame::LinkDown { epoch } => self.bulk_down(epoch),
-            frame => self.transfers.handle_frame(self.now, over, frame, &mut self.out)?,
+            frame => {
+                let before = self.stored_by_bulk();
+                self.transfers.handle_frame(self.now, over, frame, &mut self.out)?;
+                if self.stored_by_bulk() != before {
+                    self.bulk_went_on();
+                }
+            }
         }
         if kind == Kind::Move {
             self.take_early()?;
@@ -415,6 +422,9 @@ impl Session {
         self.clock(now);
         let Some(current) = self.links.get_mut(link) else { return };
         current.decoder.take_body(n);
+        if self.links.is_bulk(link) {
+            self.bulk_went_on();
+        }
         self.heard();
         if let Some(id) = transfer {
             self.transfers.stored(id, n, &mut self.out);
@@ -470,6 +480,7 @@ impl Session {
                     Phase::Leaving { reason, .. } => self.cut(now, reason),
                     _ => self.end(Ended::Cut, "we left before it was through"),
                 },
+                Deadline::Stall => self.bulk_stalled(),
                 // Moving the clock has let the chunk go already.
                 Deadline::Limit => break,
             }
@@ -554,6 +565,7 @@ impl Session {
         let due = [
             (self.transfers.report_due(), Deadline::Report),
             (self.limit_due(), Deadline::Limit),
+            (self.stall_due(), Deadline::Stall),
             (self.alive.ping_due().filter(|_| pending), Deadline::Ping),
             (self.alive.silence_due().filter(|_| pending), Deadline::Silence),
             (pending.then(|| self.alive.silent_for(self.setup.linger.max(SILENT_AFTER))), Deadline::Linger),

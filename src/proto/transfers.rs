@@ -452,6 +452,11 @@ impl Transfers {
         self.limit.as_ref()?.due(self.wanted_chunk(over, other)?.len)
     }
 
+    /// Of each file of ours that rides this link, bytes sent, and bytes that the peer has told of storing.
+    pub(super) fn waiting(&self, over: Ride) -> impl Iterator<Item = (u64, u64)> {
+        self.outgoing.values().filter_map(move |file| file.waiting(over))
+    }
+
     /// The bulk link of this epoch is gone.
     pub fn link_down(&mut self, epoch: u32, out: &mut Out) {
         self.gone = self.gone.max(epoch);

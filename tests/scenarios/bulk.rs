@@ -10,7 +10,7 @@ use tete::proto::disk::DiskJob;
 use tete::proto::error::ProtocolError;
 use tete::proto::frame::{Frame, encode_chunk_header};
 use tete::proto::ride::Ride;
-use tete::proto::session::{Ended, Setup};
+use tete::proto::session::{Ended, STALL_AFTER, Setup};
 use tete::proto::transfers::SMALL_FILE;
 
 use crate::support::lone::Lone;
@@ -231,6 +231,57 @@ fn texts_do_not_wait_behind_a_file_whose_link_is_full() {
     pair.run();
     assert_eq!(pair.b.texts(), ["still here"]);
     pair.bulk_ab.full = false;
+    pair.pass(Duration::from_secs(1));
+    pair.assert_arrived(id);
+}
+
+#[test]
+fn a_bulk_link_that_moves_nothing_is_given_up_while_the_talk_link_lives() {
+    let mut pair = Pair::new();
+    pair.bulk_up(BULK);
+    let id = pair.offer(18, SIZE);
+    until_stored(&mut pair, id, 3 * BLOCK);
+    pair.bulk_ab.full = true;
+    pair.pass(STALL_AFTER - Duration::from_secs(1));
+    assert!(pair.b.outcome(id).is_empty(), "patience comes first");
+    pair.pass(Duration::from_secs(10));
+    pair.assert_arrived(id);
+}
+
+#[test]
+fn a_bulk_link_that_swallows_everything_is_given_up_too() {
+    let mut pair = Pair::new();
+    pair.bulk_up(BULK);
+    let id = pair.offer(19, SIZE);
+    until_stored(&mut pair, id, 3 * BLOCK);
+    pair.bulk_ab.swallows = true;
+    pair.pass(STALL_AFTER * 2);
+    pair.assert_arrived(id);
+}
+
+#[test]
+fn a_chunk_of_a_cancelled_file_that_is_stuck_does_not_block_the_next_file_for_ever() {
+    let mut pair = Pair::new();
+    pair.bulk_up(BULK);
+    let id = pair.offer(21, SIZE);
+    until_stored(&mut pair, id, 3 * BLOCK);
+    pair.bulk_ab.full = true;
+    pair.run();
+    pair.a.session.cancel(pair.now, Some(id)).unwrap();
+    let next = pair.offer(22, SIZE);
+    pair.pass(STALL_AFTER * 2);
+    pair.assert_arrived(next);
+}
+
+#[test]
+fn a_receiver_that_hashes_for_long_does_not_cost_the_bulk_link() {
+    let mut pair = Pair::new();
+    pair.bulk_up(BULK);
+    pair.b.does = |job| !matches!(job, DiskJob::HashPart(..));
+    let id = pair.offer(23, SIZE);
+    pair.pass(STALL_AFTER * 3);
+    assert!(pair.a.session.has_link(bulk_link(BULK)), "everything sent is stored");
+    pair.b.does = |_| true;
     pair.pass(Duration::from_secs(1));
     pair.assert_arrived(id);
 }

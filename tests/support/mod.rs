@@ -25,6 +25,8 @@ pub struct Pipe {
     pub closed: bool,
     /// Nothing goes in: the reader's machine has no room.
     pub full: bool,
+    /// What goes in never comes out.
+    pub swallows: bool,
 }
 
 /// Both directions, seen from one end.
@@ -40,7 +42,9 @@ impl Wire for MemWire<'_> {
         if self.out.full {
             return Ok(Moved::WouldBlock);
         }
-        self.out.bytes.extend(bytes);
+        if !self.out.swallows {
+            self.out.bytes.extend(bytes);
+        }
         Ok(Moved::Bytes(bytes.len()))
     }
 

@@ -88,9 +88,13 @@ impl Session {
     pub fn sent(&mut self, link: LinkId, now: Instant, n: u64) {
         self.clock(now);
         let Some(current) = self.links.get_mut(link) else { return };
+        let over_bulk = current.ride != Ride::Talk;
         if let Some(span) = current.outbox.sent(n) {
             self.transfers.sent(span.transfer, n, &mut self.out);
             self.moved();
+        }
+        if over_bulk {
+            self.bulk_went_on();
         }
         self.settle();
     }
