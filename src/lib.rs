@@ -25,7 +25,7 @@
 //!    between a socket, the files and a session.
 //! 2. [`proto::session`]: one conversation. Its methods are getters, what the world tells (`handle_*`), what the user
 //!    asks for, and what it wants next (`poll_*`). [`proto::frame`] draws what stands on the wire; [`proto::talk`],
-//!    [`proto::outgoing`] and [`proto::incoming`] are texts and files.
+//!    [`proto::outgoing`] and [`proto::incoming`] are texts and files, [`proto::ride`] which link a file uses.
 //! 3. [`app`]: turns the reactor, takes its events, shows them. [`app::commands`] is what may be typed.
 //!
 //! # The loop

@@ -372,6 +372,7 @@ impl Reactor {
             talk: Carrier { key, link },
             bulk: None,
             call: Call::None,
+            told_first: false,
             bulk_failures: 0,
             peer,
             dialled: dialled.then_some(address),

@@ -120,6 +120,11 @@ impl Session {
         self.alive.round_trip()
     }
 
+    /// Events that wait to be polled.
+    pub fn untold(&self) -> usize {
+        self.out.events.len()
+    }
+
     /// When either side last said something.
     pub fn talked(&self) -> Option<Instant> {
         self.talked
