@@ -5,7 +5,7 @@
 //! ```text
 //!   a file is under way ---> call the address that we called before ---> the gate ---> its link
 //!   (we called for the conversation)       |                                |
-//!                                          `--- no answer, refused ---------' the talk link does; again in 10 s
+//!                                          `--- no answer, refused ---------' the talk link does; again later
 //!
 //!   both had called each other: the second connection is at the gate already, and becomes the link
 //! ```
@@ -42,7 +42,7 @@ impl Reactor {
             return;
         };
         // A claim is good once, so that each call has an epoch of its own.
-        conversation.epoch += 1;
+        conversation.epoch = conversation.epoch.saturating_add(1);
         let purpose = Purpose::Bulk(Claim::new(&conversation.ticket, conversation.epoch, self.nonce));
         match sys::connect(address).map(TcpStream::from_std) {
             Ok(stream) => {

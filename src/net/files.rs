@@ -152,6 +152,7 @@ impl Files {
             (DiskJob::Publish(_), Some(Kind::Part(part))) => DiskWork::Publish(id, Arc::clone(part)),
             (DiskJob::SyncFolder(_), Some(Kind::Part(part))) => DiskWork::SyncFolder(id, Arc::clone(part)),
             (DiskJob::CreatePart { .. }, Some(Kind::Discarded)) => DiskWork::Say(DiskAnswer::PartCreated(id, Ok(()))),
+            (DiskJob::FlushPart(_), Some(Kind::Discarded)) => DiskWork::Say(DiskAnswer::PartFlushed(id, Ok(()))),
             (DiskJob::SyncPart(_), Some(Kind::Discarded)) => DiskWork::Say(DiskAnswer::PartSynced(id, Ok(()))),
             (DiskJob::Publish(_), Some(Kind::Discarded)) => {
                 DiskWork::Say(DiskAnswer::Published(id, Ok("nothing".to_owned())))

@@ -13,6 +13,10 @@ pub const MAX_OPENINGS: usize = 64;
 /// Callers about whom a person is being asked at once.
 pub const MAX_QUESTIONS: usize = 4;
 
+/// How far a claim's epoch may be ahead of those that we know: calls of the other side that never got through to us. A
+/// greater step would use up the numbers.
+const MAX_JUMP: u32 = 4096;
+
 /// Which callers without a proof of who they are may come in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trust {
@@ -122,11 +126,13 @@ fn judge_second(caller: &Caller, talking: &Talking) -> Verdict {
         (Some(claim), _) if !claim.is_right(&talking.ticket, talking.peer) => Verdict::Refuse(Refusal::NoSession),
         (Some(claim), Some(epoch)) if claim.epoch == epoch => Verdict::Join(epoch),
         // A greater epoch replaces the link that there is: who calls has lost it.
-        (Some(claim), None) if claim.epoch > talking.epoch => Verdict::Join(claim.epoch),
+        (Some(claim), None) if claim.epoch > talking.epoch && claim.epoch - talking.epoch <= MAX_JUMP => {
+            Verdict::Join(claim.epoch)
+        }
         (Some(_), _) => Verdict::Refuse(Refusal::NoSession),
         (None, Some(epoch)) => Verdict::Join(epoch),
         (None, None) if talking.has_bulk => Verdict::Refuse(Refusal::Surplus),
-        (None, None) if caller.dialled => Verdict::Join(talking.epoch + 1),
+        (None, None) if caller.dialled => Verdict::Join(talking.epoch.saturating_add(1)),
         (None, None) if caller.leads => Verdict::Later,
         (None, None) => Verdict::Nod,
     }

@@ -27,7 +27,7 @@ use super::channel::Channel;
 /// that a text is not kept waiting: 64 KiB are 60 µs at 1 GB/s.
 const BATCH: usize = 64 * 1024;
 
-/// Bytes of frames that a session is given before its answers are sent. The smallest frames that are answered are 14
+/// Bytes of frames that a session is given before its answers are sent. The smallest frames that are answered are 9
 /// bytes, so that a peer who reads the answers never makes more of them wait than the session allows.
 const FRAMES_AT_ONCE: usize = 16 * 1024;
 

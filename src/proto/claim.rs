@@ -13,10 +13,12 @@
 //! the links of a session: the talk link is 1, each later link has a greater one than all before it, so that a claim
 //! is good once. The nonce says which of the two speaks, so that a claim cannot be handed back to who made it.
 //!
-//! **Who is kept out**: whoever did not read the session's WELCOME. On a plain link it can be read by anyone on the
-//! path, who can then make claims as well as read the rest. Who is called proves first who calls whom: the calling
-//! side makes its claim unasked, the called side only answers a right one, so that a stranger who calls both never
-//! gets one to pass on.
+//! **Who is kept out**: whoever merely calls. The calling side makes its claim unasked, the called side only answers a
+//! right one, so that a stranger who calls both never gets one to pass on.
+//!
+//! **Who is not**: on a plain link, anyone on the path, who reads the session's WELCOME and can make claims as well as
+//! read the rest; and who answers at the address that we call, for a claim can be passed on while it is new. Nothing
+//! but a channel that proves itself keeps these out.
 
 use super::frame::SessionTicket;
 use super::hello::Nonce;

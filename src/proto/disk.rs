@@ -4,7 +4,8 @@
 //! [`Session::poll_job`](super::session::Session::poll_job) and its [`DiskAnswer`] comes back whenever it is done.
 //! Must not know: paths, descriptors, threads.
 //!
-//! Jobs of one transfer are answered in the order in which they were asked, except for hashing, which may overtake.
+//! Jobs of one transfer are answered in the order in which they were asked, except for hashing and flushing, which may
+//! overtake.
 
 use super::TransferId;
 use super::name::SafeName;

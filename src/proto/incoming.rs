@@ -224,7 +224,11 @@ impl Incoming {
 
     /// What a later try could go on from: at least one verified block of a file whose size is known.
     fn left_over(&self) -> Option<Kept> {
+        // The answer to a flush that is under way may be that bytes were lost, and nobody would hear it any more.
         let State::Receiving(receiving) = &self.state else { return None };
+        if receiving.flushing {
+            return None;
+        }
         let (id, name, tree) = (self.id, self.name.clone(), receiving.tree.clone());
         self.size.filter(|_| tree.blocks() > 0).map(|size| Kept { id, name, size, tree })
     }
@@ -276,11 +280,12 @@ impl Incoming {
         Ok(())
     }
 
-    /// The bulk link of this epoch is gone: the sender has to know what came over it.
-    pub fn link_down(&mut self, epoch: u32, out: &mut Out) {
+    /// Bulk links up to this epoch are gone: the sender has to know what came over them.
+    pub fn link_down(&mut self, gone: u32, out: &mut Out) {
         if let State::Receiving(receiving) = &mut self.state
             && receiving.end.is_none()
-            && receiving.ride == Ride::Bulk(epoch)
+            && let Ride::Bulk(epoch) = receiving.ride
+            && epoch <= gone
         {
             receiving.ride.change(self.id, Ride::Talk);
             let (id, stored, told) = (self.id, receiving.stored, receiving.told);

@@ -71,13 +71,11 @@ impl Links {
         }
     }
 
-    /// The bulk link of this epoch is dead; whether that is news.
+    /// Bulk links up to this epoch are dead; whether that is news.
     pub(super) fn lose_bulk(&mut self, epoch: u32) -> bool {
         let news = epoch > self.gone;
         self.gone = self.gone.max(epoch);
-        if self.epoch().is_some_and(|current| current <= epoch) {
-            self.bulk = None;
-        }
+        self.bulk.take_if(|bulk| matches!(bulk.ride, Ride::Bulk(current) if current <= epoch));
         news
     }
 

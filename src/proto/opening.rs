@@ -107,6 +107,8 @@ pub struct Opening {
     asked_about: bool,
     /// Whether a person of ours is being asked.
     asking: bool,
+    /// Whether it can only become a link of the session that there is: nobody has judged it for a new one.
+    join_only: bool,
 }
 
 impl Opening {
@@ -122,6 +124,7 @@ impl Opening {
             taken: 0,
             asked_about: false,
             asking: false,
+            join_only: false,
         }
     }
 
@@ -250,6 +253,7 @@ impl Opening {
                 self.state = State::Judging { theirs: Some(theirs) };
                 Ok(Step::Judge(hello))
             }
+            (State::Welcoming, Assigned::Session(_)) if self.join_only => broken("a session that nobody asked for"),
             (State::Welcoming, Assigned::Session(ticket)) => {
                 self.state = State::Closed;
                 Ok(Step::Open(Opened { ticket, lead: false, name: theirs.name, port: theirs.port }))
@@ -298,6 +302,7 @@ impl Opening {
             let nothing = Welcome { assigned: Assigned::Nothing, port: 0, name: Untrusted::from("") };
             Frame::Welcome(nothing).encode(&mut self.out);
             self.state = State::Welcoming;
+            self.join_only = true;
         }
     }
 
@@ -477,6 +482,17 @@ mod tests {
             assert_eq!(second.join(&TICKET, 2), Ok(Step::Joined { epoch: 2 }));
             assert_eq!(pass(second, first), Step::Joined { epoch: 2 });
         }
+    }
+
+    #[test]
+    fn who_was_only_nodded_at_gets_no_session() {
+        let (mut lead, mut other) = pair();
+        pass(&mut lead, &mut other);
+        other.nod();
+        let mut bytes = Vec::new();
+        let session = Welcome { assigned: Assigned::Session(TICKET), port: 0, name: Untrusted::from("mallory") };
+        Frame::Welcome(session).encode(&mut bytes);
+        assert!(matches!(other.handle_bytes(&bytes), Err(ProtocolError::Malformed { frame: "WELCOME", .. })));
     }
 
     #[test]

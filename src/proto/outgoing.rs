@@ -302,7 +302,7 @@ impl Outgoing {
         let (sent, room) = (sending.sent, sending.room());
         // A chunk is of one block, and what was hashed already.
         let (index, in_block) = (sent / BLOCK, BLOCK - sent % BLOCK);
-        let read = self.is_stream || !self.verify || sending.is_hashed(index);
+        let read = self.is_stream || !self.verify || index < sending.tree.blocks();
         // A window that opens by a few bytes is not worth a frame.
         let len = (sending.available - sent).min(limit).min(in_block);
         (fits && read && len > 0 && room >= len).then_some(Span { transfer: self.id, offset: sent, len })
@@ -327,10 +327,11 @@ impl Outgoing {
         }
     }
 
-    /// The bulk link of this epoch is gone: nothing more is sent until the receiver has said what it has.
-    pub fn link_down(&mut self, epoch: u32) {
+    /// Bulk links up to this epoch are gone: nothing more is sent until the receiver has said what it has.
+    pub fn link_down(&mut self, gone: u32) {
         if let State::Sending(sending) | State::Checking(sending) | State::Ended { sending, .. } = &mut self.state
-            && sending.ride == Ride::Bulk(epoch)
+            && let Ride::Bulk(epoch) = sending.ride
+            && epoch <= gone
         {
             sending.ride.change(self.id, Ride::Adrift(epoch));
         }
@@ -495,10 +496,6 @@ impl Sending {
         let stored = self.stored + WINDOW_STORED;
         let verified = self.verified + WINDOW_VERIFIED;
         stored.min(verified).saturating_sub(self.sent)
-    }
-
-    fn is_hashed(&self, index: u64) -> bool {
-        index < self.tree.blocks() || self.early.contains_key(&index)
     }
 
     /// Tells the values of the blocks that were sent.

@@ -78,10 +78,13 @@ impl Session {
         }
     }
 
-    /// The bulk link of this epoch is dead, here or at the peer's. Each side tells the other once.
+    /// Bulk links up to this epoch are dead, here or at the peer's. Each side tells the other once.
     pub(super) fn bulk_down(&mut self, epoch: u32) {
         if self.links.lose_bulk(epoch) {
-            self.out.bulk.clear();
+            // What waits may be for a later link than the one that is dead.
+            if self.links.bulk.is_none() {
+                self.out.bulk.clear();
+            }
             self.out.frames.push_back(Frame::LinkDown { epoch });
             self.transfers.link_down(epoch, &mut self.out);
         }
