@@ -41,8 +41,8 @@ pub const WINDOW_VERIFIED: u64 = 32 << 20;
 /// Blocks of one file being hashed at once.
 pub const HASHING: u64 = 16;
 /// How far ahead of the sending a file is hashed, in bytes, and so at least read. Enough that a disk is kept busy, and
-/// little enough that it is still in the cache when it is sent.
-pub const READ_AHEAD: u64 = 16 << 20;
+/// little enough that it is still in the processor's cache when it is sent (16 MiB: a tenth slower, measured).
+pub const READ_AHEAD: u64 = 4 << 20;
 
 #[derive(Debug)]
 struct Sending {
