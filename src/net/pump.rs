@@ -8,9 +8,9 @@
 //! A file leaves without passing through the program where its file system lets the kernel send it (sendfile); what
 //! arrives is received into one buffer and written. Splicing it through a pipe instead was measured beside that, as
 //! `cargo bench --bench transfer` does it (a virtual machine with two cores, Linux 6.18, to fresh files on tmpfs, ratios
-//! of medians splice / write): unhashed 0.85 to 1.34 over fourteen runs, hashed 0.84 to 1.21 over thirteen and 1.85
-//! once, half of them within 5%: too little, where files are verified, for every header being read by a call of its
-//! own. On ext4 it was 1.13 to 1.78 unhashed and 0.73 to 1.49 hashed, against a write without space taken ahead.
+//! of medians splice / write): unhashed 0.85 to 1.34 over fourteen runs, hashed 0.84 to 1.21 over thirteen, with 1.07 in
+//! the middle, and 1.85 once: where files are verified too little, beside the noise, for reading every header by a call
+//! of its own. On ext4 it was 1.13 to 1.78 unhashed and 0.73 to 1.49 hashed, against a write without space taken ahead.
 
 use std::io;
 use std::time::Instant;
