@@ -18,7 +18,7 @@ const MAX_QUOTED: usize = 40;
 
 /// Any value as one line with its newline, in the order in which it serialises.
 ///
-/// Dangerous characters are written `\uXXXX`: a terminal shows them, a parser gets the text as it was.
+/// Dangerous characters are written `\u` and four digits: a terminal shows them, a parser gets the text as it was.
 ///
 /// # Panics
 /// If the value cannot be JSON (a map whose keys are not text), which is a mistake in our own types.
