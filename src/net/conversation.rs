@@ -1,6 +1,7 @@
 //! The conversation that is going on: a session, and the connections that carry it.
 //!
-//! Owns: what they need from each other, and whether a link for files is to be called for. Must not know: who was let in and why.
+//! Owns: what they need from each other, and whether a link for files is to be called for.
+//! Must not know: who was let in and why.
 
 use std::fs::File;
 use std::io;
@@ -25,6 +26,7 @@ use super::work::write_error;
 
 /// How long the last bytes of a conversation may take, and the answer to our closing.
 const FLUSH_PATIENCE: Duration = Duration::from_secs(2);
+
 /// What one link may move in one turn.
 #[derive(Clone, Copy, Debug)]
 struct Share {
