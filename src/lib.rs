@@ -11,6 +11,7 @@
 //! cli          the command line -> app::config::Config
 //! app          the conversation as its user has it: commands, questions, what is shown
 //! net   term   net: the loop, its sockets, its files, its helpers      term: lines in, lines out, NDJSON
+//! secure       keys, the encrypted channel, first meetings: bytes in, bytes out
 //! proto        pure: frames, decoder, session, texts, transfers, deadlines, safe text, safe names
 //! sys          system calls, one a function, and the portable ones beside them
 //! ```
@@ -137,5 +138,6 @@ pub mod app;
 pub mod cli;
 pub mod net;
 pub mod proto;
+pub mod secure;
 pub mod sys;
 pub mod term;
