@@ -143,7 +143,8 @@ impl SecretKey {
     /// # Errors
     /// [`KeyError`] when it is anything else.
     pub fn from_pem(text: &str) -> Result<Self, KeyError> {
-        let der = PrivatePkcs8KeyDer::from_pem_slice(text.as_bytes()).map_err(|_| KeyError("not a secret key in PEM"))?;
+        let der =
+            PrivatePkcs8KeyDer::from_pem_slice(text.as_bytes()).map_err(|_| KeyError("not a secret key in PEM"))?;
         Self::from_pkcs8(der)
     }
 
