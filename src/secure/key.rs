@@ -25,7 +25,7 @@ const GROUP: usize = 4;
 
 /// Why something is no key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KeyError(&'static str);
+pub struct KeyError(pub(super) &'static str);
 
 impl fmt::Display for KeyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

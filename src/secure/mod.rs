@@ -3,3 +3,5 @@
 //! Owns: keys. Bytes in, bytes out; it stores its own few files. Must not know: sockets, sessions, who is let in.
 
 pub mod key;
+pub mod tls;
+mod verifier;
