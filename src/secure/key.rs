@@ -50,7 +50,7 @@ fn base32() -> Encoding {
 
 impl PublicKey {
     /// A key of these bytes.
-    pub fn new(bytes: [u8; 32]) -> Self {
+    pub const fn new(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
