@@ -1,10 +1,13 @@
 //! What a user types to say where: whom to call, and where to listen.
 //!
 //! Owns: the syntax of PEER and of `--listen`, the default port.
-//! Must not know: the command line's other parts, names being looked up, sockets.
+//! Must not know: the command line's other parts, names being looked up, who is known, sockets.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use crate::secure::key::PublicKey;
+use crate::secure::saved_name;
 
 use super::exit::UsageError;
 
@@ -18,7 +21,10 @@ const THIS_MACHINE: &str = "localhost";
 const MAX_HOST: usize = 253;
 
 /// What a peer may be written as; every refusal ends with it.
-const HOW_TO_CALL: &str = "call HOST, HOST:PORT, [V6]:PORT, or PORT alone for this machine";
+const HOW_TO_CALL: &str = "call HOST, HOST:PORT, [V6]:PORT, PORT alone for this machine, or a known peer's name";
+
+/// How a key is pinned; every refusal of one ends with it.
+const HOW_TO_PIN: &str = "pin a key as KEY@HOST:PORT; tete id prints it on the other side";
 
 /// Whom to call. The host is not looked up yet: it may be a name that nobody has.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -27,65 +33,92 @@ pub struct Target {
     pub host: String,
     /// Never 0.
     pub port: u16,
+    /// Whether the port was typed; else it is [`DEFAULT_PORT`].
+    pub port_given: bool,
+    /// The one key that may answer there.
+    pub pin: Option<PublicKey>,
 }
 
 impl Target {
-    /// Reads a PEER: `HOST`, `HOST:PORT`, `HOST PORT`, `V6`, `[V6]:PORT`, or `PORT` alone, which is this machine.
+    /// Reads a PEER: `HOST`, `HOST:PORT`, `HOST PORT`, `V6`, `[V6]:PORT`, or `PORT` alone, which is this machine; with a
+    /// pinned key `KEY@HOST:PORT` or `HOST:PORT#KEY`. A single word may also be the name of a known peer: see
+    /// [`saved_name`](Self::saved_name).
     /// The command line and the question at the start use the same words, so they share this.
     ///
     /// # Errors
     /// What was typed names no peer that can be called; the hint says how one is written.
     pub fn parse(text: &str) -> Result<Self, UsageError> {
-        if text.contains(['@', '#']) {
-            return Err(UsageError::new(
-                "pinned keys need the encrypted channel, which this version does not have yet",
-                "leave the key out: HOST:PORT",
-            ));
-        }
+        let (place, key) = match (text.split_once('@'), text.rsplit_once('#')) {
+            (None, None) => (text, None),
+            (Some((key, place)), None) | (None, Some((place, key))) => (place, Some(key)),
+            (Some(_), Some(_)) => {
+                return Err(UsageError::new(format!("{text:?} has something before @ and behind #"), HOW_TO_PIN));
+            }
+        };
+        let pin = key.map(parse_key).transpose()?;
+        Ok(Self { pin, ..Self::parse_place(place)? })
+    }
+
+    fn parse_place(text: &str) -> Result<Self, UsageError> {
         let words: Vec<&str> = text.split_whitespace().collect();
         match words[..] {
             [] => Err(UsageError::new("no peer is named", HOW_TO_CALL)),
             [word] => Self::parse_word(word),
             [host, port] => {
                 let host = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
-                Ok(Self { host: parse_host(host)?, port: parse_target_port(port)? })
+                Ok(Self::at(parse_host(host)?, Some(parse_target_port(port)?)))
             }
             _ => Err(UsageError::new(format!("{text:?} is more than a host and a port"), HOW_TO_CALL)),
         }
     }
 
+    /// A target without a pin. Without a port it is the usual one.
+    fn at(host: String, port: Option<u16>) -> Self {
+        Self { host, port: port.unwrap_or(DEFAULT_PORT), port_given: port.is_some(), pin: None }
+    }
+
     fn parse_word(word: &str) -> Result<Self, UsageError> {
         if is_digits(word) {
-            return Ok(Self { host: THIS_MACHINE.to_owned(), port: parse_target_port(word)? });
+            return Ok(Self::at(THIS_MACHINE.to_owned(), Some(parse_target_port(word)?)));
         }
         if is_v6(word) {
-            return Ok(Self { host: word.to_owned(), port: DEFAULT_PORT });
+            return Ok(Self::at(word.to_owned(), None));
         }
         if let Some(rest) = word.strip_prefix('[') {
             let Some((host, after)) = rest.split_once(']').filter(|(host, _)| is_v6(host)) else {
                 return Err(UsageError::new(format!("{word:?} has no IPv6 address in its brackets"), HOW_TO_CALL));
             };
             let port = match after.strip_prefix(':') {
-                Some(port) => parse_target_port(port)?,
-                None if after.is_empty() => DEFAULT_PORT,
+                Some(port) => Some(parse_target_port(port)?),
+                None if after.is_empty() => None,
                 None => return Err(UsageError::new(format!("{word:?} is not [V6]:PORT"), HOW_TO_CALL)),
             };
-            return Ok(Self { host: host.to_owned(), port });
+            return Ok(Self::at(host.to_owned(), port));
         }
         match word.split_once(':') {
-            None => Ok(Self { host: parse_host(word)?, port: DEFAULT_PORT }),
+            // What no host can be called, a person may be.
+            None if saved_name::clean(word) == word => Ok(Self::at(word.to_owned(), None)),
+            None => Ok(Self::at(parse_host(word)?, None)),
             Some((_, port)) if port.contains(':') => Err(UsageError::new(
                 format!("{word:?} is neither an IPv6 address nor HOST:PORT"),
                 "an IPv6 address with a port stands in brackets: [::1]:8383",
             )),
-            Some((host, port)) => Ok(Self { host: parse_host(host)?, port: parse_target_port(port)? }),
+            Some((host, port)) => Ok(Self::at(parse_host(host)?, Some(parse_target_port(port)?))),
         }
+    }
+
+    /// The word that may be the name of a known peer, who then is called where he was last reached. An address, a
+    /// port or a pinned key says already who or where.
+    pub fn saved_name(&self) -> Option<&str> {
+        let is_address = self.host.parse::<Ipv4Addr>().is_ok() || is_v6(&self.host);
+        (!self.port_given && self.pin.is_none() && !is_address).then_some(&*self.host)
     }
 }
 
+/// Without the pin: where, and not who.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { host, port } = self;
+        let Self { host, port, .. } = self;
         if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
     }
 }
@@ -155,6 +188,13 @@ fn parse_host(text: &str) -> Result<String, UsageError> {
     } else {
         Err(UsageError::new(format!("{text:?} is not the name or address of a host"), HOW_TO_CALL))
     }
+}
+
+fn parse_key(text: &str) -> Result<PublicKey, UsageError> {
+    // What is too long for a key is not worth repeating; a name, as others put it before the @, is.
+    let shown: String = text.chars().take(70).collect();
+    PublicKey::parse(text.trim())
+        .map_err(|error| UsageError::new(format!("{shown:?} is not a key: {error}"), HOW_TO_PIN))
 }
 
 fn parse_target_port(text: &str) -> Result<u16, UsageError> {
@@ -240,9 +280,58 @@ mod tests {
     }
 
     #[test]
-    fn a_pinned_key_is_refused_rather_than_ignored() {
-        for pinned in ["abcd@bob:5000", "bob:5000#abcd"] {
-            assert!(Target::parse(pinned).unwrap_err().message.contains("pinned keys need the encrypted channel"));
+    fn a_key_is_pinned_before_or_behind_the_place() {
+        let key = PublicKey::new([7; 32]);
+        let groups = key.grouped();
+        for (text, place, port_given) in [
+            (format!("{key}@bob:5000"), "bob:5000", true),
+            (format!("{groups}@bob"), "bob:8383", false),
+            (format!("{key}@[::1]:5000"), "[::1]:5000", true),
+            (format!("{key}@5000"), "localhost:5000", true),
+            (format!("{key}@bob 5000"), "bob:5000", true),
+            (format!("bob:5000#{key}"), "bob:5000", true),
+            (format!("::1#{}", groups.to_uppercase()), "[::1]:8383", false),
+        ] {
+            let target = Target::parse(&text).unwrap();
+            assert_eq!((target.to_string().as_str(), target.port_given), (place, port_given), "{text}");
+            assert_eq!((target.pin, target.saved_name()), (Some(key), None), "{text}");
+        }
+        assert_eq!(Target::parse("bob:5000").unwrap().pin, None);
+    }
+
+    #[test]
+    fn what_is_not_exactly_a_key_is_no_pin() {
+        let key = PublicKey::new([7; 32]).to_string();
+        for bad in [
+            "anna@bob:5000",
+            "@bob",
+            "bob#",
+            "bob:5000#abcd",
+            &format!("{}@bob", &key[1..]),
+            &format!("{key}@bob#{key}"),
+            &format!("{key}@anna@bob"),
+            &format!("{key}@"),
+            &format!("{key}@bob:0"),
+            "\x1b[2J@bob",
+        ] {
+            let error = Target::parse(bad).unwrap_err();
+            assert!(!error.to_string().replace('\n', "").contains(char::is_control), "{error:?}");
+        }
+        assert!(Target::parse("anna@bob").unwrap_err().message.contains("\"anna\" is not a key"));
+        assert!(Target::parse("anna@bob").unwrap_err().hint.contains("KEY@HOST:PORT"));
+    }
+
+    #[test]
+    fn a_bare_word_may_be_a_name_that_no_host_has() {
+        for name in ["bob", "Zoë", "🦊", "bob-2"] {
+            let target = Target::parse(name).unwrap();
+            assert_eq!((target.host.as_str(), target.saved_name()), (name, Some(name)));
+        }
+        for other in ["bob:8383", "bob 8383", "5000", "127.0.0.1", "::1", "[::1]"] {
+            assert_eq!(Target::parse(other).unwrap().saved_name(), None, "{other}");
+        }
+        for bad in ["🦊:5000", "a/b", "a\u{202e}b", "x\u{200d}y"] {
+            assert!(Target::parse(bad).is_err(), "{bad:?}");
         }
     }
 

@@ -43,7 +43,7 @@ pub fn run() -> io::Result<Exit> {
     let lines = format!("Hello Bob!\nA picture book for you.\ntransfer {}\n", anna.join(ANNAS.0).display());
     let (received, has_received) = mpsc::channel();
     let shown = Sinks { out: Box::new(io::stdout()), err: Box::new(Watched { over: Some(received) }) };
-    let target = Target { host: Ipv4Addr::LOCALHOST.to_string(), port };
+    let target = Target { host: Ipv4Addr::LOCALHOST.to_string(), port, port_given: true, pin: None };
     let script = Script::new(lines, has_received);
     let seen = App::new(config("anna", &anna, Some(target)), streams(script, shown)).map_err(refused)?.run()?;
     drop(anna_left);
