@@ -21,6 +21,7 @@ use mio::{Events, Interest, Poll, Token};
 
 use tete::net::gate::Trust;
 use tete::net::pool::Family;
+use tete::net::standing::Callee;
 use tete::net::{NetEvent, Reactor, Settings};
 use tete::proto::event::{Event, LeaveReason};
 use tete::proto::session::Setup;
@@ -70,7 +71,7 @@ fn run() -> io::Result<()> {
 
     let mut bare = Bare::connect(address)?;
     let mut guest = Side::new("guest")?;
-    guest.reactor.dial(LOOPBACK.to_string(), port, Some(PATIENCE));
+    guest.reactor.dial(Callee::at(LOOPBACK.to_string(), port), Some(PATIENCE));
     guest.wait_for_partner()?;
 
     let text = String::from_utf8_lossy(&PAYLOAD).into_owned();
@@ -248,7 +249,9 @@ impl Side {
     fn new(name: &str) -> io::Result<Self> {
         let settings = Settings {
             name: name.to_owned(),
+            secure: None,
             trust: Trust::New,
+            policy_for_new: Policy::Never,
             family: Family::Any,
             into: std::env::temp_dir(),
             prefix: String::new(),

@@ -217,13 +217,6 @@ pub fn parse_with(
     cli.refuse_conflicts()?;
     let config = cli.into_config(environment)?;
     refuse_other_family(&config)?;
-    if !config.plain {
-        return Err(UsageError::new(
-            "this version speaks only the plain channel",
-            "add --plain on both sides (anyone on the path can then read and change what is said)",
-        )
-        .into());
-    }
     Ok(Invocation::Talk(config))
 }
 
@@ -286,7 +279,7 @@ impl Cli {
             into: self.into.unwrap_or_else(|| PathBuf::from(".")),
             prefix: prefix(self.prefix, &environment)?,
             trust: self.trust,
-            accept: self.accept.unwrap_or(Accept::Auto),
+            accept: self.accept,
             send: self.send.unwrap_or_default(),
             send_as: self.send_as.map(send_as).transpose()?,
             wait: match self.wait.as_deref() {
@@ -295,6 +288,7 @@ impl Cli {
                 Some(text) => Wait::AtMost(seconds("--wait", text)?),
             },
             plain: self.plain,
+            code: None,
             json: self.json,
             ui: self.ui.unwrap_or(Ui::Auto),
             stay: self.stay,

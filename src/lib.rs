@@ -38,6 +38,7 @@
 //! use std::net::{IpAddr, Ipv4Addr};
 //! use std::time::Duration;
 //!
+//! use tete::net::standing::Callee;
 //! use tete::net::{NetEvent, Reactor};
 //! use tete::proto::event::{Event, LeaveReason};
 //! # use tete::net::{Settings, gate::Trust, pool::Family};
@@ -46,7 +47,9 @@
 //! #     let linger = Duration::from_secs(5);
 //! #     Reactor::new(Settings {
 //! #         name: name.to_owned(),
+//! #         secure: None,
 //! #         trust: Trust::Known,
+//! #         policy_for_new: Policy::Never,
 //! #         family: Family::Any,
 //! #         into: std::env::temp_dir(),
 //! #         prefix: "fetched_".to_owned(),
@@ -61,7 +64,7 @@
 //! let loopback = IpAddr::from(Ipv4Addr::LOCALHOST);
 //! let (mut anna, mut bob) = (side("anna")?, side("bob")?);
 //! let port = anna.listen(Some(loopback), 0)?[0].port();
-//! bob.dial(loopback.to_string(), port, Some(Duration::from_secs(5)));
+//! bob.dial(Callee::at(loopback.to_string(), port), Some(Duration::from_secs(5)));
 //!
 //! let (mut heard, mut over) = (Vec::new(), 0);
 //! while over < 2 {

@@ -51,13 +51,6 @@ fn a_command_line_that_cannot_be_meant_is_an_error_with_a_hint() {
 }
 
 #[test]
-fn without_plain_it_is_said_that_there_is_nothing_else_yet() {
-    let mut run = tete(&["127.0.0.1:5000"]).start();
-    assert_eq!(run.exit_code(), 2);
-    assert!(run.err().contains("plain") && run.err().contains("hint: "), "{}", run.err());
-}
-
-#[test]
 fn help_and_version_go_to_stdout() {
     for args in [["--help"], ["-h"]] {
         let mut run = tete(&args).start();

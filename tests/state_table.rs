@@ -123,6 +123,7 @@ fn frame(kind: Kind, id: TransferId) -> Option<Frame> {
         Kind::Welcome => Frame::Welcome(Welcome { assigned: Assigned::Nothing, port: 0, name: words }),
         Kind::Refused => Frame::Refused { reason: None, words },
         Kind::Wait => Frame::Wait,
+        Kind::Pair => Frame::Pair { message: vec![1] },
         Kind::Text => Frame::Text { seq: 1, text: words },
         Kind::TextAck => Frame::TextAck { seq: 0 },
         Kind::Offer => Frame::Offer { id, size: Some(SIZE), name: words },

@@ -38,6 +38,7 @@ fn frames() -> Vec<(String, Frame)> {
         ("welcome-for-files", Frame::Welcome(Welcome { assigned: Assigned::Bulk(claim), port: 0, name: words("") })),
         ("welcome", Frame::Welcome(Welcome { assigned: Assigned::Nothing, port: 0, name: words("") })),
         ("wait", Frame::Wait),
+        ("pair", Frame::Pair { message: vec![1, 0xf6, 0xf7] }),
         ("text", Frame::Text { seq: NUMBER, text: words("grüß dich") }),
         ("text-of-no-words", Frame::Text { seq: 1, text: words("") }),
         ("text-not-utf8", Frame::Text { seq: 2, text: Untrusted::new(vec![0xff, 0x1b, 0x5b]) }),
@@ -65,6 +66,8 @@ fn frames() -> Vec<(String, Frame)> {
         ("refused-not-wanted", Some(Refusal::NotWanted)),
         ("refused-purpose", Some(Refusal::Purpose)),
         ("refused-no-session", Some(Refusal::NoSession)),
+        ("refused-wrong-code", Some(Refusal::WrongCode)),
+        ("refused-no-code", Some(Refusal::NoCode)),
         ("refused-unknown", None),
     ] {
         out.push((name, Frame::Refused { reason, words: words("sorry") }));
@@ -227,20 +230,22 @@ fn hellos() -> Vec<(&'static str, Vec<u8>, String)> {
     let hello = Hello::new(Nonce(*b"0123456789abcdef"));
     let ours = hello.encode();
     let claim = Claim { session: [1; 16], epoch: 2, proof: [3; 32] };
+    let with_code = Hello { has_code: true, ..hello }.encode();
     let for_files = Hello { purpose: Purpose::Bulk(claim), ..hello }.encode();
     let other = Hello { purpose: Purpose::Unknown(7), ..hello }.encode();
     let mut newer = ours.clone();
-    newer[10..14].copy_from_slice(&[0, 9, 0, 20]);
+    newer[10..14].copy_from_slice(&[0, 9, 0, 21]);
     newer.extend_from_slice(b"new");
     let mut future = ours.clone();
     future[8..12].copy_from_slice(&[0, 7, 0, 9]);
     let mut short = ours.clone();
-    short[12..14].copy_from_slice(&[0, 16]);
+    short[12..14].copy_from_slice(&[0, 17]);
     let mut long = ours.clone();
     long[12..14].copy_from_slice(&[0xff, 0xff]);
     let stranger = b"GET / HTTP/1.1\r\n\r\n".to_vec();
     [
         ("hello", ours),
+        ("with-code", with_code),
         ("for-files", for_files),
         ("other-purpose", other),
         ("newer-with-more", newer),

@@ -73,7 +73,7 @@ impl Target {
     }
 
     /// A target without a pin. Without a port it is the usual one.
-    fn at(host: String, port: Option<u16>) -> Self {
+    pub fn at(host: String, port: Option<u16>) -> Self {
         Self { host, port: port.unwrap_or(DEFAULT_PORT), port_given: port.is_some(), pin: None }
     }
 

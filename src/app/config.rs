@@ -44,8 +44,8 @@ pub struct Config {
     pub prefix: String,
     /// Which keys are talked to. None: what fits whether a person can be asked.
     pub trust: Option<Trust>,
-    /// What happens to offered files.
-    pub accept: Accept,
+    /// What happens to offered files. None: what fits whether a person can be asked, and about whom.
+    pub accept: Option<Accept>,
     /// Send these, say goodbye, leave. Empty: a conversation. [`STDIN`] stands for standard input, at most once.
     pub send: Vec<OsString>,
     /// The name under which standard input is sent; only with [`STDIN`] in `send`.
@@ -54,6 +54,8 @@ pub struct Config {
     pub wait: Wait,
     /// No encryption, no identities.
     pub plain: bool,
+    /// The one-time code of a first meeting.
+    pub code: Option<CodeSource>,
     /// Events as NDJSON on standard output, and no prompts.
     pub json: bool,
     /// How a terminal is used.
@@ -92,11 +94,12 @@ impl Default for Config {
             into: PathBuf::from("."),
             prefix: DEFAULT_PREFIX.to_owned(),
             trust: None,
-            accept: Accept::Auto,
+            accept: None,
             send: Vec::new(),
             send_as: None,
             wait: Wait::Usual,
             plain: false,
+            code: None,
             json: false,
             ui: Ui::Auto,
             stay: false,
@@ -123,6 +126,15 @@ pub enum Trust {
     Ask,
     /// Others too.
     New,
+}
+
+/// Where the one-time code of a first meeting comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CodeSource {
+    /// These words.
+    Given(String),
+    /// A fresh one.
+    Make,
 }
 
 /// What happens to offered files.

@@ -14,10 +14,10 @@ use crate::sys;
 use crate::term::plain::Paint;
 
 use super::address::{Listen, Target};
-use super::config::Config;
+use super::config::{Config, Trust};
 use super::exit::Exit;
 use super::screen::Mode;
-use super::{App, StartError, Streams};
+use super::{App, StartError, Streams, identity};
 
 /// What each side sends, and its bytes.
 const ANNAS: (&str, usize) = ("holiday.tar", 3_000_000);
@@ -36,16 +36,16 @@ pub fn run() -> io::Result<Exit> {
     let silent = Sinks { out: Box::new(io::sink()), err: Box::new(io::sink()) };
     // Bob stays until Anna leaves; she does once she has his file, and her own is through.
     let (anna_left, stays) = mpsc::channel();
-    let bob_app = App::new(config("bob", &bob, None), streams(Script::new(lines, stays), silent)).map_err(refused)?;
+    let bob_app = start(config("bob", &bob, None), streams(Script::new(lines, stays), silent))?;
     let port = bob_app.port();
     let partner = thread::Builder::new().name("tete-bob".into()).spawn(move || bob_app.run())?;
 
     let lines = format!("Hello Bob!\nA picture book for you.\ntransfer {}\n", anna.join(ANNAS.0).display());
     let (received, has_received) = mpsc::channel();
     let shown = Sinks { out: Box::new(io::stdout()), err: Box::new(Watched { over: Some(received) }) };
-    let target = Target { host: Ipv4Addr::LOCALHOST.to_string(), port, port_given: true, pin: None };
+    let target = Target::at(Ipv4Addr::LOCALHOST.to_string(), Some(port));
     let script = Script::new(lines, has_received);
-    let seen = App::new(config("anna", &anna, Some(target)), streams(script, shown)).map_err(refused)?.run()?;
+    let seen = start(config("anna", &anna, Some(target)), streams(script, shown))?.run()?;
     drop(anna_left);
     let partner = partner.join().map_err(|_| io::Error::other("the partner failed"))??;
 
@@ -58,7 +58,7 @@ pub fn run() -> io::Result<Exit> {
         io::stdout(),
         "\nanna -> bob: {}, {} bytes, verified\nbob -> anna: {}, {} bytes, verified\n\n\
          Now with a friend, one terminal each (here both on this machine):\n\n    \
-         tete --plain -n anna -l 5000\n    tete --plain -n bob 5000",
+         tete -n anna -l 5000\n    tete -n bob 5000",
         ANNAS.0,
         ANNAS.1,
         BOBS.0,
@@ -74,7 +74,7 @@ fn config(name: &str, folder: &Path, target: Option<Target>) -> Config {
         listen: Some(loopback).filter(|_| target.is_none()),
         target,
         into: folder.to_owned(),
-        plain: true,
+        trust: Some(Trust::New),
         ..Config::default()
     }
 }
@@ -129,6 +129,12 @@ fn streams(script: Script, sinks: Sinks) -> Streams {
         mode: Mode::Lines { quiet: false, paint: Paint::Off },
         signals: false,
     }
+}
+
+/// One of the two, with a key of its own that is gone afterwards.
+fn start(config: Config, streams: Streams) -> io::Result<App> {
+    let secure = identity::ephemeral().map_err(refused)?;
+    App::with_identity(config, streams, Some(secure)).map_err(refused)
 }
 
 fn refused(error: StartError) -> io::Error {

@@ -135,24 +135,35 @@ impl App {
         if line.cut == Cut::First && !std::mem::replace(&mut self.told_cut, true) {
             self.screen.notice(&format!("a line of over {MAX_LINE} bytes goes as several messages"));
         }
+        if let Some(used) = self.use_trust_answer(&line.text) {
+            return used;
+        }
         if self.start != Start::Over {
             match self.use_answer(&line.text) {
                 Some(used) => return used,
                 None => self.start = Start::Over,
             }
         }
-        if let Some(id) = self.questions.first().copied()
-            && !self.screen.is_json()
-            && matches!(line.text.trim(), "yes" | "no" | "n" | "N" | "")
-        {
-            // Anything but a whole `yes` is a no; anything else that is typed is not an answer.
-            self.answer_trust(id, line.text.trim() == "yes");
-            return Used::Yes;
-        }
         if self.takes_objects() && line.text.starts_with('{') {
             return self.use_object(line);
         }
         self.use_command(line)
+    }
+
+    /// The answer to a question of trust, if one is open and this is one: a whole `yes`, or what says no. Anything else
+    /// that is typed is not an answer.
+    fn use_trust_answer(&mut self, line: &str) -> Option<Used> {
+        let id = self.questions.first().copied().filter(|_| !self.screen.is_json())?;
+        let yes = match line.trim() {
+            "yes" => true,
+            "no" | "n" | "N" | "" => false,
+            _ => return None,
+        };
+        self.answer_trust(id, yes);
+        if !yes {
+            self.prompt();
+        }
+        Some(Used::Yes)
     }
 
     /// Whether a line may be an object: what untrusted input is poured into orders nothing, as object or as command.

@@ -10,6 +10,7 @@ pub mod commands;
 pub mod config;
 pub mod demo;
 pub mod exit;
+pub mod identity;
 mod input;
 mod report;
 pub mod screen;
@@ -26,16 +27,18 @@ use std::time::{Duration, Instant};
 use crate::net::input::Input;
 use crate::net::output::{Output, Sinks};
 use crate::net::source::{Prepared, Request, Words};
+use crate::net::standing::{Callee, Secure};
 use crate::net::{Reactor, Settings};
 use crate::proto::TransferId;
 use crate::proto::event::LeaveReason;
 use crate::proto::session::Setup;
 use crate::proto::text::Untrusted;
 use crate::proto::transfers::Policy;
+use crate::secure::code::{Code, LIFE, OneTime};
 use crate::sys;
 use crate::term::lines::{Line, LineReader};
 
-use config::{Accept, Config, Family, STDIN, Trust, Wait};
+use config::{Accept, CodeSource, Config, Family, STDIN, Trust, Wait};
 use exit::Exit;
 use screen::{Mode, Screen};
 use start::Start;
@@ -78,7 +81,7 @@ pub struct StartError {
     /// What happened, to what.
     pub message: String,
     /// What to do about it.
-    pub hint: &'static str,
+    pub hint: String,
 }
 
 impl fmt::Display for StartError {
@@ -148,6 +151,15 @@ pub struct App {
     stuck_since: Option<Instant>,
 }
 
+/// What happens to files that are offered; they are taken unless our user has said otherwise.
+fn policy(accept: Option<Accept>) -> Policy {
+    match accept {
+        None | Some(Accept::Auto) => Policy::Auto,
+        Some(Accept::Ask) => Policy::Ask,
+        Some(Accept::Never) => Policy::Never,
+    }
+}
+
 /// What was told of transfers' progress.
 #[derive(Debug, Default)]
 struct Progress {
@@ -160,29 +172,41 @@ impl App {
     /// Everything that can fail before the first turn.
     ///
     /// # Errors
-    /// [`StartError`] with what could not be had: a port, a folder, a thread.
+    /// [`StartError`] with what could not be had: a port, a folder, a thread, a key.
     pub fn new(config: Config, streams: Streams) -> Result<Self, StartError> {
+        let secure = if config.plain { None } else { Some(identity::load(config.config_dir.as_deref())?) };
+        Self::with_identity(config, streams, secure)
+    }
+
+    /// As [`new`](Self::new), with a key from elsewhere; `None`: links are plain.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_identity(config: Config, streams: Streams, secure: Option<Secure>) -> Result<Self, StartError> {
         let broken = |what: &str| {
             let what = what.to_owned();
             move |error: io::Error| StartError {
                 message: format!("{what}: {}", sys::words(&error)),
-                hint: "this machine is short of something that every program needs",
+                hint: "this machine is short of something that every program needs".to_owned(),
             }
         };
         let folder = std::env::current_dir().map_err(broken("the current folder"))?;
         let into = std::path::absolute(&config.into).map_err(broken("the folder for received files"))?;
         if !into.is_dir() {
             let message = format!("{} is not a folder", config.into.display());
-            return Err(StartError { message, hint: "-d names an existing folder for received files" });
+            let hint = "-d names an existing folder for received files".to_owned();
+            return Err(StartError { message, hint });
         }
         let can_be_asked = streams.terminal;
         let trust = match (config.trust, can_be_asked) {
             (Some(Trust::New), _) => crate::net::gate::Trust::New,
             (Some(Trust::Ask), _) | (None, true) => crate::net::gate::Trust::Ask,
-            (Some(Trust::Known), _) | (None, false) => crate::net::gate::Trust::Known,
+            (Some(Trust::Known), _) => crate::net::gate::Trust::Known,
+            (None, false) => crate::net::gate::Trust::Mutual,
         };
         let settings = Settings {
             name: config.name.clone(),
+            secure,
             trust,
             family: match config.family {
                 Family::Any => crate::net::pool::Family::Any,
@@ -193,13 +217,13 @@ impl App {
             prefix: config.prefix.clone(),
             calls: sys::Calls::Native,
             discard: false,
+            policy_for_new: match config.accept {
+                None if can_be_asked => Policy::Ask,
+                accept => policy(accept),
+            },
             setup: Setup {
                 lead: false,
-                policy: match config.accept {
-                    Accept::Auto => Policy::Auto,
-                    Accept::Ask => Policy::Ask,
-                    Accept::Never => Policy::Never,
-                },
+                policy: policy(config.accept),
                 sync: config.sync,
                 verify: true,
                 limit: config.limit,
@@ -254,9 +278,39 @@ impl App {
         self.reactor.port()
     }
 
+    /// The one-time code that was given, or a fresh one, which our user passes on.
+    fn take_code(&mut self) -> Result<(), StartError> {
+        let code = match &self.config.code {
+            None => return Ok(()),
+            Some(CodeSource::Given(words)) => Code::parse(words).map_err(|error| StartError {
+                message: format!("that is no one-time code: {error}"),
+                hint: "it is three words, as the other side's --new-code shows them".to_owned(),
+            })?,
+            Some(CodeSource::Make) => {
+                let mut random = [0; 3];
+                sys::random(&mut random).map_err(|error| StartError {
+                    message: format!("no code could be made: {}", sys::words(&error)),
+                    hint: "this machine is short of something that every program needs".to_owned(),
+                })?;
+                Code::new(random)
+            }
+        };
+        let now = self.reactor.now();
+        if self.config.code == Some(CodeSource::Make) {
+            let (words, expires) = (code.to_string(), LIFE.as_secs());
+            self.screen.event("code", now, |object| object.field("code", &words).field("expires_in", &expires));
+            self.screen.loud_notice(&format!("one-time code: {words} (for one meeting, within ten minutes)"));
+        }
+        self.reactor.set_code(OneTime::new(code, now));
+        Ok(())
+    }
+
     /// Listens, calls, asks: as the command line has it.
     fn begin(&mut self) -> Result<(), StartError> {
-        self.screen.notice("plain: anyone on the path can read and change what is said");
+        if self.config.plain {
+            self.screen.notice("plain: anyone on the path can read and change what is said");
+        }
+        self.take_code()?;
         let asks_for_port = matches!(self.start, Start::Name | Start::Port);
         if self.config.listen.is_some() || (self.config.target.is_none() && !asks_for_port) {
             self.listen().map_err(|error| self.port_error(&error))?;
@@ -276,7 +330,6 @@ impl App {
 
     /// Opens the port that was asked for, else the usual one or, if it is taken, any.
     fn listen(&mut self) -> io::Result<()> {
-        // `--plain` stays on this machine unless an address is named.
         let addresses = match self.config.listen {
             Some(listen) => self.reactor.listen(listen.ip, listen.port)?,
             None => match self.reactor.listen(None, address::DEFAULT_PORT) {
@@ -295,7 +348,7 @@ impl App {
             None => format!("port {wanted} of this machine"),
         };
         let message = format!("cannot listen on {place}: {}", sys::words(error));
-        StartError { message, hint: "choose another port with -l; -l 0 lets the system pick one" }
+        StartError { message, hint: "choose another port with -l; -l 0 lets the system pick one".to_owned() }
     }
 
     fn call(&mut self, target: address::Target) {
@@ -304,7 +357,9 @@ impl App {
             Wait::Forever => None,
             Wait::Usual => Some(USUAL_WAIT).filter(|_| !self.terminal),
         };
-        self.reactor.dial(target.host, target.port, patience);
+        let port = Some(target.port).filter(|_| target.port_given);
+        let callee = Callee { host: target.host, port, default_port: target.port, pin: target.pin };
+        self.reactor.dial(callee, patience);
     }
 
     /// Looks for a file to send, away from the loop.

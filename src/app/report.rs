@@ -17,6 +17,8 @@ use crate::proto::event::{Direction, Event, LeaveReason};
 use crate::proto::frame::Refusal;
 use crate::proto::session::Ended;
 use crate::proto::text::Untrusted;
+use crate::secure::code::Over;
+use crate::secure::key::PublicKey;
 use crate::sys;
 use crate::term::json::Object;
 use crate::term::plain;
@@ -93,7 +95,13 @@ impl App {
                 self.screen.event("refused", now, fields);
                 self.screen.notice(&format!("a caller from {address} was not let in: {reason}"));
             }
-            NetEvent::Question { id, address } => self.ask_about_caller(id, address),
+            NetEvent::Question { id, address, key, dialled } => self.ask_about_peer(id, address, key, dialled),
+            NetEvent::OtherKey { address, name, expected, got } => {
+                self.handle_other_key(address, name.as_deref(), &expected, &got);
+            }
+            NetEvent::CodeOver(over) => self.tell_code_over(over),
+            NetEvent::Trouble { words, hint } => self.screen.error(now, &words, hint),
+            NetEvent::Saved { name } => self.screen.notice(&format!("saved as {name}: known from now on")),
             NetEvent::QuestionOver { id } => self.questions.retain(|open| *open != id),
             NetEvent::Connected(peer) => self.handle_connected(peer),
             NetEvent::Session(event) => self.handle_session_event(event),
@@ -107,7 +115,14 @@ impl App {
     pub(super) fn tell_listening(&mut self, addresses: &[SocketAddr]) {
         let reachable: Vec<String> = addresses.iter().flat_map(|address| reachable(*address)).collect();
         let port = addresses.first().map_or(0, SocketAddr::port);
-        let fields = |object: Object| object.field("port", &port).field("addresses", &reachable);
+        let key = self.reactor.public().map(|key| key.to_string());
+        let fields = |object: Object| {
+            let object = object.field("port", &port).field("addresses", &reachable);
+            match &key {
+                Some(key) => object.field("key", key),
+                None => object,
+            }
+        };
         self.screen.event("listening", self.reactor.now(), fields);
         self.screen.notice(&format!("listening on {}", reachable.join(", ")));
     }
@@ -127,7 +142,9 @@ impl App {
         let hint = match reason {
             Some(Refusal::Yourself) => "give the port of the other one",
             Some(Refusal::Busy) => "try again later",
-            Some(Refusal::NotWanted) => "the other side can call you, or start with --trust new",
+            Some(Refusal::NotWanted) => "who is new has to be wanted: with a code, or by --trust new",
+            Some(Refusal::WrongCode) => "ask for a new code: one is good for one meeting and three wrong tries",
+            Some(Refusal::NoCode) => "the other side makes one with --new-code; one is good for one meeting",
             _ => "",
         };
         self.screen.error(self.reactor.now(), &format!("not let in: {words}"), hint);
@@ -139,12 +156,45 @@ impl App {
         }
     }
 
-    fn ask_about_caller(&mut self, id: u64, address: SocketAddr) {
+    fn handle_other_key(&mut self, address: SocketAddr, name: Option<&str>, expected: &PublicKey, got: &PublicKey) {
+        let who = name.map_or_else(|| address.to_string(), |name| format!("{name} at {address}"));
+        let (was, hint) = match name {
+            Some(name) => ("saved", format!("ask {name} whether that is a new key; then: tete peers forget {name}")),
+            None => ("given", "compare the key with what the other side's tete id shows".to_owned()),
+        };
+        let (expected, got) = (expected.grouped(), got.grouped());
+        let words = format!("not let in: {who} has another key than the one {was}\n{was}: {expected}\nhas:   {got}");
+        self.screen.error(self.reactor.now(), &words, &hint);
+        self.exit = Some(Exit::NotLetIn);
+    }
+
+    fn tell_code_over(&mut self, over: Over) {
+        match over {
+            Over::Used => self.screen.notice("the code is used up: it was for this meeting"),
+            Over::Burnt => {
+                let hint = "somebody may be guessing; a new one is made with --new-code";
+                self.screen.error(self.reactor.now(), "the code was tried wrongly three times and is burnt", hint);
+            }
+            Over::Expired => {
+                let hint = "a new one is made with --new-code";
+                self.screen.error(self.reactor.now(), "the code has expired", hint);
+            }
+        }
+    }
+
+    fn ask_about_peer(&mut self, id: u64, address: SocketAddr, key: Option<PublicKey>, dialled: bool) {
         self.questions.push(id);
         let peer = Object::empty().field("address", &address.to_string());
+        let peer = peer.field("key", &key.map(|key| key.to_string()));
         let fields = |object: Object| object.field("id", &id).field("about", "trust").nested("peer", peer);
         self.screen.event("question", self.reactor.now(), fields);
-        self.screen.ask(&format!("{address} calls, and nothing proves who it is. Let it in? [yes/N] "));
+        let Some(key) = key else {
+            self.screen.ask(&format!("{address} calls, and nothing proves who it is. Let it in? [yes/N] "));
+            return;
+        };
+        let does = if dialled { "answers" } else { "calls" };
+        self.screen.loud_notice(&format!("{address} {does} with a key that was never seen here:\n{}", key.grouped()));
+        self.screen.ask("Is that whom you want to talk to? [yes/N] ");
     }
 
     fn handle_connected(&mut self, peer: Peer) {
@@ -159,12 +209,15 @@ impl App {
         let fields = Object::empty()
             .untrusted("name", &peer.name)
             .field("address", &peer.address.to_string())
-            .field("key", &None::<String>);
-        let connected =
-            |object: Object| object.nested("peer", fields).field("encrypted", &false).field("trust", "none");
+            .field("key", &peer.key.map(|key| key.to_string()));
+        let trust = peer.standing.name();
+        let connected = |object: Object| {
+            object.nested("peer", fields).field("encrypted", &peer.key.is_some()).field("trust", trust)
+        };
         self.screen.event("connected", now, connected);
         let name = plain::shown_name(&peer.name);
-        self.screen.notice(&format!("connected to {name} at {} (plain, none)", peer.address));
+        let channel = if peer.key.is_some() { "encrypted" } else { "plain" };
+        self.screen.notice(&format!("connected to {name} at {} ({channel}, {trust})", peer.address));
         self.partner = Some(Partner { name: peer.name, address: peer.address });
         if self.is_sending() {
             self.begin_sending();

@@ -136,14 +136,6 @@ fn fault_8_conflicting_flags_are_a_usage_error_that_names_them() {
 }
 
 #[test]
-fn without_plain_nothing_is_fallen_back_to() {
-    let error = error_of(with_environment("5000", &[]));
-    assert_eq!(error.message, "this version speaks only the plain channel");
-    assert!(error.hint.contains("--plain on both sides"));
-    assert_eq!(with_environment("demo", &[]), Ok(Invocation::Demo));
-}
-
-#[test]
 fn demo_is_a_command_and_takes_nothing() {
     for line in ["demo 5000", "-q demo", "demo -q", "bob demo", "demo -- x"] {
         error_of(with_environment(line, &[]));

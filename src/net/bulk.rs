@@ -13,22 +13,22 @@
 use mio::net::TcpStream;
 
 use crate::proto::LinkId;
-use crate::proto::claim::Claim;
-use crate::proto::hello::{Hello, Nonce, Purpose};
+use crate::proto::hello::Nonce;
 use crate::proto::opening::Step;
 use crate::sys;
 
-use super::connection::{Origin, Stage};
+use super::connection::{Intent, Origin, Stage};
 use super::conversation::{Call, Carrier, Conversation};
 use super::dialler::CONNECT_PATIENCE;
 use super::gate::Talking;
-use super::openings::OPENING_PATIENCE;
+use super::openings::{GateError, OPENING_PATIENCE};
 use super::reactor::Reactor;
 
 impl Conversation {
     /// What the gate has to know of it.
     pub(super) fn talking(&self) -> Talking {
-        Talking { peer: self.peer, ticket: self.ticket, epoch: self.epoch, has_bulk: self.bulk.is_some() }
+        let (peer, key, ticket, epoch) = (self.peer, self.them.key, self.ticket, self.epoch);
+        Talking { peer, key, ticket, epoch, has_bulk: self.bulk.is_some() }
     }
 }
 
@@ -43,12 +43,16 @@ impl Reactor {
         };
         // A claim is good once, so that each call has an epoch of its own.
         conversation.epoch = conversation.epoch.saturating_add(1);
-        let purpose = Purpose::Bulk(Claim::new(&conversation.ticket, conversation.epoch, self.nonce));
+        let epoch = conversation.epoch;
         match sys::connect(address).map(TcpStream::from_std) {
             Ok(stream) => {
-                let stage = Stage::Connecting(Hello { nonce: self.nonce, purpose });
-                let call = self.add_connection(stream, address, Origin::DialledForFiles, stage, CONNECT_PATIENCE);
-                self.conversation.iter_mut().for_each(|conversation| conversation.call = Call::UnderWay(call));
+                let key = self.add_connection(stream, address, Origin::DialledForFiles, CONNECT_PATIENCE);
+                let (Some(connection), Some(conversation)) = (self.connections.get_mut(key), &mut self.conversation)
+                else {
+                    return;
+                };
+                connection.stage = Stage::Connecting(Intent::Files(epoch));
+                conversation.call = Call::UnderWay(connection.generation);
             }
             Err(error) => {
                 conversation.call = Call::UnderWay(0); // no connection has this generation
@@ -75,7 +79,7 @@ impl Reactor {
         match opening.join(&conversation.ticket, epoch) {
             Ok(Step::Joined { epoch }) => self.take_bulk(key, epoch),
             Ok(_) => connection.more = true, // what it has to say goes out in the next turn, if not in this
-            Err(error) => self.refuse_nonsense(key, &error),
+            Err(error) => self.fail_opening(key, GateError::Protocol(error)),
         }
     }
 
@@ -109,6 +113,7 @@ impl Reactor {
         let Stage::Opening(opening) = &mut connection.stage else { return };
         let rest = opening.transmit().to_vec();
         connection.channel.accept(&rest);
+        connection.channel.carry_files();
         let link = LinkId(connection.generation);
         connection.stage = Stage::Talking(link);
         connection.deadline = None;

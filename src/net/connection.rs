@@ -3,7 +3,7 @@
 //! Owns: the socket, its readiness latches and its buffers. Must not know: who may come in, what is said.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -13,12 +13,13 @@ use mio::Token;
 use mio::net::TcpStream;
 
 use crate::proto::LinkId;
-use crate::proto::hello::Hello;
 use crate::proto::opening::Opening;
 use crate::proto::trace::{Trace, emit};
+use crate::secure::pairing::Pairing;
 
 use super::channel::Channel;
 use super::pump::{Moved, SentFile, Wire};
+use super::standing::Them;
 use crate::sys::{self, Calls};
 
 /// Who called, and what for.
@@ -32,11 +33,24 @@ pub enum Origin {
     DialledForFiles,
 }
 
+/// What a link is to become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Intent {
+    /// A conversation.
+    Talk,
+    /// The link for files, with this epoch, of the conversation that goes on.
+    Files(u32),
+}
+
 /// What a connection is in the middle of.
 #[derive(Debug)]
 pub enum Stage {
-    /// `connect` has not answered; then we greet like this.
-    Connecting(Hello),
+    /// `connect` has not answered.
+    Connecting(Intent),
+    /// The two agree on keys.
+    Securing(Intent),
+    /// A helper looks up whose key that is.
+    Recognising(Intent),
     /// At the gate.
     Opening(Box<Opening>),
     /// It carries the conversation.
@@ -56,6 +70,8 @@ impl Stage {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Connecting(_) => "connecting",
+            Self::Securing(_) => "securing",
+            Self::Recognising(_) => "recognising",
             Self::Opening(_) => "opening",
             Self::Talking(_) => "talking",
             Self::Flushing { .. } => "flushing",
@@ -83,6 +99,10 @@ pub struct Connection {
     pub more: bool,
     /// Its buffers.
     pub channel: Channel,
+    /// What is known of the other end.
+    pub them: Them,
+    /// The proof of a common one-time code that is under way.
+    pub pairing: Option<Box<Pairing>>,
     /// What it is doing.
     pub stage: Stage,
     /// When it has done so for too long.
@@ -137,18 +157,20 @@ impl Connection {
         let Stage::Flushing { shut } = stage else { return Ok(false) };
         let mut wire = SocketWire { key, stream, readable, writable };
         while !channel.is_flushed() {
-            match wire.send(channel.outgoing(), false)? {
-                Moved::Bytes(n) => channel.flushed(n),
-                Moved::WouldBlock => break,
+            if channel.flush(&mut wire, false)? == Moved::WouldBlock {
+                break;
             }
         }
         if channel.is_flushed() && !*shut {
             *shut = true;
+            channel.close();
+            // A few bytes more at most: what does not take them now has not taken what stands before them.
+            while !channel.is_flushed() && channel.flush(&mut wire, false)? != Moved::WouldBlock {}
             wire.stream.shutdown(Shutdown::Write)?;
         }
         for _ in 0..LAST_READS {
-            channel.consumed(channel.incoming().len());
-            match wire.recv(channel.space(LAST_SPACE))? {
+            channel.discard();
+            match channel.fill(&mut wire, LAST_SPACE)? {
                 Moved::Bytes(0) => return Ok(channel.is_flushed()),
                 Moved::Bytes(_) => {}
                 Moved::WouldBlock => return Ok(false),
@@ -206,6 +228,12 @@ impl Wire for SocketWire<'_> {
             true => sys::send_more(Calls::Native, stream.as_fd(), bytes),
             false => stream.write(bytes),
         })
+    }
+
+    fn send_pieces(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<Moved> {
+        let asked = pieces.iter().map(|piece| piece.len()).sum();
+        let stream = &mut *self.stream;
+        call(self.key, ("writev", "writable"), asked, self.writable, || stream.write_vectored(pieces))
     }
 
     fn send_file(&mut self, file: &Arc<File>, offset: u64, len: usize) -> io::Result<SentFile> {

@@ -22,6 +22,7 @@ use super::connection::{Connection, Stage};
 use super::files::Files;
 use super::pool::Pool;
 use super::pump::{Disk, Left, LinkError, Pump};
+use super::standing::Them;
 use super::work::write_error;
 
 /// How long the last bytes of a conversation may take, and the answer to our closing.
@@ -86,8 +87,10 @@ pub struct Conversation {
     pub told_first: bool,
     /// How many calls came to nothing, and links to an end.
     pub bulk_failures: u32,
-    /// Who is at the other end.
+    /// Which process is at the other end.
     pub peer: Nonce,
+    /// Whose it is.
+    pub them: Them,
     /// Where, if we called: who has called calls for a bulk link too.
     pub dialled: Option<SocketAddr>,
     /// What proves that a link belongs to the session.
@@ -227,7 +230,7 @@ impl Conversation {
             if let Some(connection) = connections.get_mut(carrier.key) {
                 // What one link, a helper, our user or a deadline has led to on another is done in the next turn. What
                 // the session does not want, or the socket does not take, is no reason to come back.
-                let comes = connection.readable || !connection.channel.incoming().is_empty();
+                let comes = connection.readable || connection.channel.has_incoming();
                 let goes = !connection.channel.is_flushed() || self.session.poll_transmit(carrier.link).is_some();
                 connection.more |= comes && self.session.poll_receive(carrier.link) != Receive::Paused;
                 connection.more |= goes && connection.writable;
@@ -262,6 +265,10 @@ impl Conversation {
             }
             Err(LinkError::Io(error)) => {
                 let words = sys::words(&error);
+                self.lost(carrier, connection, &words, now, |session, link, now| session.link_lost(link, now, &words));
+            }
+            Err(LinkError::Channel(error)) => {
+                let words = error.to_string();
                 self.lost(carrier, connection, &words, now, |session, link, now| session.link_lost(link, now, &words));
             }
             Err(LinkError::Protocol(error)) => log::warn!("{}: {error}", connection.address),

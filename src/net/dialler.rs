@@ -15,6 +15,8 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use super::standing::{Callee, Expected};
+
 /// First pause after a failed attempt; doubles up to the longest.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(200);
 /// Longest pause: what somebody waits, at most, after the other side has begun to listen.
@@ -54,10 +56,12 @@ pub enum Fate {
 /// Somebody who is being called.
 #[derive(Debug)]
 pub struct Dialler {
-    /// The host, as it was named.
-    pub host: String,
-    /// The port.
-    pub port: u16,
+    /// Whom our user wants.
+    pub callee: Callee,
+    /// `host:port` as it is called.
+    pub called: String,
+    /// The key that it has to have, if one is known.
+    pub expected: Option<Expected>,
     /// Attempts so far.
     pub attempt: u32,
     give_up: Option<Instant>,
@@ -70,11 +74,12 @@ pub struct Dialler {
 }
 
 impl Dialler {
-    /// Calls `host` from now on, for `patience` at most.
-    pub fn new(host: String, port: u16, patience: Option<Duration>, now: Instant) -> Self {
+    /// Calls somebody from now on, for `patience` at most.
+    pub fn new(callee: Callee, patience: Option<Duration>, now: Instant) -> Self {
         Self {
-            host,
-            port,
+            called: callee.to_string(),
+            callee,
+            expected: None,
             attempt: 0,
             give_up: patience.map(|patience| now + patience),
             state: State::Pausing { until: now },
@@ -167,7 +172,7 @@ mod tests {
     }
 
     fn resolving(now: Instant, patience: Option<Duration>) -> Dialler {
-        let mut dialler = Dialler::new("host".into(), 5000, patience, now);
+        let mut dialler = Dialler::new(Callee::at("host".into(), 5000), patience, now);
         assert_eq!(dialler.poll(now), Some(Want::Resolve));
         dialler
     }
@@ -190,7 +195,7 @@ mod tests {
     #[test]
     fn pauses_grow_up_to_a_bound() {
         let mut now = Instant::now();
-        let mut dialler = Dialler::new("host".into(), 5000, None, now);
+        let mut dialler = Dialler::new(Callee::at("host".into(), 5000), None, now);
         let mut longest = Duration::ZERO;
         for _ in 0..20 {
             assert_eq!(dialler.poll(now), Some(Want::Resolve));

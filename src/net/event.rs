@@ -9,7 +9,11 @@ use crate::proto::frame::Refusal;
 use crate::proto::session::Ended;
 use crate::proto::text::Untrusted;
 
+use crate::secure::code::Over;
+use crate::secure::key::PublicKey;
+
 use super::source::Sources;
+use super::standing::Standing;
 
 /// Who is at the other end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +26,10 @@ pub struct Peer {
     pub port: u16,
     /// Whether we called.
     pub dialled: bool,
+    /// The key that it has proved to hold; `None` on a plain link.
+    pub key: Option<PublicKey>,
+    /// Why it was let in.
+    pub standing: Standing,
 }
 
 /// A signal that asks the program to end.
@@ -75,12 +83,41 @@ pub enum NetEvent {
         /// Why.
         reason: String,
     },
+    /// Whom we called has another key than it should; no further attempt is made.
+    OtherKey {
+        /// Where it was called.
+        address: SocketAddr,
+        /// The saved name that the expected key belongs to; `None`: our user gave that key.
+        name: Option<String>,
+        /// The key that it should have.
+        expected: PublicKey,
+        /// The key that it has.
+        got: PublicKey,
+    },
+    /// Our one-time code proves nothing any more.
+    CodeOver(Over),
+    /// Something that our user should know of is wrong on this side.
+    Trouble {
+        /// What happened.
+        words: String,
+        /// What to do about it.
+        hint: &'static str,
+    },
+    /// The peer was saved.
+    Saved {
+        /// Under this name.
+        name: String,
+    },
     /// A caller is at the gate and our user is to be asked.
     Question {
         /// Names the question in [`Reactor::answer_question`](super::Reactor::answer_question).
         id: u64,
-        /// From where.
+        /// From where, or where it was called.
         address: SocketAddr,
+        /// Its key; `None` on a plain link.
+        key: Option<PublicKey>,
+        /// Whether we called it.
+        dialled: bool,
     },
     /// A caller who was being asked about is gone.
     QuestionOver {

@@ -1,12 +1,26 @@
-//! Who is let in when nothing proves who somebody is.
+//! Who is let in.
 //!
-//! Owns: the rule. Must not know: sockets, how a person is asked.
+//! Owns: the rule. Must not know: sockets, how a key is proved, how a person is asked.
+//!
+//! | who | let in |
+//! | --- | --- |
+//! | our own key, in another process | yes |
+//! | a saved key, one that was given with the address, one that has proved our one-time code | yes |
+//! | a new key, of somebody whom we call and who calls us | yes, unless only saved keys are wanted |
+//! | any other new key | if our user says so, now or beforehand |
+//! | the very same process; anybody during a conversation but our partner | no |
+//!
+//! On a plain link nothing is proved: there whoever is called was wanted, so is a caller from the address that is being
+//! called, and who comes over loopback is on this machine already.
 
 use std::net::IpAddr;
 
-use crate::proto::claim::Claim;
+use crate::proto::claim::{Binding, Claim};
 use crate::proto::frame::{Refusal, SessionTicket};
 use crate::proto::hello::{Hello, Nonce, Purpose};
+use crate::secure::key::PublicKey;
+
+use super::standing::Standing;
 
 /// Callers at the gate at once. Bounds what strangers can make us hold: sockets, and some KiB each.
 pub const MAX_OPENINGS: usize = 64;
@@ -17,12 +31,14 @@ pub const MAX_QUESTIONS: usize = 4;
 /// greater step would use up the numbers.
 const MAX_JUMP: u32 = 4096;
 
-/// Which callers without a proof of who they are may come in.
+/// Which of those may come in whose key is new, or who have none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trust {
     /// Nobody.
     Known,
-    /// Whom our user wants.
+    /// Who calls while we call them; nobody can be asked about others.
+    Mutual,
+    /// The same, and whom our user wants.
     Ask,
     /// Everybody.
     New,
@@ -37,8 +53,18 @@ pub struct Caller {
     pub ip: IpAddr,
     /// Whether our user called it.
     pub dialled: bool,
-    /// Whether our user is calling its address.
+    /// Whether our user is calling its address, so that it could be whom we call.
     pub being_dialled: bool,
+    /// Why it is believed.
+    pub standing: Standing,
+    /// Its key.
+    pub key: Option<PublicKey>,
+    /// What proofs on its link are bound to.
+    pub binding: Binding,
+    /// Whether the same key has called us and was called by us.
+    pub mutual: bool,
+    /// Whether that may still come.
+    pub may_be_mutual: bool,
     /// That it belongs to a conversation, as it says.
     pub claim: Option<Claim>,
     /// Which link of the conversation we called it for, if for one.
@@ -52,6 +78,8 @@ pub struct Caller {
 pub struct Talking {
     /// With whom.
     pub peer: Nonce,
+    /// With which key.
+    pub key: Option<PublicKey>,
     /// What proves that a link belongs to it.
     pub ticket: SessionTicket,
     /// The greatest epoch of its links so far.
@@ -69,6 +97,8 @@ pub struct Host {
     pub talking: Option<Talking>,
     /// The rule for strangers.
     pub trust: Trust,
+    /// Whether whom we call was to prove itself by our one-time code.
+    pub wants_code: bool,
     /// Callers about whom our user is being asked.
     pub questions: usize,
 }
@@ -84,6 +114,8 @@ pub enum Verdict {
     Nod,
     /// Nothing yet: it has to prove something first, or the conversation that it speaks of has to begin.
     Later,
+    /// Nothing yet: a call the other way, of the same two, may be on its way.
+    Meet,
     /// Our user decides.
     Ask,
     /// Not let in.
@@ -91,16 +123,15 @@ pub enum Verdict {
 }
 
 /// Judges a caller.
-///
-/// Who was called was wanted; so is a caller from the address that is being called: both have said yes by calling.
-/// Who comes over loopback is on this machine already.
 pub fn judge(caller: &Caller, host: &Host) -> Verdict {
     if caller.hello.nonce == host.nonce {
         return Verdict::Refuse(Refusal::Yourself);
     }
     match (caller.hello.purpose, &host.talking) {
         (Purpose::Unknown(_), _) => return Verdict::Refuse(Refusal::Purpose),
-        (_, Some(talking)) if talking.peer == caller.hello.nonce => return judge_second(caller, talking),
+        (_, Some(talking)) if talking.peer == caller.hello.nonce && talking.key == caller.key => {
+            return judge_second(caller, talking);
+        }
         (Purpose::Bulk(_), _) => return Verdict::Refuse(Refusal::NoSession),
         // Somebody else answered where our partner was.
         (Purpose::Talk, _) if caller.our_call.is_some() => return Verdict::Refuse(Refusal::NoSession),
@@ -109,13 +140,32 @@ pub fn judge(caller: &Caller, host: &Host) -> Verdict {
         (Purpose::Talk, None) if caller.claim.is_some() => return Verdict::Later,
         (Purpose::Talk, None) => {}
     }
-    if caller.dialled || caller.being_dialled || caller.ip.is_loopback() {
-        return Verdict::Welcome;
+    match caller.standing {
+        Standing::Own | Standing::Known | Standing::Pinned | Standing::Code => Verdict::Welcome,
+        Standing::New => judge_new(caller, host),
+        Standing::Plain if caller.dialled || caller.being_dialled || caller.ip.is_loopback() => Verdict::Welcome,
+        Standing::Plain => judge_stranger(host),
     }
+}
+
+/// Judges somebody whose key is new.
+fn judge_new(caller: &Caller, host: &Host) -> Verdict {
+    if caller.dialled && host.wants_code {
+        return Verdict::Refuse(Refusal::NoCode);
+    }
+    match host.trust {
+        Trust::Mutual | Trust::Ask if caller.mutual => Verdict::Welcome,
+        Trust::Mutual | Trust::Ask if caller.may_be_mutual => Verdict::Meet,
+        _ => judge_stranger(host),
+    }
+}
+
+/// Judges somebody for whom nothing speaks.
+fn judge_stranger(host: &Host) -> Verdict {
     match host.trust {
         Trust::New => Verdict::Welcome,
         Trust::Ask if host.questions < MAX_QUESTIONS => Verdict::Ask,
-        Trust::Ask | Trust::Known => Verdict::Refuse(Refusal::NotWanted),
+        Trust::Ask | Trust::Mutual | Trust::Known => Verdict::Refuse(Refusal::NotWanted),
     }
 }
 
@@ -123,7 +173,9 @@ pub fn judge(caller: &Caller, host: &Host) -> Verdict {
 /// our partner, and calls us, is given none.
 fn judge_second(caller: &Caller, talking: &Talking) -> Verdict {
     match (caller.claim, caller.our_call) {
-        (Some(claim), _) if !claim.is_right(&talking.ticket, talking.peer) => Verdict::Refuse(Refusal::NoSession),
+        (Some(claim), _) if !claim.is_right(&talking.ticket, talking.peer, &caller.binding) => {
+            Verdict::Refuse(Refusal::NoSession)
+        }
         (Some(claim), Some(epoch)) if claim.epoch == epoch => Verdict::Join(epoch),
         // A greater epoch replaces the link that there is: who calls has lost it.
         (Some(claim), None) if claim.epoch > talking.epoch && claim.epoch - talking.epoch <= MAX_JUMP => {
@@ -147,6 +199,8 @@ pub fn words(refusal: Refusal) -> &'static str {
         Refusal::NotWanted => "strangers are not let in",
         Refusal::Purpose => "this version does not know what that link is for",
         Refusal::NoSession => "no such conversation goes on here",
+        Refusal::WrongCode => "the code is not right",
+        Refusal::NoCode => "there is no code on the other side, or it is used up",
     }
 }
 
@@ -157,30 +211,48 @@ mod tests {
     const OURS: Nonce = Nonce([1; 16]);
     const THEIRS: Nonce = Nonce([2; 16]);
     const TICKET: SessionTicket = SessionTicket { id: [3; 16], secret: [4; 16] };
+    const KEY: PublicKey = PublicKey::new([5; 32]);
 
     fn stranger() -> Caller {
         let ip = IpAddr::from([192, 0, 2, 7]);
         let hello = Hello::new(THEIRS);
-        Caller { hello, ip, dialled: false, being_dialled: false, claim: None, our_call: None, leads: false }
+        Caller {
+            hello,
+            ip,
+            dialled: false,
+            being_dialled: false,
+            standing: Standing::Plain,
+            key: None,
+            binding: Binding::NONE,
+            mutual: false,
+            may_be_mutual: false,
+            claim: None,
+            our_call: None,
+            leads: false,
+        }
     }
 
     /// The same, calling for files of the conversation.
     fn caller_for_files(claim: Claim) -> Caller {
-        let hello = Hello { nonce: THEIRS, purpose: Purpose::Bulk(claim) };
+        let hello = Hello { purpose: Purpose::Bulk(claim), ..Hello::new(THEIRS) };
         Caller { hello, claim: Some(claim), ..stranger() }
     }
 
     fn host(trust: Trust) -> Host {
-        Host { nonce: OURS, talking: None, trust, questions: 0 }
+        Host { nonce: OURS, talking: None, trust, wants_code: false, questions: 0 }
+    }
+
+    fn right_claim(epoch: u32) -> Claim {
+        Claim::new(&TICKET, epoch, THEIRS, &Binding::NONE)
     }
 
     fn talking(peer: Nonce) -> Host {
-        let talking = Talking { peer, ticket: TICKET, epoch: 1, has_bulk: false };
+        let talking = Talking { peer, key: None, ticket: TICKET, epoch: 1, has_bulk: false };
         Host { talking: Some(talking), ..host(Trust::New) }
     }
 
     fn talking_with_bulk(peer: Nonce) -> Host {
-        let talking = Talking { peer, ticket: TICKET, epoch: 2, has_bulk: true };
+        let talking = Talking { peer, key: None, ticket: TICKET, epoch: 2, has_bulk: true };
         Host { talking: Some(talking), ..host(Trust::New) }
     }
 
@@ -227,28 +299,30 @@ mod tests {
         assert_eq!(judge(&Caller { dialled: true, ..stranger() }, &host), Verdict::Join(2));
         assert_eq!(judge(&Caller { leads: true, ..stranger() }, &host), Verdict::Later);
         assert_eq!(judge(&stranger(), &host), Verdict::Nod);
-        let claim = Claim::new(&TICKET, 2, THEIRS);
+        let claim = right_claim(2);
         assert_eq!(judge(&Caller { claim: Some(claim), ..stranger() }, &host), Verdict::Join(2));
         assert_eq!(judge(&stranger(), &talking_with_bulk(THEIRS)), Verdict::Refuse(Refusal::Surplus));
     }
 
     #[test]
     fn a_claim_that_overtakes_its_conversation_waits_for_it() {
-        let claim = Some(Claim::new(&TICKET, 2, THEIRS));
+        let claim = Some(right_claim(2));
         assert_eq!(judge(&Caller { claim, dialled: true, ..stranger() }, &host(Trust::New)), Verdict::Later);
     }
 
     #[test]
     fn a_call_for_files_needs_a_right_claim_of_a_later_epoch() {
         let refused = Verdict::Refuse(Refusal::NoSession);
-        let right = Claim::new(&TICKET, 2, THEIRS);
+        let right = right_claim(2);
         assert_eq!(judge(&caller_for_files(right), &talking(THEIRS)), Verdict::Join(2));
         assert_eq!(judge(&caller_for_files(right), &talking_with_bulk(THEIRS)), refused, "said before");
-        let later = Claim::new(&TICKET, 3, THEIRS);
+        let later = right_claim(3);
         assert_eq!(judge(&caller_for_files(later), &talking_with_bulk(THEIRS)), Verdict::Join(3), "the link was lost");
-        for wrong in
-            [Claim::new(&TICKET, 2, OURS), Claim { proof: [0; 32], ..right }, Claim { session: [0; 16], ..right }]
-        {
+        for wrong in [
+            Claim::new(&TICKET, 2, OURS, &Binding::NONE),
+            Claim { proof: [0; 32], ..right },
+            Claim { session: [0; 16], ..right },
+        ] {
             assert_eq!(judge(&caller_for_files(wrong), &talking(THEIRS)), refused);
         }
         assert_eq!(judge(&caller_for_files(right), &talking(Nonce([9; 16]))), refused, "of another process");
@@ -260,9 +334,64 @@ mod tests {
         let answering = Caller { dialled: true, our_call: Some(2), ..stranger() };
         assert_eq!(judge(&answering, &talking(THEIRS)), Verdict::Join(2));
         assert_eq!(judge(&answering, &talking(Nonce([9; 16]))), Verdict::Refuse(Refusal::NoSession));
-        let claim = Some(Claim::new(&TICKET, 3, THEIRS));
+        let claim = Some(right_claim(3));
         let other_epoch = Caller { claim, ..answering };
         assert_eq!(judge(&other_epoch, &talking(THEIRS)), Verdict::Refuse(Refusal::NoSession));
+    }
+
+    /// Somebody with a key.
+    fn holder(standing: Standing) -> Caller {
+        Caller { standing, key: Some(KEY), ip: IpAddr::from([127, 0, 0, 1]), ..stranger() }
+    }
+
+    #[test]
+    fn who_has_proved_a_key_that_counts_is_let_in_whatever_the_rule() {
+        for standing in [Standing::Own, Standing::Known, Standing::Pinned, Standing::Code] {
+            assert_eq!(judge(&holder(standing), &host(Trust::Known)), Verdict::Welcome, "{standing:?}");
+        }
+    }
+
+    #[test]
+    fn a_new_key_is_judged_by_the_rule_on_loopback_and_when_dialled_too() {
+        for dialled in [true, false] {
+            let caller = Caller { dialled, being_dialled: true, ..holder(Standing::New) };
+            for refusing in [Trust::Known, Trust::Mutual] {
+                assert_eq!(judge(&caller, &host(refusing)), Verdict::Refuse(Refusal::NotWanted), "{refusing:?}");
+            }
+            assert_eq!(judge(&caller, &host(Trust::Ask)), Verdict::Ask);
+            assert_eq!(judge(&caller, &host(Trust::New)), Verdict::Welcome);
+        }
+    }
+
+    #[test]
+    fn two_who_call_each_other_have_thereby_said_yes() {
+        let waiting = Caller { may_be_mutual: true, ..holder(Standing::New) };
+        let mutual = Caller { mutual: true, ..waiting };
+        for trust in [Trust::Mutual, Trust::Ask] {
+            assert_eq!(judge(&waiting, &host(trust)), Verdict::Meet);
+            assert_eq!(judge(&mutual, &host(trust)), Verdict::Welcome);
+        }
+        assert_eq!(judge(&mutual, &host(Trust::Known)), Verdict::Refuse(Refusal::NotWanted), "only saved ones");
+    }
+
+    #[test]
+    fn whom_we_call_with_a_code_has_to_prove_it_unless_it_is_known() {
+        let host = Host { wants_code: true, ..host(Trust::New) };
+        let called = Caller { dialled: true, ..holder(Standing::New) };
+        assert_eq!(judge(&called, &host), Verdict::Refuse(Refusal::NoCode));
+        assert_eq!(judge(&Caller { standing: Standing::Known, ..called }, &host), Verdict::Welcome);
+    }
+
+    #[test]
+    fn another_key_with_the_nonce_of_our_partner_is_somebody_else() {
+        let mut host = talking(THEIRS);
+        host.talking.iter_mut().for_each(|talking| talking.key = Some(KEY));
+        let claim = Some(right_claim(2));
+        let other = Caller { key: Some(PublicKey::new([9; 32])), claim, ..holder(Standing::New) };
+        assert_eq!(judge(&other, &host), Verdict::Refuse(Refusal::Busy));
+        assert_eq!(judge(&Caller { claim, ..holder(Standing::New) }, &host), Verdict::Join(2));
+        let elsewhere = Caller { claim, binding: Binding([1; 32]), ..holder(Standing::New) };
+        assert_eq!(judge(&elsewhere, &host), Verdict::Refuse(Refusal::NoSession), "a claim passed on");
     }
 
     #[test]

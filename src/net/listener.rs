@@ -44,13 +44,22 @@ pub enum Accepted {
 }
 
 impl Listeners {
-    /// Begins to listen. Without an address: on loopback. Port 0: the system picks one, the same for
+    /// Begins to listen. Without an address: on all of them, or on loopback if they are not `everywhere`. Port 0: the system picks one, the same for
     /// both families. The sockets get the tokens from `first` on.
     ///
     /// # Errors
     /// The system's, when not even one address can be had.
-    pub fn open(registry: &Registry, first: usize, ip: Option<IpAddr>, port: u16, family: Family) -> io::Result<Self> {
-        let (v4, v6) = (Ipv4Addr::LOCALHOST, Ipv6Addr::LOCALHOST);
+    pub fn open(
+        registry: &Registry,
+        first: usize,
+        (ip, everywhere): (Option<IpAddr>, bool),
+        port: u16,
+        family: Family,
+    ) -> io::Result<Self> {
+        let (v4, v6) = match everywhere {
+            true => (Ipv4Addr::UNSPECIFIED, Ipv6Addr::UNSPECIFIED),
+            false => (Ipv4Addr::LOCALHOST, Ipv6Addr::LOCALHOST),
+        };
         let wanted: Vec<IpAddr> = match (ip, family) {
             (Some(ip), _) => vec![ip],
             (None, Family::V4) => vec![v4.into()],

@@ -3,9 +3,10 @@
 //! Owns: everything that touches a socket or waits. Must not know: what a line typed means, how anything is shown.
 //!
 //! Reading order: [`reactor`] (the turn), [`pump`] (bytes between a session and the world), [`connection`],
-//! `openings`, `bulk` and [`gate`] (who comes in), [`dialler`], [`conversation`], [`files`] and [`pool`].
+//! `securing`, `openings`, `bulk` and [`gate`] (who comes in), [`dialler`], [`conversation`], [`files`] and [`pool`].
 
 mod bulk;
+mod calling;
 pub mod channel;
 pub mod connection;
 pub mod conversation;
@@ -14,7 +15,9 @@ pub mod event;
 pub mod files;
 pub mod gate;
 pub mod input;
+mod late;
 pub mod listener;
+pub mod lookup;
 pub mod names;
 mod openings;
 pub mod output;
@@ -22,7 +25,9 @@ pub mod part;
 pub mod pool;
 pub mod pump;
 pub mod reactor;
+mod securing;
 pub mod source;
+pub mod standing;
 pub mod stream;
 pub mod work;
 

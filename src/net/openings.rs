@@ -3,7 +3,7 @@
 //! Owns: the reactor's part in accepting, dialling and the gate. Must not know: what is said behind it.
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mio::Interest;
 use mio::net::TcpStream;
@@ -13,29 +13,33 @@ use crate::proto::claim::FIRST_EPOCH;
 use crate::proto::error::ProtocolError;
 use crate::proto::frame::{Refusal, SessionTicket};
 use crate::proto::hello::Hello;
-use crate::proto::opening::{Opened, Opening, Step};
+use crate::proto::opening::{Opened, Step};
 use crate::proto::session::{Session, Setup};
-use crate::proto::trace::{Trace, emit};
+use crate::secure::tls::TlsError;
 use crate::sys;
 
 use super::channel::Channel;
-use super::connection::{Connection, Origin, Stage, token};
+use super::connection::{Connection, Intent, Origin, Stage, token};
 use super::conversation::{Call, Carrier, Conversation};
-use super::dialler::{CONNECT_PATIENCE, Fate, Want};
 use super::event::{NetEvent, Peer};
 use super::gate::{self, Caller, Host, MAX_OPENINGS, Verdict};
 use super::listener::{Accepted, Listeners};
-use super::pump::{Moved, Wire};
+use super::pump::Moved;
 use super::reactor::Reactor;
+use super::securing::NOT_PLAIN;
+use super::standing::{Standing, Them};
 
 /// How long a link may take to get through the gate. Generous for a slow network, short for who says nothing.
 pub(super) const OPENING_PATIENCE: Duration = Duration::from_secs(8);
 /// How long a person may take to answer about a caller; the caller waits a little longer.
 const QUESTION_PATIENCE: Duration = Duration::from_secs(60);
+/// How long somebody with a new key may wait for the call the other way that shows that both want to talk. Longer than
+/// the longest pause between two attempts to call.
+const MEETING_PATIENCE: Duration = Duration::from_secs(3);
 /// Callers taken in one turn. The rest wait in the system's queue.
 const ACCEPTS: usize = 64;
 /// Bytes that somebody at the gate can make us hold.
-const GATE_SPACE: usize = 4 * 1024;
+pub(super) const GATE_SPACE: usize = 4 * 1024;
 /// Bytes of a peer's words for the log.
 const MAX_REFUSAL_SHOWN: usize = 200;
 /// How long the words of a refusal may take to be read.
@@ -47,7 +51,7 @@ impl Reactor {
         self.listeners = Listeners::default();
         self.dialler = None;
         for (_, connection) in &mut self.connections {
-            if matches!(connection.stage, Stage::Connecting(_) | Stage::Opening(_)) {
+            if !matches!(connection.stage, Stage::Talking(_) | Stage::Flushing { .. }) {
                 connection.stage = Stage::Dead;
             }
         }
@@ -63,8 +67,8 @@ impl Reactor {
                 continue; // dropped, and thereby closed
             }
             sys::prepare_stream(&stream, address.ip().is_loopback());
-            let stage = Stage::Opening(Box::new(Opening::new(Hello::new(self.nonce))));
-            self.add_connection(stream, address, Origin::Came, stage, OPENING_PATIENCE);
+            let key = self.add_connection(stream, address, Origin::Came, OPENING_PATIENCE);
+            self.begin(key, Intent::Talk);
         }
     }
 
@@ -73,9 +77,8 @@ impl Reactor {
         stream: TcpStream,
         address: SocketAddr,
         origin: Origin,
-        stage: Stage,
         patience: Duration,
-    ) -> u64 {
+    ) -> usize {
         self.generations += 1;
         let generation = self.generations;
         let dialled = origin != Origin::Came;
@@ -92,16 +95,17 @@ impl Reactor {
             writable: !dialled,
             more: false,
             channel: Channel::default(),
-            stage,
+            them: Them::default(),
+            pairing: None,
+            stage: Stage::Dead, // until whoever adds it has said what it is
             deadline: Some(self.now + patience),
         };
         let connection = entry.insert(connection);
         let both = Interest::READABLE | Interest::WRITABLE;
         if let Err(error) = self.poll.registry().register(&mut connection.stream, token(key, generation), both) {
             log::error!("{address}: {error}");
-            connection.stage = Stage::Dead;
         }
-        generation
+        key
     }
 
     /// Goes on with every connection that is not talking.
@@ -113,9 +117,10 @@ impl Reactor {
             connection.more = false;
             match connection.stage {
                 Stage::Connecting(_) => self.check_connect(key),
+                Stage::Securing(_) => self.pump_securing(key),
                 Stage::Opening(_) => self.pump_opening(key),
                 Stage::Flushing { .. } => connection.flush(key),
-                Stage::Talking(_) | Stage::Dead => {}
+                Stage::Recognising(_) | Stage::Talking(_) | Stage::Dead => {}
             }
         }
     }
@@ -123,7 +128,7 @@ impl Reactor {
     /// Writable, or an error, means that `connect` has answered; `peer_addr` tells which.
     fn check_connect(&mut self, key: usize) {
         let Some(connection) = self.connections.get_mut(key).filter(|c| c.writable || c.readable) else { return };
-        let Stage::Connecting(hello) = connection.stage else { return };
+        let Stage::Connecting(intent) = connection.stage else { return };
         let answer = match connection.stream.take_error() {
             Ok(Some(error)) | Err(error) => Err(error),
             Ok(None) => match (connection.stream.peer_addr(), connection.stream.local_addr()) {
@@ -136,9 +141,7 @@ impl Reactor {
         match answer {
             Ok(()) => {
                 sys::prepare_stream(&connection.stream, connection.address.ip().is_loopback());
-                connection.stage = Stage::Opening(Box::new(Opening::new(hello)));
-                connection.deadline = Some(self.now + OPENING_PATIENCE);
-                self.pump_opening(key);
+                self.begin(key, intent);
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotConnected => {}
             Err(error) => self.close_opening(key, &sys::words(&error)),
@@ -146,17 +149,19 @@ impl Reactor {
     }
 
     /// Moves bytes at the gate.
-    fn pump_opening(&mut self, key: usize) {
+    pub(super) fn pump_opening(&mut self, key: usize) {
         loop {
             let Some(connection) = self.connections.get_mut(key) else { return };
             let step = match connection.next_step(key) {
                 Ok(Some(step)) => step,
                 Ok(None) => return,
                 Err(GateError::Closed(words)) => return self.close_opening(key, &words),
-                Err(GateError::Protocol(error)) => return self.refuse_nonsense(key, &error),
+                Err(error) => return self.fail_opening(key, error),
             };
             match step {
                 Step::Nothing => {}
+                Step::Prove => self.begin_proof(key),
+                Step::Pair(message) => self.handle_proof(key, &message),
                 Step::Judge(hello) => self.judge(key, hello),
                 Step::Look(hello) => {
                     if let Some(Verdict::Refuse(refusal)) = self.verdict(key, hello) {
@@ -177,8 +182,9 @@ impl Reactor {
     }
 
     /// A link that ended, or never was, before it was through the gate.
-    fn close_opening(&mut self, key: usize, words: &str) {
+    pub(super) fn close_opening(&mut self, key: usize, words: &str) {
         let Some(connection) = self.connections.get_mut(key) else { return };
+        let proving = connection.pairing.as_ref().is_some_and(|pairing| pairing.counts());
         let was_question = connection.is_question();
         connection.stage = Stage::Dead;
         let (origin, id) = (connection.origin, connection.generation);
@@ -189,35 +195,74 @@ impl Reactor {
         if origin == Origin::DialledForFiles {
             self.bulk_call_failed(id, words);
         }
-        if origin == Origin::Dialled
-            && let Some(dialler) = &mut self.dialler
-        {
+        if origin != Origin::Dialled {
+            return;
+        }
+        // Whoever answers may be guessing our code: only our user tries it again.
+        if proving && self.dialler.take().is_some() {
+            let words = format!("{words} while the code was being proved").into();
+            self.events.push_back(NetEvent::NotLetIn { reason: Some(Refusal::WrongCode), words });
+        }
+        if let Some(dialler) = &mut self.dialler {
             let fate = dialler.failed(self.now, words.to_owned());
             self.tell_fate(fate);
         }
     }
 
-    /// Somebody who is not a tete, or not of our age.
-    pub(super) fn refuse_nonsense(&mut self, key: usize, error: &ProtocolError) {
+    /// Somebody who is not a tete, or not of our age or kind.
+    pub(super) fn fail_opening(&mut self, key: usize, error: GateError) {
         let Some(connection) = self.connections.get_mut(key) else { return };
-        // What we have to say, our own greeting with our versions in it, still goes out.
+        let first = connection.channel.first().filter(|_| !connection.channel.is_secure());
+        match error {
+            GateError::Channel(error) => self.fail_channel(key, &error),
+            GateError::NotSecure => {
+                if !connection.channel.is_secure() {
+                    connection.channel.accept(&NOT_PLAIN);
+                }
+                self.end_without(key, "it speaks without encryption, and this side has not asked for --plain");
+            }
+            // On a plain link the other kind is told by its first byte.
+            GateError::Protocol(ProtocolError::NotTete) if first.is_some_and(is_tls) => {
+                self.end_without(key, "it speaks encrypted alone: --plain has to be asked for on both sides");
+            }
+            GateError::Protocol(error) => self.end_with(key, &error.to_string()),
+            GateError::Closed(words) => self.close_opening(key, &words),
+        }
+    }
+
+    /// One side wants encryption and the other does not: calling again changes nothing.
+    fn end_without(&mut self, key: usize, words: &str) {
+        let called = self.connections.get(key).is_some_and(|connection| connection.origin == Origin::Dialled);
+        if called && self.dialler.take().is_some() {
+            self.events.push_back(NetEvent::NotLetIn { reason: None, words: words.into() });
+        }
+        self.end_with(key, words);
+    }
+
+    /// Lets what we have to say (our greeting with our versions in it, an alert) go out, and says how it went.
+    pub(super) fn end_with(&mut self, key: usize, words: &str) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
         connection.stage = Stage::Flushing { shut: false };
         connection.deadline = Some(self.now + REFUSAL_PATIENCE);
         connection.more = true;
         let (address, origin, id) = (connection.address, connection.origin, connection.generation);
+        let plain = self.settings.secure.is_none();
         if origin == Origin::DialledForFiles {
-            self.bulk_call_failed(id, &error.to_string());
+            self.bulk_call_failed(id, words);
         } else if origin == Origin::Dialled && self.dialler.take().is_none() {
-            log::debug!("{address}: {error}");
+            log::debug!("{address}: {words}");
         } else if origin == Origin::Dialled {
-            let hint = "is there a tete listening, of a version that fits, with --plain on both sides?";
-            self.events.push_back(NetEvent::DialFailed { words: format!("{address}: {error}"), hint });
+            let hint = match plain {
+                true => "is there a tete listening, of a version that fits, with --plain on both sides?",
+                false => "is there a tete listening, of a version that fits, without --plain?",
+            };
+            self.events.push_back(NetEvent::DialFailed { words: format!("{address}: {words}"), hint });
         } else {
-            self.tell_refused(address, error.to_string());
+            self.tell_refused(address, words.to_owned());
         }
     }
 
-    fn tell_refused(&mut self, address: SocketAddr, reason: String) {
+    pub(super) fn tell_refused(&mut self, address: SocketAddr, reason: String) {
         log::info!("{address} was not let in: {reason}");
         // Told one by one; a flood of strangers may not fill the memory while nobody reads.
         let waiting = self.events.iter().filter(|event| matches!(event, NetEvent::CallerRefused { .. })).count();
@@ -233,6 +278,7 @@ impl Reactor {
             Some(Verdict::Join(epoch)) => self.join(key, epoch),
             Some(Verdict::Nod) => self.nod(key),
             Some(Verdict::Ask) => self.ask(key),
+            Some(Verdict::Meet) => self.meet(key),
             Some(Verdict::Refuse(refusal)) => self.refuse(key, refusal),
         }
     }
@@ -248,13 +294,35 @@ impl Reactor {
             ip,
             dialled: connection.origin != Origin::Came,
             being_dialled: self.dialler.as_ref().is_some_and(|dialler| dialler.is_calling(ip)),
+            standing: connection.them.standing,
+            key: connection.them.key,
+            binding: connection.them.binding,
+            mutual: self.is_mutual(key),
+            may_be_mutual: connection.them.may_meet(self.now) && self.may_be_mutual(connection.origin),
             claim: opening.their_claim(),
             our_call: opening.our_call().map(|claim| claim.epoch),
             leads: opening.leads(),
         };
         let talking = self.conversation.as_ref().map(Conversation::talking);
-        let host = Host { nonce: self.nonce, talking, trust: self.settings.trust, questions };
+        let (nonce, trust) = (self.nonce, self.settings.trust);
+        let host = Host { nonce, talking, trust, wants_code: self.wants_code, questions };
         Some(gate::judge(&caller, &host))
+    }
+
+    /// Whether a call the other way may still come.
+    fn may_be_mutual(&self, origin: Origin) -> bool {
+        match origin {
+            Origin::Came => self.dialler.is_some(),
+            Origin::Dialled => self.port() != 0,
+            Origin::DialledForFiles => false,
+        }
+    }
+
+    /// Gives a call the other way some time.
+    fn meet(&mut self, key: usize) {
+        if let Some(connection) = self.connections.get_mut(key) {
+            connection.deadline = Some(*connection.them.meeting.get_or_insert(self.now + MEETING_PATIENCE));
+        }
     }
 
     fn ask(&mut self, key: usize) {
@@ -262,8 +330,9 @@ impl Reactor {
         if let Stage::Opening(opening) = &mut connection.stage {
             opening.wait();
             connection.deadline = Some(self.now + QUESTION_PATIENCE);
-            let (id, address) = (connection.generation, connection.address);
-            self.events.push_back(NetEvent::Question { id, address });
+            let (id, address, key) = (connection.generation, connection.address, connection.them.key);
+            let dialled = connection.origin == Origin::Dialled;
+            self.events.push_back(NetEvent::Question { id, address, key, dialled });
         }
     }
 
@@ -301,7 +370,7 @@ impl Reactor {
         }
     }
 
-    fn refuse(&mut self, key: usize, refusal: Refusal) {
+    pub(super) fn refuse(&mut self, key: usize, refusal: Refusal) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         let (address, origin, id) = (connection.address, connection.origin, connection.generation);
         let dialled = origin == Origin::Dialled;
@@ -361,12 +430,16 @@ impl Reactor {
             return;
         };
         let link = LinkId(connection.generation);
-        let setup = Setup { lead: opened.lead, ..self.settings.setup };
+        let mut setup = Setup { lead: opened.lead, ..self.settings.setup };
+        if connection.them.standing == Standing::New {
+            setup.policy = self.settings.policy_for_new;
+        }
         connection.stage = Stage::Talking(link);
         connection.deadline = None;
         connection.more = true;
         sys::prepare_talk(&connection.stream);
         let (address, dialled) = (connection.address, connection.origin == Origin::Dialled);
+        let them = connection.them.clone();
         self.conversation = Some(Conversation {
             session: Session::new(setup, link, self.now),
             talk: Carrier { key, link },
@@ -375,14 +448,17 @@ impl Reactor {
             told_first: false,
             bulk_failures: 0,
             peer,
+            them: them.clone(),
             dialled: dialled.then_some(address),
             ticket: opened.ticket,
             epoch: FIRST_EPOCH,
         });
-        self.dialler = None;
+        let called = self.dialler.take().filter(|_| dialled).map(|dialler| dialler.called);
+        self.remember(&them, &opened.name, called);
         self.refuse_others(key);
         self.reconsider(peer);
-        let peer = Peer { name: opened.name, address, port: opened.port, dialled };
+        let (name, port) = (opened.name, opened.port);
+        let peer = Peer { name, address, port, dialled, key: them.key, standing: them.standing };
         self.events.push_back(NetEvent::Connected(peer));
     }
 
@@ -410,120 +486,29 @@ impl Reactor {
             self.files.submit(&mut self.pool, job);
         }
     }
-
-    /// Closes what has taken too long.
-    pub(super) fn fire_connection_deadlines(&mut self) {
-        let due = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= self.now);
-        let late: Vec<usize> = self.connections.iter().filter(|(_, c)| due(c.deadline)).map(|(key, _)| key).collect();
-        let partner = self.conversation.as_ref().map(|conversation| conversation.peer);
-        for key in late {
-            let Some(connection) = self.connections.get_mut(key) else { continue };
-            connection.deadline = None;
-            emit(Trace::Deadline { what: connection.stage.name() });
-            match &connection.stage {
-                Stage::Connecting(_) => self.close_opening(key, "no answer"),
-                Stage::Opening(_) if connection.is_question() => {
-                    let id = connection.generation;
-                    self.events.push_back(NetEvent::QuestionOver { id });
-                    self.refuse(key, Refusal::NotWanted);
-                }
-                Stage::Opening(_) if connection.origin == Origin::DialledForFiles => {
-                    self.close_opening(key, "no answer");
-                }
-                // The second of two calls, which came to nothing.
-                Stage::Opening(opening) if partner.is_some() && opening.peer() == partner => {
-                    connection.stage = Stage::Dead
-                }
-                Stage::Opening(_) if connection.origin == Origin::Dialled => {
-                    let words = format!("{} took the call and said nothing", connection.address);
-                    connection.stage = Stage::Dead;
-                    if self.dialler.take().is_some() {
-                        let hint = "is it a tete, with --plain on both sides?";
-                        self.events.push_back(NetEvent::DialFailed { words, hint });
-                    }
-                }
-                Stage::Opening(_) => {
-                    let address = connection.address;
-                    connection.stage = Stage::Dead;
-                    self.tell_refused(address, "it took too long to say who it is".to_owned());
-                }
-                Stage::Flushing { .. } => connection.stage = Stage::Dead,
-                Stage::Talking(_) | Stage::Dead => {}
-            }
-        }
-    }
-
-    /// Goes on with calling.
-    pub(super) fn drive_dialler(&mut self) {
-        while let Some(dialler) = &mut self.dialler {
-            if dialler.is_lookup_overdue(self.now) {
-                let words = format!("looking up {} takes too long", dialler.host);
-                self.dialler = None;
-                self.events.push_back(NetEvent::DialFailed { words, hint: "is the network there?" });
-                return;
-            }
-            match dialler.poll(self.now) {
-                None => return,
-                Some(Want::Resolve) => {
-                    let (host, port, attempt) = (dialler.host.clone(), dialler.port, dialler.attempt);
-                    let to = name_of(&host, port);
-                    self.events.push_back(NetEvent::Dialling { to, attempt });
-                    self.resolve(host, port);
-                }
-                Some(Want::Connect(address)) => match sys::connect(address).map(TcpStream::from_std) {
-                    Ok(stream) => {
-                        let stage = Stage::Connecting(Hello::new(self.nonce));
-                        self.add_connection(stream, address, Origin::Dialled, stage, CONNECT_PATIENCE);
-                    }
-                    Err(error) => {
-                        let fate = dialler.failed(self.now, sys::words(&error));
-                        self.tell_fate(fate);
-                    }
-                },
-            }
-        }
-    }
-
-    pub(super) fn handle_resolved(&mut self, result: Result<Vec<SocketAddr>, String>) {
-        let Some(dialler) = &mut self.dialler else { return };
-        match result {
-            Ok(addresses) => {
-                let fate = dialler.resolved(self.now, addresses);
-                self.tell_fate(fate);
-            }
-            Err(words) => {
-                self.dialler = None;
-                self.events.push_back(NetEvent::DialFailed { words, hint: "check the name, or give an address" });
-            }
-        }
-    }
-
-    fn tell_fate(&mut self, fate: Fate) {
-        let Some(dialler) = &self.dialler else { return };
-        let to = name_of(&dialler.host, dialler.port);
-        let words = dialler.last_words.clone();
-        match fate {
-            Fate::Goes => {}
-            Fate::Unanswered => self.events.push_back(NetEvent::Unanswered { to, words }),
-            Fate::GivenUp => {
-                self.dialler = None;
-                let words = format!("nobody answered at {to}: {words}");
-                let hint = "does the other side listen there? -w waits longer";
-                self.events.push_back(NetEvent::DialFailed { words, hint });
-            }
-        }
-    }
 }
 
-/// `host:port`, with brackets around an IPv6 address.
-fn name_of(host: &str, port: u16) -> String {
-    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+/// Whether a byte begins a TLS record (RFC 8446, section 5.1): an alert or a handshake.
+fn is_tls(first: u8) -> bool {
+    first == 21 || first == 22
 }
 
 /// Why a link ended at the gate.
-enum GateError {
+pub(super) enum GateError {
+    /// It is gone.
     Closed(String),
+    /// It has broken a rule of ours.
     Protocol(ProtocolError),
+    /// It has broken one of TLS, or has another key than it should.
+    Channel(TlsError),
+    /// It is not encrypted.
+    NotSecure,
+}
+
+impl From<TlsError> for GateError {
+    fn from(error: TlsError) -> Self {
+        Self::Channel(error)
+    }
 }
 
 impl From<std::io::Error> for GateError {
@@ -533,8 +518,19 @@ impl From<std::io::Error> for GateError {
 }
 
 impl Connection {
+    /// Whether it is on its way through the gate.
+    pub(super) fn is_opening(&self) -> bool {
+        matches!(self.stage, Stage::Securing(_) | Stage::Recognising(_) | Stage::Opening(_))
+    }
+
+    /// Whether it has been given the time for a call the other way, and is not judged yet.
+    pub(super) fn is_met_in_vain(&self) -> bool {
+        let judged = matches!(&self.stage, Stage::Opening(opening) if opening.is_being_judged());
+        judged && self.them.meeting.is_some() && !self.is_question()
+    }
+
     /// Whether our user is being asked about it.
-    fn is_question(&self) -> bool {
+    pub(super) fn is_question(&self) -> bool {
         matches!(&self.stage, Stage::Opening(opening) if opening.is_question())
     }
 
@@ -542,22 +538,24 @@ impl Connection {
     fn next_step(&mut self, key: usize) -> Result<Option<Step>, GateError> {
         let Some((mut wire, channel, opening)) = self.gate_parts(key) else { return Ok(None) };
         loop {
-            while !opening.transmit().is_empty() {
-                match wire.send(opening.transmit(), false)? {
-                    Moved::Bytes(n) => opening.sent(n),
-                    Moved::WouldBlock => break,
+            let said = opening.transmit().len();
+            channel.accept(opening.transmit());
+            opening.sent(said);
+            while !channel.is_flushed() && channel.flush(&mut wire, false)? != Moved::WouldBlock {}
+            loop {
+                let bytes = channel.incoming()?;
+                if bytes.is_empty() {
+                    break;
                 }
-            }
-            while !channel.incoming().is_empty() {
-                let (taken, step) = opening.handle_bytes(channel.incoming()).map_err(GateError::Protocol)?;
+                let (taken, step) = opening.handle_bytes(bytes).map_err(GateError::Protocol)?;
                 channel.consumed(taken);
                 if step != Step::Nothing {
                     return Ok(Some(step));
                 }
             }
-            match wire.recv(channel.space(GATE_SPACE))? {
+            match channel.fill(&mut wire, GATE_SPACE)? {
                 Moved::Bytes(0) => return Err(GateError::Closed("it hung up".to_owned())),
-                Moved::Bytes(n) => channel.received(n),
+                Moved::Bytes(_) => {}
                 Moved::WouldBlock => return Ok(None),
             }
         }

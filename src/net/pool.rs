@@ -9,21 +9,23 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender, TrySendError};
 use std::thread;
 
+use super::lookup::{find, is_known, remember};
 use super::source::{Request, Sources, prepare};
+use super::standing::{Callee, Resolved};
 use super::work::{DiskWork, Scratch};
 use crate::proto::disk::DiskAnswer;
+use crate::proto::text::Untrusted;
+use crate::secure::folder::Folder;
+use crate::secure::key::PublicKey;
 use crate::sys;
 
 /// Jobs that may wait for one thread; more of them wait in the pool.
 const MAX_WAITING: usize = 1_024;
-/// Addresses of one host that are worth a try.
-const MAX_ADDRESSES: usize = 32;
 
 /// Who asked, and when: an answer carries what its job carried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -45,14 +47,32 @@ pub enum Family {
 pub enum Work {
     /// Something for a file under way.
     Disk(DiskWork),
-    /// Look up the addresses of a host.
+    /// Look up the addresses of somebody.
     Resolve {
-        /// Its name, or an address as text.
-        host: String,
-        /// The port that the addresses shall have.
-        port: u16,
+        /// Whom.
+        callee: Callee,
         /// Which of them are wanted.
         family: Family,
+        /// Where the known peers are kept.
+        folder: Option<Arc<Folder>>,
+    },
+    /// Is this key known?
+    Recognise {
+        /// Where the known peers are kept.
+        folder: Arc<Folder>,
+        /// Whose.
+        key: PublicKey,
+    },
+    /// Save somebody.
+    Remember {
+        /// Where.
+        folder: Arc<Folder>,
+        /// Whose key.
+        key: PublicKey,
+        /// How it wants to be seen.
+        name: Untrusted,
+        /// Where we called it, if we did.
+        called: Option<String>,
     },
     /// Find and check the files that our user wants to send.
     Prepare {
@@ -78,8 +98,12 @@ pub struct Job {
 pub enum Done {
     /// Of [`Work::Disk`].
     Disk(DiskAnswer),
-    /// Of [`Work::Resolve`]: at least one address, in the system's order, or what to tell our user.
-    Resolved(Result<Vec<SocketAddr>, String>),
+    /// Of [`Work::Resolve`], or what to tell our user.
+    Resolved(Result<Resolved, String>),
+    /// Of [`Work::Recognise`], or what to tell our user.
+    Recognised(Result<bool, String>),
+    /// Of [`Work::Remember`]: the name of somebody who was not known before, or what to tell our user.
+    Remembered(Result<Option<String>, String>),
     /// Of [`Work::Prepare`].
     Prepared(Result<Sources, String>),
 }
@@ -112,6 +136,8 @@ pub struct Pool {
     /// Looking for files: apart from the hosts, because a name server that is stuck must not keep a file here, and
     /// apart from the disk, because a stuck network folder must not keep one that is arriving.
     paths: Lane,
+    /// Who is known: apart from the disk's, because nobody comes in while it waits.
+    peers: Lane,
     disk: Lane,
     /// Bringing to the disk what has gathered: apart from the disk's, because no other file has to wait for that.
     flush: Lane,
@@ -136,6 +162,7 @@ impl Pool {
             wake,
             names: Lane::new("names", 1),
             paths: Lane::new("paths", 1),
+            peers: Lane::new("peers", 1),
             disk: Lane::new("disk", 1),
             flush: Lane::new("flush", 1),
             hash: Lane::new("hash", cores.min(2)),
@@ -179,6 +206,7 @@ impl Pool {
             Work::Disk(DiskWork::FlushPart(..)) => &mut self.flush,
             Work::Disk(_) => &mut self.disk,
             Work::Resolve { .. } => &mut self.names,
+            Work::Recognise { .. } | Work::Remember { .. } => &mut self.peers,
             Work::Prepare { .. } => &mut self.paths,
             #[cfg(test)]
             Work::Panic => &mut self.names,
@@ -269,7 +297,9 @@ impl Job {
     fn failure(&self, why: &str) -> Option<Answer> {
         let done = match &self.work {
             Work::Disk(work) => Done::Disk(work.failure(why)?),
-            Work::Resolve { host, .. } => Done::Resolved(Err(format!("{host}: {why}"))),
+            Work::Resolve { callee, .. } => Done::Resolved(Err(format!("{callee}: {why}"))),
+            Work::Recognise { .. } => Done::Recognised(Err(why.to_owned())),
+            Work::Remember { .. } => Done::Remembered(Err(why.to_owned())),
             Work::Prepare { .. } => Done::Prepared(Err(why.to_owned())),
             #[cfg(test)]
             Work::Panic => Done::Prepared(Err(why.to_owned())),
@@ -280,35 +310,14 @@ impl Job {
     fn run(self, scratch: &mut Scratch) -> Option<Answer> {
         let done = match self.work {
             Work::Disk(work) => Done::Disk(work.run(scratch)?),
-            Work::Resolve { host, port, family } => Done::Resolved(resolve(&host, port, family)),
+            Work::Resolve { callee, family, folder } => Done::Resolved(find(&callee, family, folder.as_deref())),
+            Work::Recognise { folder, key } => Done::Recognised(is_known(&folder, &key)),
+            Work::Remember { folder, key, name, called } => Done::Remembered(remember(&folder, key, &name, called)),
             Work::Prepare { request } => Done::Prepared(Ok(prepare(&request))),
             #[cfg(test)]
             Work::Panic => panic!("as the test wants"),
         };
         Some(Answer { ticket: self.ticket, done })
-    }
-}
-
-fn resolve(host: &str, port: u16, family: Family) -> Result<Vec<SocketAddr>, String> {
-    let all = (host, port).to_socket_addrs().map_err(|error| {
-        let words = sys::words(&error);
-        // The reason alone: that this was a look-up is said already.
-        format!(
-            "{host} was not found: {}",
-            words.strip_prefix("failed to lookup address information: ").unwrap_or(&words)
-        )
-    })?;
-    let wanted = all.filter(|addr| match family {
-        Family::Any => true,
-        Family::V4 => addr.is_ipv4(),
-        Family::V6 => addr.is_ipv6(),
-    });
-    let found: Vec<_> = wanted.take(MAX_ADDRESSES).collect();
-    match (found.is_empty(), family) {
-        (false, _) => Ok(found),
-        (true, Family::V4) => Err(format!("{host} has no IPv4 address")),
-        (true, Family::V6) => Err(format!("{host} has no IPv6 address")),
-        (true, Family::Any) => Err(format!("{host} has no address")),
     }
 }
 
@@ -363,7 +372,7 @@ pub(super) mod tests {
     }
 
     fn local(family: Family) -> Work {
-        Work::Resolve { host: "127.0.0.1".into(), port: 7, family }
+        Work::Resolve { callee: Callee::at("127.0.0.1".into(), 7), family, folder: None }
     }
 
     #[test]
@@ -385,7 +394,9 @@ pub(super) mod tests {
         fixture.submit(2, local(Family::V4));
         let failed = Done::Prepared(Err("the helper failed: a bug of tete".into()));
         assert_eq!(fixture.answer(), Answer { ticket: Ticket(1), done: failed });
-        let found = Done::Resolved(Ok(vec![([127, 0, 0, 1], 7).into()]));
+        let addresses = vec![([127, 0, 0, 1], 7).into()];
+        let found = Resolved { addresses, called: "127.0.0.1:7".into(), expected: None };
+        let found = Done::Resolved(Ok(found));
         assert_eq!(fixture.answer(), Answer { ticket: Ticket(2), done: found });
     }
 
@@ -399,7 +410,7 @@ pub(super) mod tests {
     #[test]
     fn a_name_that_cannot_exist_is_named() {
         let mut fixture = Fixture::new();
-        fixture.submit(1, Work::Resolve { host: "a\0b".into(), port: 7, family: Family::Any });
+        fixture.submit(1, Work::Resolve { callee: Callee::at("a\0b".into(), 7), family: Family::Any, folder: None });
         let Done::Resolved(Err(words)) = fixture.answer().done else { panic!("resolved") };
         assert!(words.starts_with("a\0b was not found: "), "{words}");
     }

@@ -24,7 +24,11 @@ use crate::proto::TransferId;
 use crate::proto::error::CommandError;
 use crate::proto::hello::Nonce;
 use crate::proto::session::{Session, Setup};
+use crate::proto::text::Untrusted;
 use crate::proto::trace::{Trace, emit};
+use crate::proto::transfers::Policy;
+use crate::secure::code::OneTime;
+use crate::secure::key::PublicKey;
 use crate::sys::{self, Calls};
 
 use super::connection::{self, Connection, Stage};
@@ -37,6 +41,7 @@ use super::input::{Input, InputRead};
 use super::listener::Listeners;
 use super::pool::{Answer, Done, Family, Job, Pool, Ticket, Work};
 use super::source::{Prepared, Request};
+use super::standing::{Callee, Secure, Standing, Them};
 
 const WAKER: Token = Token(0);
 const SIGNALS: Token = Token(1);
@@ -52,6 +57,17 @@ const STREAM_PIECE: usize = 64 * 1024;
 const EVENTS: usize = 128;
 /// Tickets from here on are the reactor's own; those below are of files.
 const OWN_TICKETS: u64 = 1 << 63;
+/// What the reactor asks helpers for, in the last bits of such a ticket.
+const PREPARE: u64 = 0;
+const RESOLVE: u64 = 1;
+pub(super) const RECOGNISE: u64 = 2;
+const REMEMBER: u64 = 3;
+const ASKED_FOR: u64 = 4;
+
+/// A ticket for the reactor's `number`th request of this kind.
+pub(super) fn own_ticket(kind: u64, number: u64) -> u64 {
+    OWN_TICKETS + ASKED_FOR * number + kind
+}
 
 /// A part of what a conversation can move.
 type PumpLinks = fn(&mut Conversation, &mut Slab<Connection>, &mut Files, &mut Pool, Instant);
@@ -61,8 +77,12 @@ type PumpLinks = fn(&mut Conversation, &mut Slab<Connection>, &mut Files, &mut P
 pub struct Settings {
     /// How the peer sees us.
     pub name: String,
+    /// What the encrypted channel needs; `None`: links are plain.
+    pub secure: Option<Secure>,
     /// Which strangers are let in.
     pub trust: Trust,
+    /// What happens to files that somebody offers who was never met before and has proved nothing.
+    pub policy_for_new: Policy,
     /// Which addresses are used.
     pub family: Family,
     /// Where received files go.
@@ -89,6 +109,12 @@ pub struct Reactor {
     signals: Option<Signals>,
     pub(super) listeners: Listeners,
     pub(super) dialler: Option<Dialler>,
+    /// Proves a first meeting.
+    pub(super) code: Option<OneTime>,
+    /// Whether whom we call has to prove it.
+    pub(super) wants_code: bool,
+    /// Who has proved our code.
+    pub(super) proved: Option<PublicKey>,
     pub(super) connections: Slab<Connection>,
     pub(super) generations: u64,
     pub(super) conversation: Option<Conversation>,
@@ -137,6 +163,9 @@ impl Reactor {
             signals,
             listeners: Listeners::default(),
             dialler: None,
+            code: None,
+            wants_code: false,
+            proved: None,
             connections: Slab::new(),
             generations: 0,
             conversation: None,
@@ -164,6 +193,11 @@ impl Reactor {
         self.now
     }
 
+    /// Our own key; `None` when links are plain.
+    pub fn public(&self) -> Option<PublicKey> {
+        self.settings.secure.as_ref().map(|secure| secure.tls.public())
+    }
+
     /// The name by which the peer sees us from the next conversation on.
     pub fn set_name(&mut self, name: String) {
         self.settings.name = name;
@@ -180,7 +214,9 @@ impl Reactor {
     /// The system's.
     pub fn listen(&mut self, ip: Option<IpAddr>, port: u16) -> io::Result<Vec<SocketAddr>> {
         let family = self.settings.family;
-        self.listeners = Listeners::open(self.poll.registry(), LISTENERS, ip, port, family)?;
+        // What is not encrypted stays on this machine unless an address is named.
+        let place = (ip, self.settings.secure.is_some());
+        self.listeners = Listeners::open(self.poll.registry(), LISTENERS, place, port, family)?;
         Ok(self.listeners.addresses())
     }
 
@@ -205,8 +241,8 @@ impl Reactor {
     }
 
     /// Calls somebody, for `patience` at most.
-    pub fn dial(&mut self, host: String, port: u16, patience: Option<Duration>) {
-        self.dialler = Some(Dialler::new(host, port, patience, self.now));
+    pub fn dial(&mut self, callee: Callee, patience: Option<Duration>) {
+        self.dialler = Some(Dialler::new(callee, patience, self.now));
     }
 
     /// Whether somebody is being called.
@@ -228,15 +264,27 @@ impl Reactor {
     pub fn prepare(&mut self, request: Request) -> u64 {
         self.requests += 1;
         let work = Work::Prepare { request };
-        self.pool.submit(Job { ticket: Ticket(OWN_TICKETS + 2 * self.requests), work });
+        self.pool.submit(Job { ticket: Ticket(own_ticket(PREPARE, self.requests)), work });
         self.requests
     }
 
-    /// Looks a host up; only the answer to the last look-up counts.
-    pub(super) fn resolve(&mut self, host: String, port: u16) {
+    /// Looks somebody up; only the answer to the last look-up counts.
+    pub(super) fn resolve(&mut self, callee: Callee) {
         self.lookup += 1;
-        let work = Work::Resolve { host, port, family: self.settings.family };
-        self.pool.submit(Job { ticket: Ticket(OWN_TICKETS + 2 * self.lookup + 1), work });
+        let folder = self.settings.secure.as_ref().and_then(|secure| secure.folder.clone());
+        let work = Work::Resolve { callee, family: self.settings.family, folder };
+        self.pool.submit(Job { ticket: Ticket(own_ticket(RESOLVE, self.lookup)), work });
+    }
+
+    /// Saves whom we talk to, unless it is ourselves or was only named for this time.
+    pub(super) fn remember(&mut self, them: &Them, name: &Untrusted, called: Option<String>) {
+        let folder = self.settings.secure.as_ref().and_then(|secure| secure.folder.clone());
+        let saves = matches!(them.standing, Standing::Known | Standing::Code | Standing::New);
+        if let (Some(folder), Some(key), true) = (folder, them.key, saves) {
+            let work = Work::Remember { folder, key, name: name.clone(), called };
+            self.requests += 1;
+            self.pool.submit(Job { ticket: Ticket(own_ticket(REMEMBER, self.requests)), work });
+        }
     }
 
     /// Whether nothing is under way any more: no helper works, no goodbye waits for its answer.
@@ -258,6 +306,7 @@ impl Reactor {
         self.pump_links(Conversation::pump);
         self.pump_openings();
         self.fire_deadlines();
+        self.count_proofs();
         self.reap();
         Ok(self.now)
     }
@@ -347,14 +396,23 @@ impl Reactor {
                 }
                 Done::Prepared(found) => {
                     emit(Trace::Answer { what: "prepared", transfer: None });
-                    let request = (ticket.0 - OWN_TICKETS) / 2;
+                    let request = (ticket.0 - OWN_TICKETS) / ASKED_FOR;
                     self.events.push_back(NetEvent::Prepared { request, found });
                 }
                 Done::Resolved(result) => {
                     emit(Trace::Answer { what: "resolved", transfer: None });
-                    if ticket.0 == OWN_TICKETS + 2 * self.lookup + 1 {
+                    if ticket.0 == own_ticket(RESOLVE, self.lookup) {
                         self.handle_resolved(result);
                     }
+                }
+                Done::Recognised(known) => {
+                    emit(Trace::Answer { what: "recognised", transfer: None });
+                    self.handle_recognised((ticket.0 - OWN_TICKETS) / ASKED_FOR, known);
+                }
+                Done::Remembered(Ok(name)) => self.events.extend(name.map(|name| NetEvent::Saved { name })),
+                Done::Remembered(Err(words)) => {
+                    let hint = "you will be asked again next time; is there space, and may you write there?";
+                    self.events.push_back(NetEvent::Trouble { words, hint });
                 }
             }
         }
@@ -380,7 +438,8 @@ impl Reactor {
         let session = self.conversation.as_ref().and_then(|talk| talk.session.poll_timeout()).map(|(due, _)| due);
         let dialler = self.dialler.as_ref().and_then(Dialler::deadline);
         let call = self.conversation.as_ref().and_then(|talk| talk.call_due(self.now));
-        connections.chain(session).chain(dialler).chain(call).chain(self.listeners.deadline()).min()
+        let code = self.code.as_ref().and_then(OneTime::deadline);
+        connections.chain(code).chain(session).chain(dialler).chain(call).chain(self.listeners.deadline()).min()
     }
 
     fn fire_deadlines(&mut self) {
@@ -392,6 +451,7 @@ impl Reactor {
             self.pump_links(Conversation::pump_talk);
         }
         self.fire_connection_deadlines();
+        self.tell_code();
         self.drive_dialler();
         self.call_for_bulk();
     }

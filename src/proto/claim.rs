@@ -9,16 +9,19 @@
 //!  +------------+----------+-----------------+
 //! ```
 //!
-//! The proof is BLAKE3, keyed by the session's secret, of the id, the epoch and the speaker's nonce. The epoch numbers
-//! the links of a session: the talk link is 1, each later link has a greater one than all before it, so that a claim
-//! is good once. The nonce says which of the two speaks, so that a claim cannot be handed back to who made it.
+//! The proof is BLAKE3, keyed by the session's secret, of the id, the epoch, the speaker's nonce and the link's
+//! [`Binding`]. The epoch numbers the links of a session: the talk link is 1, each later link has a greater one than all
+//! before it, so that a claim is good once. The nonce says which of the two speaks, so that a claim cannot be handed back
+//! to who made it. The binding is what only the two ends of one encrypted connection know (RFC 9266), so that a claim
+//! cannot be passed on to another.
 //!
 //! **Who is kept out**: whoever merely calls. The calling side makes its claim unasked, the called side only answers a
 //! right one, so that a stranger who calls both never gets one to pass on.
 //!
-//! **Who is not**: on a plain link, anyone on the path, who reads the session's WELCOME and can make claims as well as
-//! read the rest; and who answers at the address that we call, for a claim can be passed on while it is new. Nothing
-//! but a channel that proves itself keeps these out.
+//! **Who is not**: on a plain link, which has no binding, anyone on the path, who reads the session's WELCOME and can
+//! make claims as well as read the rest; and who answers at the address that we call, for a claim can be passed on while
+//! it is new. The encrypted channel keeps both out: the secret is not readable, a passed claim has the wrong binding,
+//! and a later link has to come from the same key.
 
 use super::frame::SessionTicket;
 use super::hello::Nonce;
@@ -27,6 +30,15 @@ use super::hello::Nonce;
 pub const CLAIM: usize = 52;
 /// The epoch of the talk link.
 pub const FIRST_EPOCH: u32 = 1;
+
+/// What only the two ends of one connection know, so that a proof made for it is worth nothing on another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Binding(pub [u8; 32]);
+
+impl Binding {
+    /// Of a plain link, on which nothing is secret.
+    pub const NONE: Self = Self([0; 32]);
+}
 
 /// "This link belongs to that session."
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,14 +52,14 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// The claim of the side with this nonce.
-    pub fn new(ticket: &SessionTicket, epoch: u32, speaker: Nonce) -> Self {
-        Self { session: ticket.id, epoch, proof: *prove(ticket, epoch, speaker).as_bytes() }
+    /// The claim of the side with this nonce, on the link with this binding.
+    pub fn new(ticket: &SessionTicket, epoch: u32, speaker: Nonce, link: &Binding) -> Self {
+        Self { session: ticket.id, epoch, proof: *prove(ticket, epoch, speaker, link).as_bytes() }
     }
 
-    /// Whether the side with this nonce may say so. The comparison takes the same time wherever a byte differs.
-    pub fn is_right(&self, ticket: &SessionTicket, speaker: Nonce) -> bool {
-        self.session == ticket.id && prove(ticket, self.epoch, speaker) == self.proof
+    /// Whether the side with this nonce may say so on this link. The comparison takes the same time wherever a byte differs.
+    pub fn is_right(&self, ticket: &SessionTicket, speaker: Nonce, link: &Binding) -> bool {
+        self.session == ticket.id && prove(ticket, self.epoch, speaker, link) == self.proof
     }
 
     /// Appends it.
@@ -66,10 +78,10 @@ impl Claim {
     }
 }
 
-fn prove(ticket: &SessionTicket, epoch: u32, speaker: Nonce) -> blake3::Hash {
+fn prove(ticket: &SessionTicket, epoch: u32, speaker: Nonce, link: &Binding) -> blake3::Hash {
     let key = blake3::derive_key("tete 1: a later link of a session", &ticket.secret);
     let mut hasher = blake3::Hasher::new_keyed(&key);
-    hasher.update(&ticket.id).update(&epoch.to_be_bytes()).update(&speaker.0);
+    hasher.update(&ticket.id).update(&epoch.to_be_bytes()).update(&speaker.0).update(&link.0);
     hasher.finalize()
 }
 
@@ -80,20 +92,22 @@ mod tests {
     const TICKET: SessionTicket = SessionTicket { id: [1; 16], secret: [2; 16] };
     const ANNA: Nonce = Nonce([3; 16]);
     const BOB: Nonce = Nonce([4; 16]);
+    const LINK: Binding = Binding([5; 32]);
 
     #[test]
-    fn a_claim_is_right_for_its_speaker_session_and_secret_alone() {
-        let claim = Claim::new(&TICKET, 2, ANNA);
-        assert!(claim.is_right(&TICKET, ANNA));
-        assert!(!claim.is_right(&TICKET, BOB), "handed back");
-        assert!(!claim.is_right(&SessionTicket { secret: [9; 16], ..TICKET }, ANNA));
-        assert!(!claim.is_right(&SessionTicket { id: [9; 16], ..TICKET }, ANNA));
-        assert!(!Claim { epoch: 3, ..claim }.is_right(&TICKET, ANNA));
+    fn a_claim_is_right_for_its_speaker_session_secret_and_link_alone() {
+        let claim = Claim::new(&TICKET, 2, ANNA, &LINK);
+        assert!(claim.is_right(&TICKET, ANNA, &LINK));
+        assert!(!claim.is_right(&TICKET, BOB, &LINK), "handed back");
+        assert!(!claim.is_right(&TICKET, ANNA, &Binding([6; 32])), "passed on");
+        assert!(!claim.is_right(&SessionTicket { secret: [9; 16], ..TICKET }, ANNA, &LINK));
+        assert!(!claim.is_right(&SessionTicket { id: [9; 16], ..TICKET }, ANNA, &LINK));
+        assert!(!Claim { epoch: 3, ..claim }.is_right(&TICKET, ANNA, &LINK));
     }
 
     #[test]
     fn a_claim_is_read_back_and_never_from_fewer_bytes() {
-        let claim = Claim::new(&TICKET, 0x0102_0304, ANNA);
+        let claim = Claim::new(&TICKET, 0x0102_0304, ANNA, &LINK);
         let mut bytes = Vec::new();
         claim.encode(&mut bytes);
         assert_eq!((bytes.len(), Claim::decode(&bytes)), (CLAIM, Some(claim)));

@@ -12,6 +12,7 @@
 //!  01 WELCOME     assigned u8 | 0: nothing, 1: session id 16, secret 16, 2: a claim 52 | port u16 | name
 //!  02 REFUSED     reason u8 | words
 //!  03 WAIT        -                                        a person is being asked
+//!  04 PAIR        message                                  of a first meeting with a code
 //!  10 TEXT        seq u64 | text
 //!  11 TEXT_ACK    seq u64                                  all up to it have been read
 //!  20 OFFER       id u64 | size u64 (all ones: unknown) | name
@@ -54,6 +55,8 @@ pub const MAX_FILE_NAME: usize = 1024;
 pub const MAX_WORDS: usize = 512;
 /// File bytes in one chunk, at most. A text waits behind at most one chunk.
 pub const MAX_CHUNK: u32 = 1 << 20;
+/// Longest message of a first meeting in bytes: twice what the longest one takes.
+pub const MAX_PAIR: usize = 128;
 /// Block values in one DIGESTS frame.
 pub const MAX_DIGESTS: usize = 32;
 /// Longest frame of an unknown but skippable kind, in bytes.
@@ -76,6 +79,10 @@ pub enum Refusal {
     Purpose,
     /// The link claims to belong to a conversation that there is not.
     NoSession,
+    /// The two do not have the same one-time code, or it is used up.
+    WrongCode,
+    /// The caller was to prove itself by a one-time code, and the other side has none.
+    NoCode,
 }
 
 impl Refusal {
@@ -87,13 +94,24 @@ impl Refusal {
             Self::NotWanted => 4,
             Self::Purpose => 5,
             Self::NoSession => 6,
+            Self::WrongCode => 7,
+            Self::NoCode => 8,
         }
     }
 
     fn from_code(code: u8) -> Option<Self> {
-        [Self::Busy, Self::Surplus, Self::Yourself, Self::NotWanted, Self::Purpose, Self::NoSession]
-            .into_iter()
-            .find(|r| r.code() == code)
+        [
+            Self::Busy,
+            Self::Surplus,
+            Self::Yourself,
+            Self::NotWanted,
+            Self::Purpose,
+            Self::NoSession,
+            Self::WrongCode,
+            Self::NoCode,
+        ]
+        .into_iter()
+        .find(|r| r.code() == code)
     }
 }
 
@@ -187,6 +205,7 @@ pub enum Frame {
     Welcome(Welcome),
     Refused { reason: Option<Refusal>, words: Untrusted },
     Wait,
+    Pair { message: Vec<u8> },
     Text { seq: u64, text: Untrusted },
     TextAck { seq: u64 },
     Offer { id: TransferId, size: Option<u64>, name: Untrusted },
@@ -213,6 +232,7 @@ pub enum Kind {
     Welcome,
     Refused,
     Wait,
+    Pair,
     Text,
     TextAck,
     Offer,
@@ -235,10 +255,11 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of their codes.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Welcome,
         Self::Refused,
         Self::Wait,
+        Self::Pair,
         Self::Text,
         Self::TextAck,
         Self::Offer,
@@ -285,6 +306,7 @@ impl Kind {
             Self::Welcome => (0x01, "WELCOME", 3, 3 + CLAIM + MAX_PERSON),
             Self::Refused => (0x02, "REFUSED", 1, 1 + MAX_WORDS),
             Self::Wait => (0x03, "WAIT", 0, 0),
+            Self::Pair => (0x04, "PAIR", 1, MAX_PAIR),
             Self::Text => (0x10, "TEXT", 8, 8 + MAX_TEXT),
             Self::TextAck => (0x11, "TEXT_ACK", 8, 8),
             Self::Offer => (0x20, "OFFER", 17, 16 + MAX_FILE_NAME),
@@ -333,6 +355,7 @@ impl Frame {
             Self::Welcome(_) => Kind::Welcome,
             Self::Refused { .. } => Kind::Refused,
             Self::Wait => Kind::Wait,
+            Self::Pair { .. } => Kind::Pair,
             Self::Text { .. } => Kind::Text,
             Self::TextAck { .. } => Kind::TextAck,
             Self::Offer { .. } => Kind::Offer,
@@ -379,6 +402,7 @@ impl Frame {
                 out.extend_from_slice(cut(words, MAX_WORDS));
             }
             Self::Wait => {}
+            Self::Pair { message } => out.extend_from_slice(message),
             Self::Text { seq, text } => {
                 out.extend_from_slice(&seq.to_be_bytes());
                 out.extend_from_slice(text.as_bytes());
@@ -460,6 +484,7 @@ impl Frame {
                 Self::Refused { reason: Refusal::from_code(fields.byte()?), words: fields.bytes(MAX_WORDS)? }
             }
             Kind::Wait => Self::Wait,
+            Kind::Pair => Self::Pair { message: std::mem::take(&mut fields.rest).to_vec() },
             Kind::Text => Self::Text { seq: fields.number()?, text: fields.bytes(MAX_TEXT)? },
             Kind::TextAck => Self::TextAck { seq: fields.number()? },
             Kind::Offer => {

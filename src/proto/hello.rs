@@ -3,15 +3,16 @@
 //! Owns: the frozen preamble and HELLO. Must not know: what follows them.
 //!
 //! ```text
-//!  0                8        10       12       14                 30      31      31+n
-//!  +----------------+--------+--------+--------+------------------+-------+--------+
-//!  | "\x89tete\r\n\x1a" | oldest | newest | length | nonce            | for   | more   |
-//!  | magic, 8       | u16    | u16    | u16    | 16 random bytes  | u8    | length-17 |
-//!  +----------------+--------+--------+--------+------------------+-------+--------+
-//!  |<------------ frozen for ever ------------>|<----------- version 1 ----------->|
+//!  0                8        10       12       14                 30      31      32      32+n
+//!  +----------------+--------+--------+--------+------------------+-------+-------+--------+
+//!  | "\x89tete\r\n\x1a" | oldest | newest | length | nonce            | for   | flags | more   |
+//!  | magic, 8       | u16    | u16    | u16    | 16 random bytes  | u8    | u8    | length-18 |
+//!  +----------------+--------+--------+--------+------------------+-------+-------+--------+
+//!  |<------------ frozen for ever ------------>|<--------------- version 1 --------------->|
 //!
 //!  for 0  a conversation; nothing more
 //!  for 1  the files of a conversation that goes on; a [`Claim`] to it, 52 bytes
+//!  flags  1: the speaker holds a one-time code; if both do, they prove it to each other next
 //! ```
 //!
 //! All numbers are big-endian. The first 14 bytes are never changed, so that two programs of any age can tell each
@@ -29,7 +30,7 @@ pub const OLDEST: u16 = 1;
 pub const NEWEST: u16 = 1;
 /// Length of the part that never changes, in bytes.
 pub const PREAMBLE: usize = 14;
-/// Longest HELLO behind the preamble, in bytes. Version 1 uses 17 or 69; the rest is room for later ones.
+/// Longest HELLO behind the preamble, in bytes. Version 1 uses 18 or 70; the rest is room for later ones.
 /// Caps what a stranger can make us hold.
 pub const MAX_HELLO: usize = 1024;
 
@@ -55,15 +56,19 @@ pub struct Hello {
     pub nonce: Nonce,
     /// What the link is for.
     pub purpose: Purpose,
+    /// Whether the speaker holds a one-time code.
+    pub has_code: bool,
 }
 
 /// Bytes behind the preamble that every HELLO of this version has.
-const SHORTEST: usize = 17;
+const SHORTEST: usize = 18;
+/// The flag of who holds a one-time code. Flags that are not known mean nothing.
+const HAS_CODE: u8 = 1;
 
 impl Hello {
     /// A greeting for a new conversation.
     pub fn new(nonce: Nonce) -> Self {
-        Self { nonce, purpose: Purpose::Talk }
+        Self { nonce, purpose: Purpose::Talk, has_code: false }
     }
 
     /// The bytes, preamble included.
@@ -81,6 +86,7 @@ impl Hello {
         out.extend_from_slice(&(length as u16).to_be_bytes());
         out.extend_from_slice(&self.nonce.0);
         out.push(code);
+        out.push(if self.has_code { HAS_CODE } else { 0 });
         claim.into_iter().for_each(|claim| claim.encode(&mut out));
         out
     }
@@ -120,7 +126,8 @@ impl Hello {
             },
             code => Purpose::Unknown(code),
         };
-        Ok(Some((Self { nonce: Nonce(nonce), purpose }, PREAMBLE + length)))
+        let has_code = body[17] & HAS_CODE != 0;
+        Ok(Some((Self { nonce: Nonce(nonce), purpose, has_code }, PREAMBLE + length)))
     }
 }
 
@@ -166,7 +173,7 @@ mod tests {
     fn a_longer_greeting_of_a_newer_program_is_understood() {
         let mut bytes = hello().encode();
         bytes[10..12].copy_from_slice(&9_u16.to_be_bytes());
-        bytes[12..14].copy_from_slice(&20_u16.to_be_bytes());
+        bytes[12..14].copy_from_slice(&21_u16.to_be_bytes());
         bytes.extend_from_slice(b"new");
         assert_eq!(Hello::decode(&bytes), Ok(Some((hello(), bytes.len()))));
     }

@@ -13,7 +13,9 @@
 //!   Judging, Welcoming -- join() --> Joining -- WELCOME with a right claim --> Joined     a link for files
 //!   Judging, Welcoming -- WELCOME with a claim --> Judging -- join() --> Joined
 //!
-//!   Judging -- refuse() --> Closed;    any but Greeting -- REFUSED of theirs --> Closed
+//!   Greeting -- HELLO, and both hold a code --> Pairing -- paired() --> Judging or Following up
+//!
+//!   Judging, Pairing -- refuse() --> Closed;    any but Greeting -- REFUSED of theirs --> Closed
 //! ```
 //!
 //! The side with the greater nonce leads: it alone hands out the session, and it speaks last, so that its WELCOME
@@ -21,9 +23,12 @@
 //! session of the first that is ready, and the other becomes the link for its files. And a caller that never gets as
 //! far as WELCOME keeps nobody else out.
 //!
+//! Who both hold a one-time code prove it to each other before anything else ([`Step::Prove`]); the messages pass through
+//! here unread.
+//!
 //! A link for files needs a [`Claim`] of each side; [`claim`](super::claim) tells why the calling side's comes first.
 
-use super::claim::Claim;
+use super::claim::{Binding, Claim};
 use super::decoder::{Decoded, Decoder};
 use super::error::ProtocolError;
 use super::frame::{Assigned, Frame, Kind, Refusal, SessionTicket, Welcome};
@@ -39,6 +44,10 @@ pub const MAX_OPENING: usize = 64 * 1024;
 pub enum Step {
     /// More bytes are needed.
     Nothing,
+    /// Both hold a one-time code: prove it (`pair`), then go on (`paired`) or `refuse`.
+    Prove,
+    /// A message of the other side's proof.
+    Pair(Vec<u8>),
     /// Decide about the other side: `welcome`, `join`, `wait` or `refuse`, or later.
     Judge(Hello),
     /// Refuse the other side if it can be told already that it will not be let in; it has more to say otherwise.
@@ -77,6 +86,8 @@ pub struct Opened {
 #[derive(Debug)]
 enum State {
     Greeting,
+    /// Both prove that they hold the same code.
+    Pairing,
     /// We lead, and the peer has to want us first.
     FollowingUp,
     /// `theirs` is there when we lead, or when it has a claim in it.
@@ -96,6 +107,8 @@ enum State {
 #[derive(Debug)]
 pub struct Opening {
     ours: Hello,
+    /// What claims on this link are bound to.
+    binding: Binding,
     peer: Option<Hello>,
     state: State,
     hello: Vec<u8>,
@@ -112,10 +125,11 @@ pub struct Opening {
 }
 
 impl Opening {
-    /// A fresh link on which we greet like this. The greeting is ready to be sent.
-    pub fn new(ours: Hello) -> Self {
+    /// A fresh link with this binding, on which we greet like this. The greeting is ready to be sent.
+    pub fn new(ours: Hello, binding: Binding) -> Self {
         Self {
             ours,
+            binding,
             peer: None,
             state: State::Greeting,
             hello: Vec::new(),
@@ -163,6 +177,11 @@ impl Opening {
             | (_, Some(Hello { purpose: Purpose::Bulk(claim), .. })) => Some(*claim),
             _ => None,
         }
+    }
+
+    /// Whether it is for us to decide.
+    pub fn is_being_judged(&self) -> bool {
+        matches!(self.state, State::Judging { .. })
     }
 
     /// Whether a person of ours is being asked about it.
@@ -217,14 +236,36 @@ impl Opening {
         self.peer = Some(hello);
         self.hello = Vec::new();
         let taken = length - before;
+        let talk = [hello.purpose, self.ours.purpose].iter().all(|purpose| *purpose == Purpose::Talk);
+        if talk && hello.has_code && self.ours.has_code {
+            self.state = State::Pairing;
+            return Ok((taken, Step::Prove));
+        }
+        Ok((taken, self.greeted(hello)))
+    }
+
+    /// What follows the greetings, and the proof if there was one.
+    fn greeted(&mut self, hello: Hello) -> Step {
         if self.leads() {
             self.state = State::FollowingUp;
             // Who calls for a conversation says more before it is judged; a claim can be looked at now.
-            let claims = hello.purpose != Purpose::Talk;
-            return Ok((taken, if claims { Step::Look(hello) } else { Step::Nothing }));
+            return if hello.purpose == Purpose::Talk { Step::Nothing } else { Step::Look(hello) };
         }
         self.state = State::Judging { theirs: None };
-        Ok((taken, Step::Judge(hello)))
+        Step::Judge(hello)
+    }
+
+    /// Sends a message of our proof.
+    pub fn pair(&mut self, message: Vec<u8>) {
+        Frame::Pair { message }.encode(&mut self.out);
+    }
+
+    /// Both have proved that they hold the same code: it goes on as without one.
+    pub fn paired(&mut self) -> Step {
+        match (&self.state, self.peer) {
+            (State::Pairing, Some(hello)) => self.greeted(hello),
+            _ => Step::Nothing,
+        }
     }
 
     fn handle_frame(&mut self, frame: Frame) -> Result<Step, ProtocolError> {
@@ -234,6 +275,7 @@ impl Opening {
                 self.asked_about = true;
                 Ok(Step::AskedAbout)
             }
+            (State::Pairing, _, Frame::Pair { message }) => Ok(Step::Pair(message)),
             (State::Greeting | State::Closed, _, frame) => Err(self.unexpected(frame.kind())),
             (_, _, Frame::Refused { reason, words }) => {
                 self.state = State::Closed;
@@ -269,7 +311,8 @@ impl Opening {
 
     fn joined(&mut self, ticket: &SessionTicket, epoch: u32, theirs: Claim) -> Result<Step, ProtocolError> {
         self.state = State::Closed;
-        let right = self.peer.is_some_and(|peer| theirs.is_right(ticket, peer.nonce)) && theirs.epoch == epoch;
+        let right =
+            self.peer.is_some_and(|peer| theirs.is_right(ticket, peer.nonce, &self.binding)) && theirs.epoch == epoch;
         match right {
             true => Ok(Step::Joined { epoch }),
             false => Err(ProtocolError::Malformed { frame: "WELCOME", what: "a claim that is not right" }),
@@ -317,7 +360,7 @@ impl Opening {
             State::Judging { .. } | State::Welcoming => None,
             _ => return Ok(Step::Nothing),
         };
-        let assigned = Assigned::Bulk(Claim::new(ticket, epoch, self.ours.nonce));
+        let assigned = Assigned::Bulk(Claim::new(ticket, epoch, self.ours.nonce, &self.binding));
         Frame::Welcome(Welcome { assigned, port: 0, name: Untrusted::from("") }).encode(&mut self.out);
         match theirs {
             Some(claim) => self.joined(ticket, epoch, claim),
@@ -347,186 +390,4 @@ impl Opening {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const TICKET: SessionTicket = SessionTicket { id: [1; 16], secret: [2; 16] };
-
-    /// The leading side and the following one.
-    fn pair() -> (Opening, Opening) {
-        (Opening::new(Hello::new(Nonce([9; 16]))), Opening::new(Hello::new(Nonce([3; 16]))))
-    }
-
-    /// Hands everything that `from` has to say to `to`, byte by byte; the last step that it led to.
-    fn pass(from: &mut Opening, to: &mut Opening) -> Step {
-        let bytes = from.transmit().to_vec();
-        from.sent(bytes.len());
-        let steps = bytes.iter().map(|byte| to.handle_bytes(&[*byte]).unwrap().1);
-        steps.fold(Step::Nothing, |last, step| if step == Step::Nothing { last } else { step })
-    }
-
-    /// Both have greeted each other, and the following side has welcomed the leading one.
-    fn greeted() -> (Opening, Opening) {
-        let (mut lead, mut other) = pair();
-        assert!(matches!(pass(&mut lead, &mut other), Step::Judge(hello) if hello.nonce == Nonce([9; 16])));
-        assert_eq!(pass(&mut other, &mut lead), Step::Nothing);
-        assert_eq!(other.welcome("bob", 5001, SessionTicket { id: [7; 16], secret: [7; 16] }), Step::Nothing);
-        (lead, other)
-    }
-
-    #[test]
-    fn both_sides_open_the_session_that_the_greater_nonce_assigned() {
-        let (mut lead, mut other) = greeted();
-        assert!(matches!(pass(&mut other, &mut lead), Step::Judge(_)));
-        let Step::Open(at_lead) = lead.welcome("anna", 0, TICKET) else { panic!("not open") };
-        let Step::Open(at_other) = pass(&mut lead, &mut other) else { panic!("not open") };
-        assert_eq!((at_lead.ticket, at_other.ticket), (TICKET, TICKET));
-        assert_eq!((at_lead.lead, at_other.lead), (true, false));
-        assert_eq!((at_lead.name, at_lead.port), (Untrusted::from("bob"), 5001));
-        assert_eq!((at_other.name, at_other.port), (Untrusted::from("anna"), 0));
-    }
-
-    #[test]
-    fn the_leading_side_is_not_asked_before_the_other_wants_it() {
-        let (mut lead, mut other) = pair();
-        assert_eq!(pass(&mut other, &mut lead), Step::Nothing);
-        assert_eq!(lead.welcome("anna", 0, TICKET), Step::Nothing);
-        assert!(lead.leads() && lead.transmit().len() > PREAMBLE, "only its greeting");
-    }
-
-    #[test]
-    fn a_text_before_welcome_is_an_error() {
-        let (mut lead, mut other) = pair();
-        pass(&mut lead, &mut other);
-        let mut bytes = Vec::new();
-        Frame::Text { seq: 1, text: Untrusted::from("early") }.encode(&mut bytes);
-        assert!(matches!(other.handle_bytes(&bytes), Err(ProtocolError::Unexpected { frame: "TEXT", .. })));
-    }
-
-    #[test]
-    fn whoever_goes_on_and_on_without_a_welcome_is_closed() {
-        let (mut lead, mut other) = pair();
-        pass(&mut other, &mut lead);
-        let skipped = [&[0, 0, 0x10, 0, 0x80][..], &[0; 0x1000]].concat();
-        let error = (0..100).find_map(|_| lead.handle_bytes(&skipped).err());
-        assert_eq!(error, Some(ProtocolError::Flood));
-    }
-
-    #[test]
-    fn a_second_wait_is_an_error() {
-        let (mut lead, mut other) = pair();
-        pass(&mut other, &mut lead);
-        let mut wait = Vec::new();
-        Frame::Wait.encode(&mut wait);
-        assert_eq!(lead.handle_bytes(&wait), Ok((wait.len(), Step::AskedAbout)));
-        assert!(matches!(lead.handle_bytes(&wait), Err(ProtocolError::Unexpected { frame: "WAIT", .. })));
-    }
-
-    #[test]
-    fn a_second_welcome_is_an_error() {
-        let (mut lead, other) = greeted();
-        let bytes = other.transmit().to_vec();
-        lead.handle_bytes(&bytes).unwrap();
-        assert!(matches!(lead.handle_bytes(&bytes), Err(ProtocolError::Unexpected { frame: "WELCOME", .. })));
-    }
-
-    #[test]
-    fn the_following_side_cannot_assign() {
-        let (mut lead, mut other) = pair();
-        pass(&mut other, &mut lead);
-        let mut bytes = Vec::new();
-        Frame::Welcome(Welcome { assigned: Assigned::Session(TICKET), port: 0, name: Untrusted::from("x") })
-            .encode(&mut bytes);
-        assert!(matches!(lead.handle_bytes(&bytes), Err(ProtocolError::Malformed { frame: "WELCOME", .. })));
-    }
-
-    /// A call for files by the side with this nonce, and the one who is called.
-    fn call(caller: u8, called: u8) -> (Opening, Opening) {
-        let nonce = Nonce([caller; 16]);
-        let hello = Hello { nonce, purpose: Purpose::Bulk(Claim::new(&TICKET, 2, nonce)) };
-        (Opening::new(hello), Opening::new(Hello::new(Nonce([called; 16]))))
-    }
-
-    #[test]
-    fn a_call_for_files_is_joined_whoever_of_the_two_leads() {
-        for (caller, called) in [(9, 3), (3, 9)] {
-            let (mut caller, mut called) = call(caller, called);
-            let at_called = pass(&mut caller, &mut called);
-            let at_caller = pass(&mut called, &mut caller);
-            assert!(called.their_claim().is_some_and(|claim| claim.is_right(&TICKET, caller.ours.nonce)));
-            if matches!(at_called, Step::Judge(_)) {
-                // The called side follows: it has seen a claim already, and speaks first.
-                assert_eq!(called.join(&TICKET, 2), Ok(Step::Nothing));
-                assert!(matches!(pass(&mut called, &mut caller), Step::Judge(_)));
-                assert_eq!(caller.join(&TICKET, 2), Ok(Step::Joined { epoch: 2 }));
-                assert_eq!(pass(&mut caller, &mut called), Step::Joined { epoch: 2 });
-            } else {
-                assert!(matches!(at_caller, Step::Judge(_)));
-                assert_eq!(caller.join(&TICKET, 2), Ok(Step::Nothing));
-                assert!(matches!(pass(&mut caller, &mut called), Step::Judge(_)));
-                assert_eq!(called.join(&TICKET, 2), Ok(Step::Joined { epoch: 2 }));
-                assert_eq!(pass(&mut called, &mut caller), Step::Joined { epoch: 2 });
-            }
-        }
-    }
-
-    #[test]
-    fn the_second_of_two_calls_becomes_the_link_for_files_whoever_made_it() {
-        for lead_called in [true, false] {
-            let (mut lead, mut other) = greeted();
-            assert!(matches!(pass(&mut other, &mut lead), Step::Judge(_)));
-            // By now the other link carries the session. Who has made this call makes the first claim.
-            let (first, second) = if lead_called { (&mut lead, &mut other) } else { (&mut other, &mut lead) };
-            assert_eq!(first.join(&TICKET, 2), Ok(Step::Nothing));
-            assert!(matches!(pass(first, second), Step::Judge(_)));
-            assert_eq!(second.join(&TICKET, 2), Ok(Step::Joined { epoch: 2 }));
-            assert_eq!(pass(second, first), Step::Joined { epoch: 2 });
-        }
-    }
-
-    #[test]
-    fn who_was_only_nodded_at_gets_no_session() {
-        let (mut lead, mut other) = pair();
-        pass(&mut lead, &mut other);
-        other.nod();
-        let mut bytes = Vec::new();
-        let session = Welcome { assigned: Assigned::Session(TICKET), port: 0, name: Untrusted::from("mallory") };
-        Frame::Welcome(session).encode(&mut bytes);
-        assert!(matches!(other.handle_bytes(&bytes), Err(ProtocolError::Malformed { frame: "WELCOME", .. })));
-    }
-
-    #[test]
-    fn a_wrong_claim_closes_the_link() {
-        for wrong in [SessionTicket { secret: [0; 16], ..TICKET }, SessionTicket { id: [0; 16], ..TICKET }] {
-            let (mut lead, mut other) = greeted();
-            pass(&mut other, &mut lead);
-            lead.join(&TICKET, 2).unwrap();
-            assert!(matches!(pass(&mut lead, &mut other), Step::Judge(_)));
-            assert!(other.join(&wrong, 2).is_err(), "the claim that came is not of this session");
-            let bytes = other.transmit().to_vec();
-            assert!(lead.handle_bytes(&bytes).is_err(), "nor is the one that went back");
-        }
-    }
-
-    #[test]
-    fn a_refusal_reaches_the_caller_with_its_words() {
-        let (mut lead, mut other) = greeted();
-        pass(&mut other, &mut lead);
-        lead.refuse(Refusal::Busy, "talking to somebody else");
-        let Step::Refused { reason, words } = pass(&mut lead, &mut other) else { panic!("not refused") };
-        assert_eq!((reason, words), (Some(Refusal::Busy), Untrusted::from("talking to somebody else")));
-    }
-
-    #[test]
-    fn bytes_behind_welcome_are_left_for_the_session() {
-        let (mut lead, mut other) = greeted();
-        pass(&mut other, &mut lead);
-        lead.welcome("anna", 0, TICKET);
-        let mut bytes = lead.transmit().to_vec();
-        let length = bytes.len();
-        bytes.extend_from_slice(b"session");
-        let (taken, step) = other.handle_bytes(&bytes).unwrap();
-        assert_eq!(taken, length);
-        assert!(matches!(step, Step::Open(_)));
-    }
-}
+mod tests;

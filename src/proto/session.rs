@@ -356,7 +356,7 @@ impl Session {
                 self.out.events.push_back(Event::PeerLeaving { reason });
                 self.transfers.refuse_queued("the other side is leaving", &mut self.out);
             }
-            Frame::Welcome(_) | Frame::Refused { .. } | Frame::Wait => {
+            Frame::Welcome(_) | Frame::Refused { .. } | Frame::Wait | Frame::Pair { .. } => {
                 return Err(ProtocolError::Unexpected { frame: frame.kind().name(), state: "already let in" });
             }
             Frame::LinkDown { epoch } => self.bulk_down(epoch),

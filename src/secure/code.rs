@@ -168,9 +168,8 @@ enum State {
 
 /// A code of ours and its life.
 ///
-/// Several callers may try at once. Whoever runs their [pairings](super::pairing::Pairing) has to ask
-/// [`OneTime::usable`] before each message that it hands to one, not only when it starts: a hundred runs that started
-/// while the code was good would else be a hundred guesses.
+/// Several callers may try at once. Whoever runs their [pairings](super::pairing::Pairing) begins no more of them than
+/// [`OneTime::left`]: a hundred runs that started while the code was good would else be a hundred guesses.
 #[derive(Debug)]
 pub struct OneTime {
     code: Code,
@@ -189,11 +188,17 @@ impl OneTime {
         self.over(now).is_none().then_some(&self.code)
     }
 
+    /// Wrong tries that are left.
+    pub fn left(&self) -> u32 {
+        if let State::Open { left } = self.state { left } else { 0 }
+    }
+
     /// A wrong try. How many are left; with the last one the code is burnt.
     pub fn wrong(&mut self) -> u32 {
-        let State::Open { left } = self.state else { return 0 };
-        let left = left.saturating_sub(1);
-        self.state = if left == 0 { State::Burnt } else { State::Open { left } };
+        let left = self.left().saturating_sub(1);
+        if let State::Open { .. } = self.state {
+            self.state = if left == 0 { State::Burnt } else { State::Open { left } };
+        }
         left
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tete::proto::claim::{CLAIM, Claim};
+use tete::proto::claim::{Binding, CLAIM, Claim};
 use tete::proto::frame::{Assigned, Frame, SessionTicket, Welcome};
 use tete::proto::hello::{Hello, Nonce, PREAMBLE, Purpose};
 use tete::proto::text::Untrusted;
@@ -31,7 +31,7 @@ fn refused(tete: &mut Tete, address: &str) -> String {
 /// Somebody says this to anna, as the one who speaks first and as the one who answers: it is refused with these words
 /// and told nothing.
 fn assert_refused(two: &mut Relayed, nonce: Nonce, claim: Claim, words: &str) {
-    let hello = Hello { nonce, purpose: Purpose::Bulk(claim) };
+    let hello = Hello { purpose: Purpose::Bulk(claim), ..Hello::new(nonce) };
     let welcome = Frame::Welcome(Welcome { assigned: Assigned::Bulk(claim), port: 0, name: Untrusted::from("") });
     let caller = Caller::saying(two.anna.port(), &[hello.encode(), frame(&welcome)].concat());
     let address = caller.address();
@@ -41,7 +41,7 @@ fn assert_refused(two: &mut Relayed, nonce: Nonce, claim: Claim, words: &str) {
 }
 
 fn wrong_claim(session: [u8; 16], epoch: u32, speaker: Nonce) -> Claim {
-    Claim::new(&SessionTicket { id: session, secret: [7; 16] }, epoch, speaker)
+    Claim::new(&SessionTicket { id: session, secret: [7; 16] }, epoch, speaker, &Binding::NONE)
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn who_calls_for_files_with_a_wrong_claim_or_an_old_one_is_refused() {
     two.anna.tells("files have a link of their own");
     let said = greeting(&two, 1);
     let Purpose::Bulk(claim) = said.purpose else { panic!("{said:?}") };
-    assert_eq!(said.encode().len(), PREAMBLE + 17 + CLAIM);
+    assert_eq!(said.encode().len(), PREAMBLE + 18 + CLAIM);
     assert_refused(&mut two, bob, claim, REFUSED);
     assert_refused(&mut two, Nonce([9; 16]), claim, REFUSED);
     assert_refused(&mut two, bob, Claim { epoch: claim.epoch + 1, ..claim }, REFUSED);

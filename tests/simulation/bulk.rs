@@ -112,6 +112,7 @@ impl World {
                 session.link_lost(link, now, &error.to_string());
                 moved = true;
             }
+            (_, Err(LinkError::Channel(error))) => panic!("nothing is encrypted here: {error}"),
             (_, Ok(Left::End)) => {
                 session.handle_eof(link, now);
                 moved = true;

@@ -206,7 +206,7 @@ impl World {
             }
             if round.is_multiple_of(8) {
                 self.ledger.bounds(&self.ends[side].session)?;
-                let buffered = self.ends[side].channel.outgoing().len();
+                let buffered = self.ends[side].channel.waiting();
                 if buffered > 256 * 1024 {
                     return Err(format!("{buffered} bytes wait for the wire"));
                 }
@@ -315,6 +315,7 @@ impl World {
                 (self.ledger.link_died, self.ledger.ending) = (true, true);
                 moved = true;
             }
+            (_, Err(LinkError::Channel(error))) => panic!("nothing is encrypted here: {error}"),
             (_, Ok(Left::End)) => session.handle_eof(LINK, now),
             (_, Err(LinkError::Protocol(error))) => {
                 if self.verbose {

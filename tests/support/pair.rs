@@ -145,6 +145,7 @@ fn pump(s: &mut Session, link: LinkId, channel: &mut Channel, disk: &mut MemDisk
         Ok(Left::End) => s.handle_eof(link, now),
         Ok(_) | Err(LinkError::Protocol(_)) => {}
         Err(LinkError::Io(error)) => panic!("memory fails: {error}"),
+        Err(LinkError::Channel(error)) => panic!("nothing is encrypted here: {error}"),
     }
 }
 

@@ -13,6 +13,7 @@ use clap::Args;
 use tete::net::gate::Trust;
 use tete::net::pool::Family;
 use tete::net::source::{Prepared, Request, Words};
+use tete::net::standing::Callee;
 use tete::net::{NetEvent, Reactor, Settings};
 use tete::proto::event::{Event, LeaveReason};
 use tete::proto::session::{Ended, Setup};
@@ -65,7 +66,9 @@ impl Side {
         let policy = if into.is_some() { Policy::Auto } else { Policy::Never };
         let settings = Settings {
             name: name.to_owned(),
+            secure: None,
             trust: Trust::New,
+            policy_for_new: policy,
             family: Family::Any,
             into: into.map_or_else(std::env::temp_dir, Path::to_owned),
             prefix: String::new(),
@@ -87,7 +90,7 @@ impl Side {
 
     /// Calls the other side.
     pub(crate) fn dial(&mut self, port: u16) {
-        self.reactor.dial(LOOPBACK.to_string(), port, Some(PATIENCE));
+        self.reactor.dial(Callee::at(LOOPBACK.to_string(), port), Some(PATIENCE));
     }
 
     /// Turns the loop until the conversation has begun.

@@ -1,0 +1,78 @@
+//! Whom we call, until somebody answers.
+//!
+//! Owns: the reactor's part in that. Must not know: when the next attempt is due (that is the dialler).
+
+use mio::net::TcpStream;
+
+use crate::sys;
+
+use super::connection::{Intent, Origin, Stage};
+use super::dialler::{CONNECT_PATIENCE, Fate, Want};
+use super::event::NetEvent;
+use super::reactor::Reactor;
+use super::standing::Resolved;
+
+impl Reactor {
+    /// Goes on with calling.
+    pub(super) fn drive_dialler(&mut self) {
+        while let Some(dialler) = &mut self.dialler {
+            if dialler.is_lookup_overdue(self.now) {
+                let words = format!("looking up {} takes too long", dialler.called);
+                self.dialler = None;
+                self.events.push_back(NetEvent::DialFailed { words, hint: "is the network there?" });
+                return;
+            }
+            match dialler.poll(self.now) {
+                None => return,
+                Some(Want::Resolve) => {
+                    let (to, attempt, callee) = (dialler.called.clone(), dialler.attempt, dialler.callee.clone());
+                    self.events.push_back(NetEvent::Dialling { to, attempt });
+                    self.resolve(callee);
+                }
+                Some(Want::Connect(address)) => match sys::connect(address).map(TcpStream::from_std) {
+                    Ok(stream) => {
+                        let key = self.add_connection(stream, address, Origin::Dialled, CONNECT_PATIENCE);
+                        if let Some(connection) = self.connections.get_mut(key) {
+                            connection.stage = Stage::Connecting(Intent::Talk);
+                        }
+                    }
+                    Err(error) => {
+                        let fate = dialler.failed(self.now, sys::words(&error));
+                        self.tell_fate(fate);
+                    }
+                },
+            }
+        }
+    }
+
+    pub(super) fn handle_resolved(&mut self, result: Result<Resolved, String>) {
+        let Some(dialler) = &mut self.dialler else { return };
+        match result {
+            Ok(found) => {
+                (dialler.called, dialler.expected) = (found.called, found.expected);
+                let fate = dialler.resolved(self.now, found.addresses);
+                self.tell_fate(fate);
+            }
+            Err(words) => {
+                self.dialler = None;
+                self.events.push_back(NetEvent::DialFailed { words, hint: "check the name, or give an address" });
+            }
+        }
+    }
+
+    pub(super) fn tell_fate(&mut self, fate: Fate) {
+        let Some(dialler) = &self.dialler else { return };
+        let to = dialler.called.clone();
+        let words = dialler.last_words.clone();
+        match fate {
+            Fate::Goes => {}
+            Fate::Unanswered => self.events.push_back(NetEvent::Unanswered { to, words }),
+            Fate::GivenUp => {
+                self.dialler = None;
+                let words = format!("nobody answered at {to}: {words}");
+                let hint = "does the other side listen there? -w waits longer";
+                self.events.push_back(NetEvent::DialFailed { words, hint });
+            }
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Where somebody is, and whose key that is.
+//!
+//! Owns: what a name stands for (a saved peer, else a host), whose key is expected there, and what is saved of somebody.
+//! Must not know: threads, connections. Blocks; runs on a helper.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+
+use jiff::Timestamp;
+
+use super::pool::Family;
+use super::standing::{Callee, Expected, Resolved, name_of};
+use crate::proto::text::Untrusted;
+use crate::secure::folder::Folder;
+use crate::secure::key::PublicKey;
+use crate::secure::known::Known;
+use crate::sys;
+
+/// Addresses of one host that are worth a try.
+const MAX_ADDRESSES: usize = 32;
+
+/// Finds whom our user wants. A saved name is called where it was last reached, unless a port stands with it; it has to
+/// have the saved key, and so has an address that a saved peer was reached at. Loopback addresses are left out of the
+/// last: whoever listens there changes all the time.
+///
+/// # Errors
+/// What to tell our user: no such host, or the known peers cannot be read.
+pub fn find(callee: &Callee, family: Family, folder: Option<&Folder>) -> Result<Resolved, String> {
+    let known = folder.map(Known::load).transpose().map_err(|error| error.message)?;
+    let pinned = callee.pin.map(|key| Expected { key, name: None });
+    let saved = known.as_ref().filter(|_| callee.port.is_none()).and_then(|known| known.by_name(&callee.host));
+    if let Some((saved, address)) = saved.and_then(|saved| saved.address.as_ref().map(|address| (saved, address))) {
+        let named = Expected { key: saved.key, name: Some(saved.name.clone()) };
+        let (host, port) = split(address).ok_or_else(|| format!("{} has no address that can be called", saved.name))?;
+        let addresses = resolve(host, port, family)?;
+        return Ok(Resolved { addresses, called: address.clone(), expected: Some(pinned.unwrap_or(named)) });
+    }
+    let port = callee.port.unwrap_or(callee.default_port);
+    let addresses = resolve(&callee.host, port, family)?;
+    let called = name_of(&callee.host, port);
+    let local = addresses.iter().all(|address| address.ip().is_loopback());
+    let saved = known.as_ref().filter(|_| !local).and_then(|known| known.by_address(&callee.host, port));
+    let reached = saved.map(|saved| Expected { key: saved.key, name: Some(saved.name.clone()) });
+    Ok(Resolved { addresses, called, expected: pinned.or(reached) })
+}
+
+/// `host:port` taken apart.
+fn split(address: &str) -> Option<(&str, u16)> {
+    let (host, port) = address.rsplit_once(':')?;
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    Some((host, port.parse().ok()?))
+}
+
+/// Whether somebody's key is saved.
+///
+/// # Errors
+/// What to tell our user: the known peers cannot be read, so that nobody is known.
+pub fn is_known(folder: &Folder, key: &PublicKey) -> Result<bool, String> {
+    Ok(Known::load(folder).map_err(|error| error.message)?.by_key(key).is_some())
+}
+
+/// Saves somebody; the name that somebody got who was not known before.
+///
+/// # Errors
+/// What to tell our user.
+pub fn remember(
+    folder: &Folder,
+    key: PublicKey,
+    name: &Untrusted,
+    called: Option<String>,
+) -> Result<Option<String>, String> {
+    let (name, now) = (name.lossy(), Timestamp::now().to_string());
+    let saved = Known::remember(folder, key, &name, called, &now).map_err(|error| error.message)?;
+    Ok(saved.is_new.then_some(saved.name))
+}
+
+fn resolve(host: &str, port: u16, family: Family) -> Result<Vec<SocketAddr>, String> {
+    let all = (host, port).to_socket_addrs().map_err(|error| {
+        let words = sys::words(&error);
+        // The reason alone: that this was a look-up is said already.
+        format!(
+            "{host} was not found: {}",
+            words.strip_prefix("failed to lookup address information: ").unwrap_or(&words)
+        )
+    })?;
+    let wanted = all.filter(|addr| match family {
+        Family::Any => true,
+        Family::V4 => addr.is_ipv4(),
+        Family::V6 => addr.is_ipv6(),
+    });
+    let found: Vec<_> = wanted.take(MAX_ADDRESSES).collect();
+    match (found.is_empty(), family) {
+        (false, _) => Ok(found),
+        (true, Family::V4) => Err(format!("{host} has no IPv4 address")),
+        (true, Family::V6) => Err(format!("{host} has no IPv6 address")),
+        (true, Family::Any) => Err(format!("{host} has no address")),
+    }
+}

@@ -1,0 +1,309 @@
+//! From a connection to somebody with a key: the handshake, whose key it is, a first meeting by a one-time code.
+//!
+//! Owns: the reactor's part in that. Must not know: how a key is proved (that is `secure`), who is let in (that is the
+//! gate).
+//!
+//! ```text
+//!   connected --> Securing --the two have agreed on keys--> Recognising --a helper has looked it up--> Opening
+//!   (plain: ------------------------------------------------------------------------------------------> Opening)
+//! ```
+//!
+//! Who calls is the TLS client. What encrypts a caller's connection is made with its first byte, so that a caller who
+//! says nothing costs nothing.
+
+use std::sync::Arc;
+
+use crate::proto::claim::{Binding, Claim};
+use crate::proto::frame::Refusal;
+use crate::proto::hello::{Hello, MAGIC, Purpose};
+use crate::proto::opening::{Opening, Step};
+use crate::secure::code::OneTime;
+use crate::secure::key::PublicKey;
+use crate::secure::pairing::{self, Pairing, Role};
+use crate::secure::tls::{Tls, TlsError};
+
+use super::connection::{Connection, Intent, Origin, Stage};
+use super::event::NetEvent;
+use super::openings::{GATE_SPACE, GateError, OPENING_PATIENCE};
+use super::pool::{Job, Ticket, Work};
+use super::pump::Moved;
+use super::reactor::{RECOGNISE, Reactor, own_ticket};
+use super::standing::{Expected, Standing, Them};
+
+/// The first byte of a TLS handshake (RFC 8446, section 5.1), and so of every encrypted link.
+const TLS_HANDSHAKE: u8 = 22;
+/// The first byte of a plain link.
+const PLAIN: u8 = MAGIC[0];
+/// What somebody who speaks without encryption is told, in the one form that both kinds of tete understand: a fatal
+/// alert, protocol_version (RFC 8446, section 6.2).
+pub(super) const NOT_PLAIN: [u8; 7] = [21, 3, 3, 0, 2, 2, 70];
+
+impl Reactor {
+    /// From now on a one-time code proves a first meeting; whom we call and do not know is not talked to without.
+    pub fn set_code(&mut self, code: OneTime) {
+        (self.code, self.wants_code) = (Some(code), true);
+    }
+
+    /// A connection stands: what is encrypted is agreed on first.
+    pub(super) fn begin(&mut self, key: usize, intent: Intent) {
+        let Some(secure) = &self.settings.secure else { return self.begin_opening(key, intent) };
+        let expected = match intent {
+            Intent::Talk => self.dialler.as_ref().and_then(|dialler| dialler.expected.as_ref()).map(|it| it.key),
+            Intent::Files(_) => self.conversation.as_ref().and_then(|conversation| conversation.them.key),
+        };
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        connection.stage = Stage::Securing(intent);
+        connection.deadline = Some(self.now + OPENING_PATIENCE);
+        if connection.origin != Origin::Came {
+            match secure.tls.call(expected) {
+                Ok(tls) => connection.channel.secure(tls),
+                Err(error) => return self.close_opening(key, &error.to_string()),
+            }
+        }
+        self.pump_securing(key);
+    }
+
+    /// Goes on with a handshake.
+    pub(super) fn pump_securing(&mut self, key: usize) {
+        let (Some(connection), Some(secure)) = (self.connections.get_mut(key), &self.settings.secure) else { return };
+        let Stage::Securing(intent) = connection.stage else { return };
+        match connection.handshake(key, &secure.tls) {
+            Ok(None) => {}
+            Ok(Some((theirs, binding))) => {
+                connection.them = Them { key: Some(theirs), standing: Standing::New, binding, meeting: None };
+                self.recognise(key, intent, theirs);
+            }
+            Err(error) => self.fail_opening(key, error),
+        }
+    }
+
+    /// Finds out whose key it is.
+    fn recognise(&mut self, key: usize, intent: Intent, theirs: PublicKey) {
+        let Some(secure) = &self.settings.secure else { return };
+        let expected = self.dialler.as_ref().and_then(|dialler| dialler.expected.as_ref());
+        let pinned = expected.is_some_and(|expected| expected.name.is_none() && expected.key == theirs);
+        let partner = self.conversation.as_ref().map(|conversation| &conversation.them);
+        let standing = match partner {
+            Some(partner) if partner.key == Some(theirs) => Some(partner.standing),
+            _ if secure.tls.public() == theirs => Some(Standing::Own),
+            _ if pinned => Some(Standing::Pinned),
+            _ if self.proved == Some(theirs) => Some(Standing::Code),
+            _ if secure.folder.is_none() => Some(Standing::New),
+            _ => None,
+        };
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        match (standing, &secure.folder) {
+            (None, Some(folder)) => {
+                connection.stage = Stage::Recognising(intent);
+                let work = Work::Recognise { folder: Arc::clone(folder), key: theirs };
+                let ticket = Ticket(own_ticket(RECOGNISE, connection.generation));
+                self.pool.submit(Job { ticket, work });
+            }
+            (standing, _) => {
+                connection.them.standing = standing.unwrap_or(Standing::New);
+                self.begin_opening(key, intent);
+            }
+        }
+    }
+
+    /// A helper has looked a key up.
+    pub(super) fn handle_recognised(&mut self, generation: u64, known: Result<bool, String>) {
+        let found = self.connections.iter_mut().find(|(_, connection)| connection.generation == generation);
+        let Some((key, connection)) = found else { return };
+        let Stage::Recognising(intent) = connection.stage else { return };
+        match known {
+            Ok(known) => {
+                connection.them.standing = if known { Standing::Known } else { Standing::New };
+                self.begin_opening(key, intent);
+            }
+            // Who is known cannot be told from who is not: nobody is let in.
+            Err(words) => {
+                let was_call = connection.origin == Origin::Dialled;
+                self.close_opening(key, &words);
+                let hint = "nobody is recognised until that file can be read; tete peers tells more";
+                match was_call && self.dialler.take().is_some() {
+                    true => self.events.push_back(NetEvent::DialFailed { words, hint }),
+                    false => self.events.push_back(NetEvent::Trouble { words, hint }),
+                }
+            }
+        }
+    }
+
+    /// It is known who is there: the gate.
+    pub(super) fn begin_opening(&mut self, key: usize, intent: Intent) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        let them = &connection.them;
+        let code_helps = intent == Intent::Talk && them.key.is_some() && them.standing != Standing::Own;
+        let purpose = match (intent, &self.conversation) {
+            (Intent::Talk, _) => Purpose::Talk,
+            (Intent::Files(epoch), Some(conversation)) => {
+                Purpose::Bulk(Claim::new(&conversation.ticket, epoch, self.nonce, &them.binding))
+            }
+            (Intent::Files(_), None) => return self.close_opening(key, "the conversation is over"),
+        };
+        let binding = them.binding;
+        let has_code = code_helps && self.conversation.is_none() && self.can_prove();
+        let hello = Hello { nonce: self.nonce, purpose, has_code };
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        connection.stage = Stage::Opening(Box::new(Opening::new(hello, binding)));
+        connection.deadline = Some(self.now + OPENING_PATIENCE);
+        self.pump_opening(key);
+        self.judge_others_of(key);
+    }
+
+    /// Links that wait for a call the other way are judged again: this may be it.
+    fn judge_others_of(&mut self, key: usize) {
+        let theirs = self.connections.get(key).and_then(|connection| connection.them.key);
+        let Some(theirs) = theirs.filter(|_| self.conversation.is_none()) else { return };
+        let others: Vec<usize> = self.connections.iter().map(|(key, _)| key).filter(|other| *other != key).collect();
+        for other in others {
+            let Some(connection) = self.connections.get(other).filter(|c| c.them.key == Some(theirs)) else { continue };
+            if let Stage::Opening(opening) = &connection.stage
+                && opening.is_being_judged()
+                && let Some(hello) = opening.hello()
+            {
+                self.judge(other, hello);
+            }
+        }
+    }
+
+    /// Whether the same key has called us and was called by us: both ends want to talk to each other.
+    pub(super) fn is_mutual(&self, key: usize) -> bool {
+        let Some(this) = self.connections.get(key) else { return false };
+        this.them.key.is_some()
+            && self.connections.iter().any(|(other, connection)| {
+                other != key
+                    && connection.them.key == this.them.key
+                    && matches!(connection.stage, Stage::Opening(_))
+                    && (connection.origin == Origin::Came) != (this.origin == Origin::Came)
+            })
+    }
+
+    /// Proofs of our code that are under way and could come out wrong.
+    fn proofs(&self) -> usize {
+        self.connections.iter().filter(|(_, connection)| connection.pairing.is_some()).count()
+    }
+
+    /// Whether there is a code, and a try of it that nobody is using: tries at the same time count too.
+    fn can_prove(&self) -> bool {
+        let proofs = self.proofs();
+        self.code.as_ref().is_some_and(|code| code.usable(self.now).is_some() && proofs < code.left() as usize)
+    }
+
+    /// Both ends hold a code: is it the same?
+    pub(super) fn begin_proof(&mut self, key: usize) {
+        let possible = self.can_prove();
+        let ours = self.settings.secure.as_ref().map(|secure| secure.tls.public());
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        let code = self.code.as_ref().and_then(|code| code.usable(self.now)).filter(|_| possible);
+        let (Some(code), Some(ours), Some(theirs)) = (code, ours, connection.them.key) else {
+            return self.refuse(key, Refusal::NoCode);
+        };
+        let role = if connection.origin == Origin::Came { Role::Called } else { Role::Caller };
+        let (pairing, first) = Pairing::start(role, code, ours, theirs, connection.them.binding.0);
+        connection.pairing = Some(Box::new(pairing));
+        if let (Stage::Opening(opening), Some(first)) = (&mut connection.stage, first) {
+            opening.pair(first);
+        }
+    }
+
+    /// A message of the other end's proof.
+    pub(super) fn handle_proof(&mut self, key: usize, message: &[u8]) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        let (Stage::Opening(opening), Some(pairing)) = (&mut connection.stage, &mut connection.pairing) else { return };
+        let last = match pairing.handle(message) {
+            Ok(pairing::Step::Send(message)) => return opening.pair(message),
+            Ok(pairing::Step::Done(last)) => last,
+            Err(_) => return self.refuse(key, Refusal::WrongCode),
+        };
+        connection.pairing = None;
+        // A code is good for one meeting, and the two may meet on two links at once.
+        let theirs = connection.them.key;
+        let is_first = self.code.as_ref().is_some_and(|code| code.usable(self.now).is_some());
+        if !is_first && (self.proved != theirs || theirs.is_none()) {
+            return self.refuse(key, Refusal::NoCode);
+        }
+        connection.them.standing = Standing::Code;
+        if let Some(last) = last {
+            opening.pair(last);
+        }
+        let step = opening.paired();
+        self.proved = theirs;
+        if let Some(code) = self.code.as_mut().filter(|_| is_first) {
+            code.used();
+            self.tell_code();
+        }
+        match step {
+            Step::Judge(hello) => self.judge(key, hello),
+            _ => self.connections.get_mut(key).into_iter().for_each(|connection| connection.more = true),
+        }
+    }
+
+    /// Counts the proofs that have come to a wrong end.
+    pub(super) fn count_proofs(&mut self) {
+        let mut wrong = 0;
+        for (_, connection) in &mut self.connections {
+            let over = !matches!(connection.stage, Stage::Opening(_));
+            wrong += u32::from(connection.pairing.take_if(|_| over).is_some_and(|pairing| pairing.counts()));
+        }
+        for _ in 0..wrong {
+            self.code.iter_mut().for_each(|code| {
+                code.wrong();
+            });
+            self.tell_code();
+        }
+    }
+
+    /// Says once that the code is over.
+    pub(super) fn tell_code(&mut self) {
+        if let Some(over) = self.code.as_ref().and_then(|code| code.over(self.now)) {
+            self.code = None;
+            self.events.push_back(NetEvent::CodeOver(over));
+        }
+    }
+
+    /// What is said of a channel that could not be had.
+    pub(super) fn fail_channel(&mut self, key: usize, error: &TlsError) {
+        let Some(connection) = self.connections.get(key) else { return };
+        let (origin, address) = (connection.origin, connection.address);
+        let expected = self.dialler.as_ref().and_then(|dialler| dialler.expected.clone());
+        if let (Origin::Dialled, TlsError::OtherKey { got, .. }, Some(Expected { key: wanted, name })) =
+            (origin, error, expected)
+        {
+            self.dialler = None;
+            let got = *got;
+            self.events.push_back(NetEvent::OtherKey { address, name, expected: wanted, got });
+        }
+        self.end_with(key, &error.to_string());
+    }
+}
+
+impl Connection {
+    /// Moves bytes until the two have agreed on keys: theirs, and what only this connection has; `None`: not yet.
+    fn handshake(&mut self, key: usize, tls: &Tls) -> Result<Option<(PublicKey, Binding)>, GateError> {
+        let (mut wire, channel) = self.parts(key);
+        loop {
+            match (channel.first(), channel.is_secure()) {
+                (Some(PLAIN), true) => return Err(GateError::NotSecure),
+                (Some(TLS_HANDSHAKE), false) => channel.secure(tls.answer()?),
+                (Some(_), false) => return Err(GateError::NotSecure),
+                _ => {}
+            }
+            let result = if channel.is_secure() { channel.incoming().map(|_| ()) } else { Ok(()) };
+            while !channel.is_flushed() && channel.flush(&mut wire, false)? != Moved::WouldBlock {}
+            result?;
+            if let Some(tls) = channel.tls().filter(|tls| !tls.is_handshaking()) {
+                let known = tls.peer().zip(tls.binding());
+                return match known {
+                    Some((theirs, binding)) => Ok(Some((theirs, Binding(binding)))),
+                    None => Err(GateError::Closed("it has no key".to_owned())),
+                };
+            }
+            match channel.fill(&mut wire, GATE_SPACE)? {
+                Moved::Bytes(0) => return Err(GateError::Closed("it hung up".to_owned())),
+                Moved::Bytes(_) => {}
+                Moved::WouldBlock => return Ok(None),
+            }
+        }
+    }
+}
