@@ -12,7 +12,7 @@
 //!
 //! let now = Instant::now();
 //! let mut ours = OneTime::new(Code::new([0, 128, 255]), now);
-//! assert_eq!(ours.usable(now).map(Code::to_string).as_deref(), Some("acid-lilac-zero"));
+//! assert_eq!(ours.usable(now).map(Code::to_string).as_deref(), Some("acid-lucky-zero"));
 //! ours.used();
 //! assert_eq!((ours.usable(now), ours.over(now)), (None, Some(Over::Used)));
 //! ```
