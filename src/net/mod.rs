@@ -3,7 +3,7 @@
 //! Owns: everything that touches a socket or waits. Must not know: what a line typed means, how anything is shown.
 //!
 //! Reading order: [`reactor`] (the turn), [`pump`] (bytes between a session and the world), [`connection`],
-//! `securing`, `openings`, `bulk` and [`gate`] (who comes in), [`dialler`], [`conversation`], [`files`] and [`pool`].
+//! [`doorkeeper`], `securing`, `openings`, `bulk` and [`gate`] (who comes in), [`dialler`], [`conversation`], [`files`] and [`pool`].
 
 mod bulk;
 mod calling;
@@ -11,6 +11,7 @@ pub mod channel;
 pub mod connection;
 pub mod conversation;
 pub mod dialler;
+pub mod doorkeeper;
 pub mod event;
 pub mod files;
 pub mod gate;
