@@ -3,6 +3,8 @@
 //! Owns: the commands' words, their syntax, the text of `/help`.
 //! Must not know: whether the command can be carried out: files, transfers and peers are looked up by others.
 
+use crate::proto::near::distance;
+
 /// What `/help` prints: a command a line.
 pub const HELP: &str = "\
 transfer PATH...    send files (also /send PATH...); quotes, ~ and * work
@@ -166,25 +168,10 @@ fn nearest(word: &str) -> Option<&'static str> {
     if let Some((_, command)) = CALLED_ELSEWHERE.iter().find(|(elsewhere, _)| *elsewhere == word) {
         return Some(command);
     }
-    let (slips, command) = SLASH_COMMANDS.iter().map(|command| (slips(word, command), *command)).min()?;
+    let (slips, command) =
+        SLASH_COMMANDS.iter().filter_map(|command| Some((distance(word, command)?, *command))).min()?;
     // Two wrong letters of three are another word.
     (slips <= MAX_SLIPS && slips + 2 < command.len()).then_some(command)
-}
-
-/// How many letters have to be put in, left out or changed to make one word of the other (Levenshtein's distance).
-fn slips(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (i, a) in from.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in to.iter().enumerate() {
-            let changed = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[to.len()]
 }
 
 #[cfg(test)]

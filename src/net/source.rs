@@ -9,14 +9,13 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::proto::near;
 use crate::sys::{self, Stamp};
 
 /// Files that one request may name. A pattern over a whole disk must not fill the memory.
 const MAX_FILES: usize = 10_000;
-/// Names of a folder that are compared with a missing one, and the longest of them in characters: the comparison
-/// costs length × length for each.
+/// Names of a folder that are compared with a missing one: each costs its length times the other's.
 const MAX_COMPARED: usize = 1_000;
-const MAX_LENGTH: usize = 64;
 
 /// What names the files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -247,35 +246,8 @@ fn missing(path: &Path, typed: bool) -> Refused {
 
 /// The name in `folder` that is most like `name`, if it is like enough to be what was meant.
 fn nearest(folder: &Path, name: &str) -> Option<String> {
-    let near_enough = (name.chars().count() / 3).clamp(1, 3);
     let names = std::fs::read_dir(folder).ok()?.take(MAX_COMPARED).flatten();
-    names
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .filter_map(|candidate| Some((distance(name, &candidate)?, candidate)))
-        .filter(|(distance, _)| *distance <= near_enough)
-        .min()
-        .map(|(_, candidate)| candidate)
-}
-
-/// How many letters have to be put in, taken out or exchanged to make one name the other (Levenshtein), whatever
-/// their case; `None` for names too long to be compared.
-fn distance(a: &str, b: &str) -> Option<usize> {
-    let letters = |name: &str| name.chars().flat_map(char::to_lowercase).take(MAX_LENGTH + 1).collect::<Vec<_>>();
-    let (a, b) = (letters(a), letters(b));
-    if a.len().max(b.len()) > MAX_LENGTH {
-        return None;
-    }
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let exchanged = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = exchanged.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row.last().copied()
+    near::nearest(name, names.map(|entry| entry.file_name().to_string_lossy().into_owned()))
 }
 
 #[cfg(test)]

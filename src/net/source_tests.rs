@@ -167,10 +167,3 @@ fn a_dangling_symlink_is_a_missing_file() {
     symlink("nowhere", dir.path().join("link")).unwrap();
     assert!(refusal(line(&dir, "link")).0.starts_with("no file called link in "));
 }
-
-#[test]
-fn distances_count_letters_whatever_their_case() {
-    assert_eq!(distance("", "abc"), Some(3));
-    assert_eq!(distance("kitten", "SITTING"), Some(3));
-    assert_eq!(distance("a", &"a".repeat(MAX_LENGTH + 1)), None);
-}

@@ -22,6 +22,7 @@ pub mod incoming;
 mod limit;
 mod links;
 pub mod name;
+pub mod near;
 pub mod opening;
 pub mod outbox;
 pub mod outgoing;
