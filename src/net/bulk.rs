@@ -20,6 +20,7 @@ use crate::sys;
 use super::connection::{Intent, Origin, Stage};
 use super::conversation::{Call, Carrier, Conversation};
 use super::dialler::CONNECT_PATIENCE;
+use super::doorkeeper::Parting;
 use super::gate::Talking;
 use super::openings::{GateError, OPENING_PATIENCE};
 use super::reactor::Reactor;
@@ -114,6 +115,7 @@ impl Reactor {
         let rest = opening.transmit().to_vec();
         connection.channel.accept(&rest);
         connection.channel.carry_files();
+        self.door.left(self.now, connection.generation, Parting::LetIn);
         let link = LinkId(connection.generation);
         connection.stage = Stage::Talking(link);
         connection.deadline = None;

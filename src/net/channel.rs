@@ -204,7 +204,7 @@ impl Channel {
     }
 
     /// What was received as it came from the wire.
-    fn received(&self) -> &[u8] {
+    pub fn received(&self) -> &[u8] {
         &self.input[self.in_at..self.in_end]
     }
 

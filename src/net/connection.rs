@@ -18,6 +18,7 @@ use crate::proto::trace::{Trace, emit};
 use crate::secure::pairing::Pairing;
 
 use super::channel::Channel;
+use super::doorkeeper::Parting;
 use super::pump::{Moved, SentFile, Wire};
 use super::standing::Them;
 use crate::sys::{self, Calls};
@@ -103,6 +104,8 @@ pub struct Connection {
     pub them: Them,
     /// The proof of a common one-time code that is under way.
     pub pairing: Option<Box<Pairing>>,
+    /// How it leaves the door, if it came.
+    pub parting: Parting,
     /// What it is doing.
     pub stage: Stage,
     /// When it has done so for too long.

@@ -22,8 +22,6 @@ use crate::secure::key::PublicKey;
 
 use super::standing::Standing;
 
-/// Callers at the gate at once. Bounds what strangers can make us hold: sockets, and some KiB each.
-pub const MAX_OPENINGS: usize = 64;
 /// Callers about whom a person is being asked at once.
 pub const MAX_QUESTIONS: usize = 4;
 

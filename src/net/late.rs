@@ -8,6 +8,7 @@ use crate::proto::frame::Refusal;
 use crate::proto::trace::{Trace, emit};
 
 use super::connection::{Origin, Stage};
+use super::doorkeeper::Parting;
 use super::event::NetEvent;
 use super::openings::OPENING_PATIENCE;
 use super::reactor::Reactor;
@@ -53,6 +54,7 @@ impl Reactor {
                 }
                 Stage::Securing(_) | Stage::Recognising(_) | Stage::Opening(_) => {
                     let address = connection.address;
+                    connection.parting = Parting::Misbehaved;
                     connection.stage = Stage::Dead;
                     self.tell_refused(address, "it took too long to say who it is".to_owned());
                 }

@@ -21,8 +21,9 @@ use crate::sys;
 use super::channel::Channel;
 use super::connection::{Connection, Intent, Origin, Stage, token};
 use super::conversation::{Call, Carrier, Conversation};
+use super::doorkeeper::{Admission, Parting, STRANGERS};
 use super::event::{NetEvent, Peer};
-use super::gate::{self, Caller, Host, MAX_OPENINGS, Verdict};
+use super::gate::{self, Caller, Host, Verdict};
 use super::listener::{Accepted, Listeners};
 use super::pump::Moved;
 use super::reactor::Reactor;
@@ -61,14 +62,32 @@ impl Reactor {
     pub(super) fn accept(&mut self) {
         for _ in 0..ACCEPTS {
             let Accepted::Caller(stream, address) = self.listeners.accept(self.now) else { return };
-            // Those who are being refused count too: a flood of them may not pile up.
-            if self.connections.len() > MAX_OPENINGS {
-                log::debug!("{address}: too many callers at the gate");
-                continue; // dropped, and thereby closed
+            match self.door.arrive(self.now, self.generations + 1, address.ip()) {
+                Admission::Enter => {}
+                Admission::Instead(gone) => self.push_out(gone),
+                Admission::Closed(why) => {
+                    log::debug!("{address}: {why}");
+                    continue; // dropped, and thereby closed
+                }
             }
             sys::prepare_stream(&stream, address.ip().is_loopback());
             let key = self.add_connection(stream, address, Origin::Came, OPENING_PATIENCE);
             self.begin(key, Intent::Talk);
+        }
+    }
+
+    /// Somebody at the door makes room.
+    fn push_out(&mut self, id: u64) {
+        if let Some((_, connection)) = self.connections.iter_mut().find(|(_, connection)| connection.generation == id) {
+            log::debug!("{}: others want to come in", connection.address);
+            connection.stage = Stage::Dead;
+        }
+    }
+
+    /// Notes that a caller has done what nobody does by mistake for long.
+    pub(super) fn blame(&mut self, key: usize) {
+        if let Some(connection) = self.connections.get_mut(key).filter(|connection| connection.origin == Origin::Came) {
+            connection.parting = Parting::Misbehaved;
         }
     }
 
@@ -97,6 +116,7 @@ impl Reactor {
             channel: Channel::default(),
             them: Them::default(),
             pairing: None,
+            parting: Parting::Gone,
             stage: Stage::Dead, // until whoever adds it has said what it is
             deadline: Some(self.now + patience),
         };
@@ -154,6 +174,7 @@ impl Reactor {
             let Some(connection) = self.connections.get_mut(key) else { return };
             let step = match connection.next_step(key) {
                 Ok(Some(step)) => step,
+                Ok(None) if connection.has_spoken() => return self.door.spoke(connection.generation),
                 Ok(None) => return,
                 Err(GateError::Closed(words)) => return self.close_opening(key, &words),
                 Err(error) => return self.fail_opening(key, error),
@@ -168,10 +189,13 @@ impl Reactor {
                         self.refuse(key, refusal);
                     }
                 }
-                // Only whom we called may keep us waiting.
                 Step::AskedAbout if connection.origin == Origin::Dialled => {
                     connection.deadline = Some(self.now + QUESTION_PATIENCE + OPENING_PATIENCE);
                     self.events.push_back(NetEvent::AskedAbout);
+                }
+                // A caller's user may be asked about us in the same way, as long as there are seats for such callers.
+                Step::AskedAbout if connection.origin == Origin::Came && self.door.asked(connection.generation) => {
+                    connection.deadline = Some(self.now + QUESTION_PATIENCE + OPENING_PATIENCE);
                 }
                 Step::AskedAbout => {}
                 Step::Open(opened) => return self.open(key, opened),
@@ -241,6 +265,7 @@ impl Reactor {
 
     /// Lets what we have to say (our greeting with our versions in it, an alert) go out, and says how it went.
     pub(super) fn end_with(&mut self, key: usize, words: &str) {
+        self.blame(key);
         let Some(connection) = self.connections.get_mut(key) else { return };
         connection.stage = Stage::Flushing { shut: false };
         connection.deadline = Some(self.now + REFUSAL_PATIENCE);
@@ -266,7 +291,7 @@ impl Reactor {
         log::info!("{address} was not let in: {reason}");
         // Told one by one; a flood of strangers may not fill the memory while nobody reads.
         let waiting = self.events.iter().filter(|event| matches!(event, NetEvent::CallerRefused { .. })).count();
-        if waiting < MAX_OPENINGS {
+        if waiting < STRANGERS {
             self.events.push_back(NetEvent::CallerRefused { address, reason });
         }
     }
@@ -327,6 +352,9 @@ impl Reactor {
 
     fn ask(&mut self, key: usize) {
         let Some(connection) = self.connections.get_mut(key) else { return };
+        if connection.origin == Origin::Came && !self.door.asked(connection.generation) {
+            return self.refuse(key, Refusal::NotWanted);
+        }
         if let Stage::Opening(opening) = &mut connection.stage {
             opening.wait();
             connection.deadline = Some(self.now + QUESTION_PATIENCE);
@@ -371,6 +399,9 @@ impl Reactor {
     }
 
     pub(super) fn refuse(&mut self, key: usize, refusal: Refusal) {
+        if matches!(refusal, Refusal::WrongCode | Refusal::NotWanted) {
+            self.blame(key);
+        }
         let Some(connection) = self.connections.get_mut(key) else { return };
         let (address, origin, id) = (connection.address, connection.origin, connection.generation);
         let dialled = origin == Origin::Dialled;
@@ -429,6 +460,7 @@ impl Reactor {
             connection.stage = Stage::Dead;
             return;
         };
+        self.door.left(self.now, connection.generation, Parting::LetIn);
         let link = LinkId(connection.generation);
         let mut setup = Setup { lead: opened.lead, ..self.settings.setup };
         if connection.them.standing == Standing::New {
@@ -527,6 +559,11 @@ impl Connection {
     pub(super) fn is_met_in_vain(&self) -> bool {
         let judged = matches!(&self.stage, Stage::Opening(opening) if opening.is_being_judged());
         judged && self.them.meeting.is_some() && !self.is_question()
+    }
+
+    /// Whether it has said anything at the gate.
+    fn has_spoken(&self) -> bool {
+        matches!(&self.stage, Stage::Opening(opening) if opening.has_heard())
     }
 
     /// Whether our user is being asked about it.

@@ -34,6 +34,7 @@ use crate::sys::{self, Calls};
 use super::connection::{self, Connection, Stage};
 use super::conversation::{BulkState, Conversation};
 use super::dialler::Dialler;
+use super::doorkeeper::Doorkeeper;
 use super::event::{NetEvent, Signal};
 use super::files::Files;
 use super::gate::Trust;
@@ -108,6 +109,8 @@ pub struct Reactor {
     waker: Arc<Waker>,
     signals: Option<Signals>,
     pub(super) listeners: Listeners,
+    /// Who may stand at the door.
+    pub(super) door: Doorkeeper,
     pub(super) dialler: Option<Dialler>,
     /// Proves a first meeting.
     pub(super) code: Option<OneTime>,
@@ -162,6 +165,7 @@ impl Reactor {
             waker,
             signals,
             listeners: Listeners::default(),
+            door: Doorkeeper::default(),
             dialler: None,
             code: None,
             wants_code: false,
@@ -439,7 +443,14 @@ impl Reactor {
         let dialler = self.dialler.as_ref().and_then(Dialler::deadline);
         let call = self.conversation.as_ref().and_then(|talk| talk.call_due(self.now));
         let code = self.code.as_ref().and_then(OneTime::deadline);
-        connections.chain(code).chain(session).chain(dialler).chain(call).chain(self.listeners.deadline()).min()
+        connections
+            .chain(code)
+            .chain(self.door.deadline())
+            .chain(session)
+            .chain(dialler)
+            .chain(call)
+            .chain(self.listeners.deadline())
+            .min()
     }
 
     fn fire_deadlines(&mut self) {
@@ -462,6 +473,7 @@ impl Reactor {
             self.connections.iter().filter(|(_, c)| matches!(c.stage, Stage::Dead)).map(|(k, _)| k).collect();
         for key in dead {
             let mut connection = self.connections.remove(key);
+            self.door.left(self.now, connection.generation, connection.parting);
             // A socket leaves the poll when it is closed; deregistering first keeps the order plain.
             if let Err(error) = self.poll.registry().deregister(&mut connection.stream) {
                 log::debug!("deregistering: {error}");

@@ -20,7 +20,7 @@ use crate::proto::opening::{Opening, Step};
 use crate::secure::code::OneTime;
 use crate::secure::key::PublicKey;
 use crate::secure::pairing::{self, Pairing, Role};
-use crate::secure::tls::{Tls, TlsError};
+use crate::secure::tls::TlsError;
 
 use super::connection::{Connection, Intent, Origin, Stage};
 use super::event::NetEvent;
@@ -32,6 +32,8 @@ use super::standing::{Expected, Standing, Them};
 
 /// The first byte of a TLS handshake (RFC 8446, section 5.1), and so of every encrypted link.
 const TLS_HANDSHAKE: u8 = 22;
+/// Bytes before the content of a TLS record (RFC 8446, section 5.1).
+const RECORD_HEADER: usize = 5;
 /// The first byte of a plain link.
 const PLAIN: u8 = MAGIC[0];
 /// What somebody who speaks without encryption is told, in the one form that both kinds of tete understand: a fatal
@@ -67,7 +69,20 @@ impl Reactor {
     pub(super) fn pump_securing(&mut self, key: usize) {
         let (Some(connection), Some(secure)) = (self.connections.get_mut(key), &self.settings.secure) else { return };
         let Stage::Securing(intent) = connection.stage else { return };
-        match connection.handshake(key, &secure.tls) {
+        if !connection.channel.is_secure() {
+            match connection.hear(key) {
+                Err(error) => return self.fail_opening(key, error),
+                Ok(Heard::Nothing) => return,
+                Ok(Heard::Some) => return self.door.spoke(connection.generation),
+                // The next turn that looks at it is woken by the door.
+                Ok(Heard::Record) if self.door.may_handshake(self.now, connection.generation).is_err() => return,
+                Ok(Heard::Record) => match secure.tls.answer() {
+                    Ok(tls) => connection.channel.secure(tls),
+                    Err(error) => return self.close_opening(key, &error.to_string()),
+                },
+            }
+        }
+        match connection.handshake(key) {
             Ok(None) => {}
             Ok(Some((theirs, binding))) => {
                 connection.them = Them { key: Some(theirs), standing: Standing::New, binding, meeting: None };
@@ -101,6 +116,9 @@ impl Reactor {
             }
             (standing, _) => {
                 connection.them.standing = standing.unwrap_or(Standing::New);
+                if connection.them.standing != Standing::New {
+                    self.door.recognised(connection.generation);
+                }
                 self.begin_opening(key, intent);
             }
         }
@@ -114,6 +132,9 @@ impl Reactor {
         match known {
             Ok(known) => {
                 connection.them.standing = if known { Standing::Known } else { Standing::New };
+                if known {
+                    self.door.recognised(generation);
+                }
                 self.begin_opening(key, intent);
             }
             // Who is known cannot be told from who is not: nobody is let in.
@@ -278,18 +299,51 @@ impl Reactor {
     }
 }
 
+/// What a caller has said before anything is encrypted.
+enum Heard {
+    /// Nothing new.
+    Nothing,
+    /// Something.
+    Some,
+    /// A whole record, which a handshake can begin with.
+    Record,
+}
+
+/// Whether the first record is there, or is longer than we gather before TLS has a look at it.
+fn has_record(bytes: &[u8]) -> bool {
+    let length =
+        bytes.first_chunk::<RECORD_HEADER>().map(|header| usize::from(u16::from_be_bytes([header[3], header[4]])));
+    length.is_some_and(|length| bytes.len() >= (RECORD_HEADER + length).min(GATE_SPACE))
+}
+
 impl Connection {
+    /// Receives what a caller says first.
+    fn hear(&mut self, key: usize) -> Result<Heard, GateError> {
+        let (mut wire, channel) = self.parts(key);
+        let mut heard = Heard::Nothing;
+        loop {
+            match channel.first() {
+                Some(TLS_HANDSHAKE) if has_record(channel.received()) => return Ok(Heard::Record),
+                Some(TLS_HANDSHAKE) => heard = Heard::Some,
+                Some(_) => return Err(GateError::NotSecure),
+                None => {}
+            }
+            match channel.fill(&mut wire, GATE_SPACE)? {
+                Moved::Bytes(0) => return Err(GateError::Closed("it hung up".to_owned())),
+                Moved::Bytes(_) => {}
+                Moved::WouldBlock => return Ok(heard),
+            }
+        }
+    }
+
     /// Moves bytes until the two have agreed on keys: theirs, and what only this connection has; `None`: not yet.
-    fn handshake(&mut self, key: usize, tls: &Tls) -> Result<Option<(PublicKey, Binding)>, GateError> {
+    fn handshake(&mut self, key: usize) -> Result<Option<(PublicKey, Binding)>, GateError> {
         let (mut wire, channel) = self.parts(key);
         loop {
-            match (channel.first(), channel.is_secure()) {
-                (Some(PLAIN), true) => return Err(GateError::NotSecure),
-                (Some(TLS_HANDSHAKE), false) => channel.secure(tls.answer()?),
-                (Some(_), false) => return Err(GateError::NotSecure),
-                _ => {}
+            if channel.first() == Some(PLAIN) {
+                return Err(GateError::NotSecure);
             }
-            let result = if channel.is_secure() { channel.incoming().map(|_| ()) } else { Ok(()) };
+            let result = channel.incoming().map(|_| ());
             while !channel.is_flushed() && channel.flush(&mut wire, false)? != Moved::WouldBlock {}
             result?;
             if let Some(tls) = channel.tls().filter(|tls| !tls.is_handshaking()) {

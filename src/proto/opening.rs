@@ -179,6 +179,11 @@ impl Opening {
         }
     }
 
+    /// Whether the other side has said anything.
+    pub fn has_heard(&self) -> bool {
+        self.taken > 0
+    }
+
     /// Whether it is for us to decide.
     pub fn is_being_judged(&self) -> bool {
         matches!(self.state, State::Judging { .. })
