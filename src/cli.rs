@@ -7,32 +7,38 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::app::address::Listen;
-use crate::app::config::{Accept, ColorChoice, Config, DEFAULT_LINGER, Family, STDIN, Trust, Ui, Wait};
+use crate::app::address::{Listen, Target};
+use crate::app::code::CodeFrom;
+use crate::app::config::{Accept, CodeSource, ColorChoice, Config, DEFAULT_LINGER, Family, STDIN, Trust, Ui, Wait};
 use crate::app::exit::{Exit, UsageError};
+use crate::app::kept::{Kept, Task};
 
-use values::{choice, name, prefix, rate, seconds, send_as, set, target};
+use values::{choice, name, prefix, rate, seconds, send_as, target};
 
 mod values;
 
-const USAGE: &str = "tete --plain [OPTIONS] [PEER]\n       tete demo";
+const USAGE: &str = "tete [OPTIONS] [PEER]\n       tete demo | id | peers [forget NAME]";
 
 const EXAMPLES: &str = "\
 Examples:
-  tete demo                              all of it in one terminal
-  tete --plain -n ann -l 5000            wait for a call on port 5000
-  tete --plain -n bob 5000               call it from another terminal
-  tete --plain 5000 --send a.txt b.txt   send two files and leave
-  tete --plain 5000 --send -- -x         send a file called -x";
+  tete -n ann -l 5000                wait for a call on port 5000
+  tete -n bob 5000                   call it from another terminal
+  tete --new-code                    show a code that lets the next caller in
+  tete HOST --code - --send a.txt    prove it, send a file and leave
+  tete 5000 --send -- -x             send a file called -x";
 
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::large_enum_variant, reason = "there is one in a run")]
 pub enum Invocation {
-    /// A conversation.
-    Talk(Config),
+    /// A conversation. A code that is yet to be read from somewhere is the caller's to read, before anything else,
+    /// and to put into the settings.
+    Talk(Config, Option<CodeFrom>),
+    /// What is kept is to be told or changed.
+    Kept(Kept),
     /// The demonstration, which needs to be told nothing.
     Demo,
 }
@@ -99,7 +105,7 @@ impl From<clap::Error> for Stop {
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
-    #[arg(num_args = 0..=2, help = "HOST, HOST:PORT, HOST PORT, [V6]:PORT or PORT (default 8383)")]
+    #[arg(num_args = 0..=2, help = "HOST, HOST:PORT, [V6]:PORT, PORT, KEY@HOST:PORT or a known name")]
     peer: Vec<OsString>,
     /// How the peer sees you (login; env TETE_NAME)
     #[arg(short, long)]
@@ -116,6 +122,12 @@ struct Cli {
     /// Keys talked to: known, ask, new
     #[arg(long, value_name = "WHICH", value_parser = choice(&values::TRUST), hide_possible_values = true)]
     trust: Option<Trust>,
+    /// First meeting: CODE, -, @FILE (env TETE_CODE)
+    #[arg(long, value_name = "CODE")]
+    code: Option<OsString>,
+    /// Make a one-time code and show it
+    #[arg(long)]
+    new_code: bool,
     /// Offered files: auto, ask, never (auto)
     #[arg(long, value_name = "WHEN", value_parser = choice(&values::ACCEPT), hide_possible_values = true)]
     accept: Option<Accept>,
@@ -132,7 +144,7 @@ struct Cli {
     #[arg(long)]
     plain: bool,
     /// Events as NDJSON on stdout, no prompts
-    #[arg(long)]
+    #[arg(long, global = true)]
     json: bool,
     /// auto, or plain: lines, also on a terminal
     #[arg(long, value_name = "HOW", value_parser = choice(&values::UI), hide_possible_values = true)]
@@ -164,8 +176,8 @@ struct Cli {
     /// auto, always, never (auto)
     #[arg(long, value_name = "WHEN", value_parser = choice(&values::COLOR), hide_possible_values = true)]
     color: Option<ColorChoice>,
-    /// Where identity, known peers and history live (--plain keeps none; env TETE_HOME)
-    #[arg(long, value_name = "DIR")]
+    /// Where keys and peers are (env TETE_HOME)
+    #[arg(long, value_name = "DIR", global = true)]
     config_dir: Option<PathBuf>,
     /// Log more; -vv still more (also RUST_LOG)
     #[arg(short, long, action = clap::ArgAction::Count)]
@@ -175,10 +187,26 @@ struct Cli {
     log: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, Subcommand)]
+#[derive(Clone, Subcommand)]
 enum Command {
     /// Show a whole conversation in one terminal, with an embedded partner
     Demo,
+    /// Show the key of this installation, and how others call it
+    Id,
+    /// List the known peers; forget NAME knows one of them no longer
+    Peers {
+        #[command(subcommand)]
+        command: Option<PeersCommand>,
+    },
+}
+
+#[derive(Clone, Subcommand)]
+enum PeersCommand {
+    /// Know this one no longer: he is met as if for the first time
+    Forget {
+        /// As tete peers has it
+        name: String,
+    },
 }
 
 /// Reads a command line, of which the first word is the program's name, and the environment's defaults.
@@ -205,19 +233,43 @@ pub fn parse_with(
     };
     let matches = Cli::command().try_get_matches_from(words)?;
     let mut cli = Cli::from_arg_matches(&matches)?;
-    if let Some(Command::Demo) = cli.command {
-        // Options have no defaults in clap: each that it knows of was typed.
-        if matches.args_present() || !behind.is_empty() {
-            let hint = "to call a host of that name, name the port: demo:8383";
-            return Err(UsageError::new("demo takes no options and no PEER", hint).into());
-        }
-        return Ok(Invocation::Demo);
+    if let Some(command) = cli.command.take() {
+        refuse_strangers_to(&command, &matches, !behind.is_empty())?;
+        return Ok(cli.into_command(command, environment));
     }
     cli.place_words(behind);
     cli.refuse_conflicts()?;
-    let config = cli.into_config(environment)?;
+    let from = cli.code.take().map(CodeFrom::parse).transpose()?;
+    let mut config = cli.into_config(&environment)?;
+    if from.is_none() && config.code.is_none() && !config.plain {
+        config.code = values::code(&environment)?.map(CodeSource::Given);
+    }
     refuse_other_family(&config)?;
-    Ok(Invocation::Talk(config))
+    if config.plain && config.target.as_ref().is_some_and(|target| target.pin.is_some()) {
+        return Err(
+            UsageError::new("--plain has no keys, so none can be pinned", "leave out --plain, or the key").into()
+        );
+    }
+    Ok(Invocation::Talk(config, from))
+}
+
+/// What a command has no use for is a mistake, not a detail: `tete bob id` might be meant as a call.
+fn refuse_strangers_to(command: &Command, matches: &ArgMatches, words_behind: bool) -> Result<(), UsageError> {
+    let (name, own): (_, &[&str]) = match command {
+        Command::Demo => ("demo", &[]),
+        Command::Id => ("id", &["json", "config_dir"]),
+        Command::Peers { .. } => ("peers", &["json", "config_dir"]),
+    };
+    // Options have no defaults in clap but the flags, which are then false: each other that it knows of was typed.
+    let was_typed = |id: &&str| matches.value_source(id) == Some(ValueSource::CommandLine);
+    let known = Cli::command();
+    let mut ids = known.get_arguments().map(|arg| arg.get_id().as_str());
+    if !words_behind && !ids.any(|id| was_typed(&id) && !own.contains(&id)) {
+        return Ok(());
+    }
+    let takes = if own.is_empty() { "no options and no PEER" } else { "--json and --config-dir, and nothing else" };
+    let hint = format!("to call a host or a peer of that name: -- {name}");
+    Err(UsageError::new(format!("{name} takes {takes}"), hint))
 }
 
 impl Cli {
@@ -235,8 +287,10 @@ impl Cli {
     fn find_peer_behind_files(&mut self) {
         let Some(files) = self.send.as_mut().filter(|files| self.peer.is_empty() && files.len() > 1) else { return };
         let is_peer = |word: &mut OsString| {
-            let says_port = word.to_str().is_some_and(|word| word.contains(':') || word.parse::<u16>().is_ok());
-            says_port && target(std::slice::from_ref(word)).is_ok() && !Path::new(word).exists()
+            let is_port = word.to_str().is_some_and(|word| word.parse::<u16>().is_ok());
+            let says_where = |target: Target| target.port_given || target.pin.is_some() || target.host.contains(':');
+            let target = target(std::slice::from_ref(word)).ok().flatten();
+            (is_port || target.is_some_and(says_where)) && !Path::new(word).exists()
         };
         self.peer.extend(files.pop_if(is_peer));
     }
@@ -263,10 +317,28 @@ impl Cli {
         if self.stay && !self.peer.is_empty() && self.listen.is_none() {
             return fail("--stay waits for the next caller: say where with -l", "add -l PORT, or leave out --stay");
         }
+        if self.code.is_some() && self.new_code {
+            return fail("--code has the other side's code, --new-code makes one", "give one of them");
+        }
+        if self.plain && (self.code.is_some() || self.new_code) {
+            let flag = if self.new_code { "--new-code" } else { "--code" };
+            let message = format!("{flag} proves who is there, which --plain cannot");
+            return fail(&message, "leave out --plain on both sides, or the code");
+        }
         if self.json && self.ui.is_some() {
             return fail("--json has no terminal for --ui", "give one of them");
         }
         Ok(())
+    }
+
+    fn into_command(self, command: Command, environment: impl Fn(&str) -> Option<OsString>) -> Invocation {
+        let task = match command {
+            Command::Demo => return Invocation::Demo,
+            Command::Id => Task::Id,
+            Command::Peers { command: None } => Task::Peers,
+            Command::Peers { command: Some(PeersCommand::Forget { name }) } => Task::Forget(name),
+        };
+        Invocation::Kept(Kept { task, config_dir: values::config_dir(self.config_dir, environment), json: self.json })
     }
 
     fn into_config(self, environment: impl Fn(&str) -> Option<OsString>) -> Result<Config, UsageError> {
@@ -279,6 +351,7 @@ impl Cli {
             into: self.into.unwrap_or_else(|| PathBuf::from(".")),
             prefix: prefix(self.prefix, &environment)?,
             trust: self.trust,
+            code: self.new_code.then_some(CodeSource::Make),
             accept: self.accept,
             send: self.send.unwrap_or_default(),
             send_as: self.send_as.map(send_as).transpose()?,
@@ -288,7 +361,6 @@ impl Cli {
                 Some(text) => Wait::AtMost(seconds("--wait", text)?),
             },
             plain: self.plain,
-            code: None,
             json: self.json,
             ui: self.ui.unwrap_or(Ui::Auto),
             stay: self.stay,
@@ -305,7 +377,7 @@ impl Cli {
             color: self.color.unwrap_or(ColorChoice::Auto),
             verbose: self.verbose,
             log: self.log,
-            config_dir: self.config_dir.or_else(|| set(environment("TETE_HOME")).map(PathBuf::from)),
+            config_dir: values::config_dir(self.config_dir, environment),
         })
     }
 }

@@ -4,10 +4,12 @@ use std::fs::OpenOptions;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
-use tete::app::config::{ColorChoice, Config, Ui};
+use tete::app::code::{CodeFrom, SEEN_BY_PS};
+use tete::app::config::{CodeSource, ColorChoice, Config, Ui};
 use tete::app::exit::Exit;
+use tete::app::kept::{self, Kept};
 use tete::app::screen::Mode;
-use tete::app::{App, Streams, demo};
+use tete::app::{App, StartError, Streams, demo};
 use tete::cli::{self, Invocation};
 use tete::net::output::Sinks;
 use tete::term::plain::{Choice, Paint};
@@ -16,11 +18,47 @@ fn main() -> ExitCode {
     match cli::parse(std::env::args_os()) {
         Err(stop) => stop.print().into(),
         Ok(Invocation::Demo) => finish(demo::run()).into(),
-        Ok(Invocation::Talk(config)) => talk(config).into(),
+        Ok(Invocation::Kept(kept)) => tell(&kept).into(),
+        Ok(Invocation::Talk(config, code)) => talk(config, code).into(),
     }
 }
 
-fn talk(config: Config) -> Exit {
+/// Tells what is kept.
+fn tell(kept: &Kept) -> Exit {
+    match kept::run(kept) {
+        Ok(text) => match io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
+            // Whoever reads has read enough.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
+            result => finish(result.map(|()| Exit::Done)),
+        },
+        Err(error) => {
+            eprintln!("error: {error}");
+            Exit::Failed
+        }
+    }
+}
+
+/// Reads the code, before anything else reads input: a person is asked for it where one sits.
+fn read_code(from: CodeFrom) -> Result<CodeSource, StartError> {
+    if matches!(from, CodeFrom::Argument(_)) {
+        eprintln!("-- {SEEN_BY_PS}");
+    }
+    let ask = || {
+        if io::stdin().is_terminal() {
+            eprint!("One-time code: ");
+        }
+    };
+    from.read(&mut io::stdin().lock(), ask).map(CodeSource::Given)
+}
+
+fn talk(mut config: Config, code: Option<CodeFrom>) -> Exit {
+    match code.map(read_code).transpose() {
+        Ok(code) => config.code = code.or(config.code),
+        Err(error) => {
+            eprintln!("{error}");
+            return Exit::Failed;
+        }
+    }
     if let Err(error) = start_log(&config) {
         eprintln!("error: the log cannot be written: {error}");
         return Exit::Failed;

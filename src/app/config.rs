@@ -4,6 +4,7 @@
 //! Must not know: how the settings were given (flags, environment, questions), or who reads them.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -44,6 +45,8 @@ pub struct Config {
     pub prefix: String,
     /// Which keys are talked to. None: what fits whether a person can be asked.
     pub trust: Option<Trust>,
+    /// The one-time code that proves a first meeting, if there is to be one. Not with `plain`.
+    pub code: Option<CodeSource>,
     /// What happens to offered files. None: what fits whether a person can be asked, and about whom.
     pub accept: Option<Accept>,
     /// Send these, say goodbye, leave. Empty: a conversation. [`STDIN`] stands for standard input, at most once.
@@ -54,8 +57,6 @@ pub struct Config {
     pub wait: Wait,
     /// No encryption, no identities.
     pub plain: bool,
-    /// The one-time code of a first meeting.
-    pub code: Option<CodeSource>,
     /// Events as NDJSON on standard output, and no prompts.
     pub json: bool,
     /// How a terminal is used.
@@ -94,12 +95,12 @@ impl Default for Config {
             into: PathBuf::from("."),
             prefix: DEFAULT_PREFIX.to_owned(),
             trust: None,
+            code: None,
             accept: None,
             send: Vec::new(),
             send_as: None,
             wait: Wait::Usual,
             plain: false,
-            code: None,
             json: false,
             ui: Ui::Auto,
             stay: false,
@@ -128,13 +129,24 @@ pub enum Trust {
     New,
 }
 
-/// Where the one-time code of a first meeting comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Which one-time code is used.
+#[derive(Clone, PartialEq, Eq)]
 pub enum CodeSource {
-    /// These words.
+    /// The other side's, as our user has it. At most [`MAX_CODE`](super::code::MAX_CODE) bytes, not empty, and not yet
+    /// known to be a code.
     Given(String),
-    /// A fresh one.
+    /// One of ours, made and shown.
     Make,
+}
+
+/// A secret for as long as it lasts: it stays out of logs and failed assertions.
+impl fmt::Debug for CodeSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Given(_) => "Given(..)",
+            Self::Make => "Make",
+        })
+    }
 }
 
 /// What happens to offered files.

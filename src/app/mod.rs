@@ -6,12 +6,14 @@
 //! Reading order: here, then `input` (what is typed), `report` (what is shown), [`tally`] (how it went).
 
 pub mod address;
+pub mod code;
 pub mod commands;
 pub mod config;
 pub mod demo;
 pub mod exit;
 pub mod identity;
 mod input;
+pub mod kept;
 mod report;
 pub mod screen;
 pub mod start;

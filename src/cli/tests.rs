@@ -19,7 +19,7 @@ fn with_environment(line: &str, environment: &[(&str, &str)]) -> Result<Invocati
 
 fn config_of(invocation: Result<Invocation, Stop>) -> Config {
     match invocation {
-        Ok(Invocation::Talk(config)) => config,
+        Ok(Invocation::Talk(config, None)) => config,
         other => panic!("no conversation: {other:?}"),
     }
 }
@@ -136,8 +136,85 @@ fn fault_8_conflicting_flags_are_a_usage_error_that_names_them() {
 }
 
 #[test]
+fn the_channel_is_encrypted_unless_plain_is_asked_for() {
+    let run = config_of(with_environment("bob -l 5000 --trust new", &[]));
+    assert!(!run.plain);
+    assert_eq!(config_of(with_environment("", &[])), Config::default());
+}
+
+/// The code that `line` asks for: one for the settings, or where it is yet to be read from.
+fn code(line: &str, environment: &[(&str, &str)]) -> (Option<CodeSource>, Option<CodeFrom>) {
+    match with_environment(line, environment) {
+        Ok(Invocation::Talk(config, from)) => (config.code, from),
+        other => panic!("no conversation: {other:?}"),
+    }
+}
+
+#[test]
+fn a_code_is_typed_read_from_somewhere_or_made() {
+    let environment = [("TETE_CODE", " 7-a-b ")];
+    let from = |from| (None, Some(from));
+    assert_eq!(code("bob --code 8-c-d", &environment), from(CodeFrom::Argument("8-c-d".into())));
+    assert_eq!(code("bob --code -", &environment), from(CodeFrom::Line));
+    assert_eq!(code("bob --code @dir/f", &environment), from(CodeFrom::File("dir/f".into())));
+    assert_eq!(code("--new-code", &environment), (Some(CodeSource::Make), None));
+    assert_eq!(code("bob", &environment), (Some(CodeSource::Given("7-a-b".into())), None));
+    assert_eq!(code("bob", &[("TETE_CODE", "")]), (None, None));
+    assert_eq!(code("--plain bob", &environment), (None, None));
+    for line in ["--code=", "--code @"] {
+        assert!(error_of(with_environment(line, &[])).message.contains("code"), "{line}");
+    }
+    assert!(error_of(with_environment("bob", &[("TETE_CODE", "  ")])).message.contains("empty"));
+    let shown = format!("{:?} {:?}", code("--code 8-c-d", &[]), code("", &environment));
+    assert!(!shown.contains("8-c-d") && !shown.contains("7-a-b"), "{shown}");
+}
+
+#[test]
+fn fault_8_what_proves_somebody_conflicts_with_plain() {
+    let key = crate::secure::key::PublicKey::new([7; 32]);
+    for (line, named) in [
+        ("--plain --code x", "--code"),
+        ("--plain --new-code", "--new-code"),
+        ("--code x --new-code", "--new-code"),
+        (&*format!("--plain {key}@bob:5000"), "--plain"),
+        (&*format!("--plain bob:5000#{key}"), "--plain"),
+    ] {
+        let error = error_of(with_environment(line, &[]));
+        assert!(error.message.contains(named) && !error.hint.is_empty(), "{line}: {error}");
+    }
+    let pinned = config_of(with_environment(&format!("{key}@bob:5000"), &[]));
+    assert_eq!(pinned.target.and_then(|target| target.pin), Some(key));
+    let behind = config_of(with_environment(&format!("--send a b {key}@bob"), &[]));
+    assert_eq!((behind.send.len(), behind.target.map(|target| target.pin)), (2, Some(Some(key))));
+    assert_eq!(config("--trust known").trust, Some(Trust::Known));
+}
+
+#[test]
+fn what_is_kept_is_asked_for_with_its_options_before_or_behind() {
+    let kept = |line: &str, environment: &[_]| match with_environment(line, environment) {
+        Ok(Invocation::Kept(kept)) => kept,
+        other => panic!("nothing kept: {line} {other:?}"),
+    };
+    let here = |task, config_dir: &str, json| {
+        let config_dir = Some(config_dir).filter(|dir| !dir.is_empty()).map(PathBuf::from);
+        Kept { task, config_dir, json }
+    };
+    assert_eq!(kept("id", &[]), here(Task::Id, "", false));
+    assert_eq!(kept("peers", &[("TETE_HOME", "/h")]), here(Task::Peers, "/h", false));
+    for line in ["--json --config-dir d peers forget bob", "peers --json forget bob --config-dir d"] {
+        assert_eq!(kept(line, &[("TETE_HOME", "/h")]), here(Task::Forget("bob".into()), "d", true), "{line}");
+    }
+    assert_eq!(kept("id --json", &[]), here(Task::Id, "", true));
+    for line in ["id x", "bob id", "-q id", "id -q", "--plain peers", "peers remember", "peers forget", "id -- x"] {
+        let error = error_of(with_environment(line, &[]));
+        assert!(!error.hint.is_empty(), "{line}: {error}");
+    }
+    assert_eq!(target_of("-- id"), "id:8383");
+}
+
+#[test]
 fn demo_is_a_command_and_takes_nothing() {
-    for line in ["demo 5000", "-q demo", "demo -q", "bob demo", "demo -- x"] {
+    for line in ["demo 5000", "-q demo", "demo -q", "bob demo", "demo -- x", "demo --json", "--json demo"] {
         error_of(with_environment(line, &[]));
     }
     assert_eq!(target_of("demo:8383"), "demo:8383");
@@ -204,9 +281,7 @@ fn a_value_outside_the_list_is_an_error_that_shows_the_list() {
 #[test]
 fn a_flag_that_does_not_exist_is_an_error_with_the_nearest() {
     assert!(error("--plane").hint.contains("--plain"));
-    for line in ["--code x", "--new-code", "--no-such"] {
-        assert!(error(line).message.contains("unexpected argument"), "{line}");
-    }
+    assert!(error("--no-such").message.contains("unexpected argument"));
 }
 
 #[test]
@@ -253,7 +328,7 @@ fn every_flag_of_the_help_changes_a_setting() {
     }
     assert_ne!(config("--send - --as x"), config("--send -"));
 
-    let elsewhere = ["--plain", "--as"];
+    let elsewhere = ["--plain", "--as", "--code", "--new-code"];
     let words: HashSet<_> = samples.iter().flat_map(|sample| sample.split(' ')).chain(elsewhere).collect();
     for flag in Cli::command().get_arguments().filter(|arg| !arg.is_positional()) {
         let short = flag.get_short().map(|letter| format!("-{letter}"));

@@ -4,12 +4,14 @@
 //! Must not know: which flag excludes which.
 
 use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::app::address::Target;
+use crate::app::code;
 use crate::app::config::{self, ANONYMOUS, Accept, ColorChoice, DEFAULT_PREFIX, Trust, Ui};
 use crate::app::exit::UsageError;
 
@@ -74,6 +76,15 @@ pub(super) fn prefix(
         (None, Some(prefix)) => config::check_prefix(&utf8("TETE_PREFIX", &prefix)?),
         (None, None) => Ok(DEFAULT_PREFIX.to_owned()),
     }
+}
+
+/// The code of the environment. Of one on the command line nothing is left to ask here.
+pub(super) fn code(environment: impl Fn(&str) -> Option<OsString>) -> Result<Option<String>, UsageError> {
+    set(environment("TETE_CODE")).map(|code| code::check(&utf8("TETE_CODE", &code)?)).transpose()
+}
+
+pub(super) fn config_dir(typed: Option<PathBuf>, environment: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    typed.or_else(|| set(environment("TETE_HOME")).map(PathBuf::from))
 }
 
 pub(super) fn target(words: &[OsString]) -> Result<Option<Target>, UsageError> {
