@@ -30,6 +30,7 @@ const SECURE_BATCH: usize = 256 * 1024;
 pub struct Channel {
     out: Vec<u8>,
     out_at: usize,
+    out_end: usize,
     input: Vec<u8>,
     in_at: usize,
     in_end: usize,
@@ -105,19 +106,18 @@ impl Channel {
     /// The wire's.
     pub fn flush(&mut self, wire: &mut impl Wire, more: bool) -> io::Result<Moved> {
         let Some(tls) = &mut self.secure else {
-            let moved = wire.send(&self.out[self.out_at..], more)?;
+            let moved = wire.send(&self.out[self.out_at..self.out_end], more)?;
             if let Moved::Bytes(n) = moved {
                 self.out_at += n;
             }
-            if self.out_at == self.out.len() {
-                self.out.clear();
-                self.out_at = 0;
+            if self.out_at == self.out_end {
+                (self.out_at, self.out_end) = (0, 0);
             }
             return Ok(moved);
         };
-        if !self.out.is_empty() && !tls.is_handshaking() {
-            tls.send(&self.out).map_err(io::Error::other)?;
-            self.out.clear();
+        if self.out_end > 0 && !tls.is_handshaking() {
+            tls.send(&self.out[..self.out_end]).map_err(io::Error::other)?;
+            self.out_end = 0;
         }
         if !tls.wants_transmit() {
             return Ok(Moved::WouldBlock); // it waits for the other side, not for the wire
@@ -131,12 +131,13 @@ impl Channel {
 
     /// Bytes that were taken to be sent and that no wire has taken, those that are encrypted already left out.
     pub fn waiting(&self) -> usize {
-        self.out.len() - self.out_at
+        self.out_end - self.out_at
     }
 
     /// Takes bytes to send.
     pub fn accept(&mut self, bytes: &[u8]) {
-        self.out.extend_from_slice(bytes);
+        self.room(bytes.len()).copy_from_slice(bytes);
+        self.out_end += bytes.len();
     }
 
     /// Lets `fill` put up to `len` bytes to send; `None` when it had none.
@@ -145,14 +146,23 @@ impl Channel {
         len: usize,
         fill: impl FnOnce(&mut [u8]) -> io::Result<usize>,
     ) -> Option<io::Result<usize>> {
-        let before = self.out.len();
-        self.out.resize(before + len, 0);
-        let filled = fill(&mut self.out[before..]);
-        self.out.truncate(before + filled.as_ref().map_or(0, |n| *n));
-        match filled {
+        match fill(self.room(len)) {
             Ok(0) => None,
-            filled => Some(filled),
+            Ok(n) => {
+                self.out_end += n;
+                Some(Ok(n))
+            }
+            Err(error) => Some(Err(error)),
         }
+    }
+
+    /// The next `len` bytes behind what waits. The buffer is used again and again, and grows to what is ever gathered.
+    fn room(&mut self, len: usize) -> &mut [u8] {
+        let end = self.out_end + len;
+        if self.out.len() < end {
+            self.out.resize(end, 0);
+        }
+        &mut self.out[self.out_end..end]
     }
 
     /// Nothing follows what waits: the other end can tell this end from a cut.
