@@ -4,7 +4,8 @@
 //! Owns: the form of a code, and its life: how long, how many wrong tries, once. Must not know: clocks (time is an
 //! argument), randomness (so are the bytes), how a code is proved (that is [`pairing`](super::pairing)).
 //!
-//! No RFC has this form; RFC 9382, section 7 (SPAKE2) has what a short secret needs: few guesses, each one seen.
+//! No RFC has this form. What a short secret needs, few guesses and each one seen, is in RFC 9382 (SPAKE2), Security
+//! Considerations.
 //!
 //! ```
 //! use std::time::Instant;
@@ -32,8 +33,8 @@ use super::words::WORDS;
 /// [`Instant`] may stand still while the machine sleeps; nobody can guess meanwhile.
 pub const LIFE: Duration = Duration::from_secs(10 * 60);
 
-/// Wrong tries before a code is burnt. One would let any passer-by burn it, and any slip of the fingers; each more
-/// doubles nobody's work but gives a guesser another 1 in 2²⁴.
+/// Wrong tries before a code is burnt. With one, any passer-by could burn it, and any slip of the fingers; each more gives
+/// a guesser another chance in 2²⁴.
 pub const WRONG_TRIES: u32 = 3;
 
 /// Longest text that is read as a code, in bytes: three words of five letters with many signs between them.
