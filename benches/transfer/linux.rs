@@ -3,17 +3,22 @@
 //! Owns: what may be chosen. Must not know: how anything is measured.
 
 mod calls;
+mod encrypted;
+mod ends;
 mod figures;
 mod flatness;
 mod helpers;
 mod many;
 mod process;
 mod raw;
+mod scp;
 mod scratch;
 mod side;
 mod speed;
+mod table;
 mod talk;
 mod tete;
+mod tls;
 
 use std::env;
 use std::io;
@@ -29,10 +34,10 @@ use scratch::Scratch;
 #[derive(Debug, Parser)]
 #[command(name = "cargo bench --bench transfer --")]
 struct Args {
-    /// Size of the file in the parts speed and talk
+    /// Size of the file in the parts speed, encrypted and talk
     #[arg(long, default_value = "256MiB")]
     size: ByteSize,
-    /// Rounds that count, of the parts speed and many
+    /// Rounds that count, of the parts speed, encrypted and many
     #[arg(long, default_value_t = 7)]
     rounds: usize,
     /// Folder for the files to send
@@ -58,6 +63,7 @@ struct Args {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Part {
     Speed,
+    Encrypted,
     Flatness,
     Talk,
     Many,
@@ -78,6 +84,8 @@ struct Plan {
 enum Role {
     RawReceive(raw::Receive),
     RawSend(raw::Send),
+    TlsReceive(tls::Receive),
+    TlsSend(tls::Send),
     TeteReceive(tete::Receive),
     TeteSend(tete::Send),
     TalkReceive(talk::Receive),
@@ -110,6 +118,8 @@ fn play(role: Role) -> io::Result<()> {
     match role {
         Role::RawReceive(args) => raw::receive(&args),
         Role::RawSend(args) => raw::send(&args),
+        Role::TlsReceive(args) => tls::receive(&args),
+        Role::TlsSend(args) => tls::send(&args),
         Role::TeteReceive(args) => tete::receive(&args),
         Role::TeteSend(args) => tete::send(&args),
         Role::TalkReceive(args) => talk::receive(&args),
@@ -125,10 +135,11 @@ fn measure(args: &Args) -> io::Result<()> {
     }
     let mut scratch = Scratch::new(&args.from, &args.into)?;
     let began = Instant::now();
-    for part in [Part::Speed, Part::Flatness, Part::Talk, Part::Many] {
+    for part in [Part::Speed, Part::Encrypted, Part::Flatness, Part::Talk, Part::Many] {
         if args.only.is_none_or(|only| only == part) {
             match part {
                 Part::Speed => speed::measure(&plan, &mut scratch)?,
+                Part::Encrypted => encrypted::measure(&plan, &mut scratch)?,
                 Part::Flatness => flatness::measure(&plan, &mut scratch)?,
                 Part::Talk => talk::measure(&plan, &mut scratch)?,
                 Part::Many => many::measure(&plan, &mut scratch)?,

@@ -12,33 +12,25 @@
 //! The receiver's 32 bytes (zeros without hashing) end the measured part: what is only in a socket has not arrived.
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
-use socket2::{Domain, Protocol, Socket, Type};
 
-use tete::net::part::{Part, Place};
-use tete::net::source::{Request, Words, prepare};
-use tete::net::work::Source;
-use tete::proto::name::SafeName;
-use tete::sys::{Calls, write_all_at};
+use tete::net::part::Part;
+use tete::sys::write_all_at;
 
+use super::ends::{Opened, accept, connect, create, listen, open};
 use super::figures::{Clock, Figures};
-use super::helpers::{Hashing, Helpers, Of};
+use super::helpers::{Hashing, Of};
 use super::process::tell_ready;
 
 /// Bytes of one sendfile or splice, and of the pipe between two splices.
 const PIECE: usize = 1 << 20;
-/// The default congestion control may be one that paces, on loopback too; this one does not, and needs no privilege.
-const CONGESTION: &[u8] = b"reno";
-/// Nothing on loopback may pause for longer than this.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How the receiver gets the bytes into its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -95,38 +87,15 @@ pub(crate) struct Send {
     hash: bool,
 }
 
-/// A socket with the congestion control that a probe needs, or it would measure another thing. It is asked for before
-/// there is a connection: one that has begun with pacing keeps some of it.
-fn socket() -> io::Result<Socket> {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
-    let explain = |error| io::Error::other(format!("congestion control reno: {error}"));
-    socket.set_tcp_congestion(CONGESTION).map_err(explain)?;
-    Ok(socket)
-}
-
-/// Nobody is waited for without end.
-fn limit(stream: &TcpStream) -> io::Result<()> {
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))
-}
-
 /// Receives one file.
 pub(crate) fn receive(args: &Receive) -> io::Result<()> {
-    let listener = socket()?;
-    listener.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())?;
-    listener.listen(1)?;
-    let listener = TcpListener::from(listener);
+    let listener = listen()?;
     let mut ready = Figures::default();
     ready.add("port", listener.local_addr()?.port().into());
-    let name = SafeName::check(b"probe").map_err(io::Error::other)?;
-    let place = Place { folder: args.into.clone(), prefix: String::new(), calls: Calls::Native };
-    let part = Arc::new(Part::new(place, name));
-    let mut helpers = Helpers::new()?;
-    helpers.create(&part, args.size)?;
+    let (part, helpers) = create(&args.into, args.size)?;
     tell_ready(ready)?;
 
-    let (mut stream, _) = listener.accept()?;
-    limit(&stream)?;
+    let mut stream = accept(&listener)?;
     let clock = Clock::start()?;
     let mut hashing = Hashing::new(helpers, Of::Part(Arc::clone(&part)), args.size);
     let hashing = args.hash.then_some(&mut hashing);
@@ -206,19 +175,9 @@ impl Target<'_> {
 
 /// Sends one file.
 pub(crate) fn send(args: &Send) -> io::Result<()> {
-    let words = Words::Path(args.file.clone().into());
-    let found = prepare(&Request { words, folder: "/".into(), home: None });
-    let refused = || io::Error::other(format!("{:?} cannot be sent", args.file));
-    let prepared = found.ready.into_iter().next().ok_or_else(refused)?;
-    let size = prepared.size;
-    let source = Arc::new(Source::new(prepared));
-    let mut helpers = Helpers::new()?;
-    helpers.open(&source)?;
-    let file = source.file().ok_or_else(refused)?;
-    let socket = socket()?;
-    socket.connect(&SocketAddr::from((Ipv4Addr::LOCALHOST, args.port)).into())?;
-    let mut stream = TcpStream::from(socket);
-    limit(&stream)?;
+    let Opened { source, size, helpers } = open(&args.file)?;
+    let file = source.file().ok_or_else(|| io::Error::other("the source is not open"))?;
+    let mut stream = connect(args.port)?;
 
     let clock = Clock::start()?;
     let mut hashing = Hashing::new(helpers, Of::Source(Arc::clone(&source)), size);

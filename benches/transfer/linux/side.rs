@@ -44,6 +44,17 @@ pub(crate) struct How {
 }
 
 impl How {
+    /// As the program does without being told anything else.
+    pub(crate) const VERIFIED: Self = Self { unverified: false, copied: false, discarded: false };
+    /// The same without hashing.
+    pub(crate) const UNVERIFIED: Self = Self { unverified: true, ..Self::VERIFIED };
+
+    /// As a table calls it.
+    pub(crate) fn words(self) -> String {
+        let copied = if self.copied { ", copied" } else { "" };
+        format!("tete{copied}{}", if self.unverified { "" } else { ", hashed" })
+    }
+
     /// The same as words of a role.
     pub(crate) fn of(self, role: Role) -> Role {
         let role = role.switch("unverified", self.unverified).switch("copied", self.copied);

@@ -7,11 +7,11 @@ use std::path::PathBuf;
 
 use super::Plan;
 use super::calls::Calls;
-use super::figures::{median, percentile};
 use super::process::{Role, run, run_counted};
 use super::raw::By;
 use super::scratch::Scratch;
 use super::side::How;
+use super::table::{Row, Run, in_turn, print_head};
 use super::tete;
 
 /// What is compared.
@@ -21,9 +21,6 @@ enum Way {
     Tete(How),
 }
 
-const VERIFIED: How = How { unverified: false, copied: false, discarded: false };
-const UNVERIFIED: How = How { unverified: true, ..VERIFIED };
-
 const WAYS: [Way; 10] = [
     Way::Raw { by: By::Write1m, hash: false },
     Way::Raw { by: By::Write256k, hash: false },
@@ -31,19 +28,16 @@ const WAYS: [Way; 10] = [
     Way::Raw { by: By::Write1m, hash: true },
     Way::Raw { by: By::Write256k, hash: true },
     Way::Raw { by: By::Splice, hash: true },
-    Way::Tete(UNVERIFIED),
-    Way::Tete(How { copied: true, ..UNVERIFIED }),
-    Way::Tete(VERIFIED),
-    Way::Tete(How { copied: true, ..VERIFIED }),
+    Way::Tete(How::UNVERIFIED),
+    Way::Tete(How { copied: true, ..How::UNVERIFIED }),
+    Way::Tete(How::VERIFIED),
+    Way::Tete(How { copied: true, ..How::VERIFIED }),
 ];
 
 impl Way {
     fn words(self) -> String {
         match self {
-            Self::Tete(how) => {
-                let copied = if how.copied { ", copied" } else { "" };
-                format!("tete{copied}{}", if how.unverified { "" } else { ", hashed" })
-            }
+            Self::Tete(how) => how.words(),
             Self::Raw { by, hash: false } => format!("sendfile -> {}", by.words()),
             Self::Raw { by, hash: true } => format!("sendfile -> {}, hashed", by.words()),
         }
@@ -61,50 +55,23 @@ impl Way {
     }
 }
 
-/// The rounds of one way.
-#[derive(Default)]
-struct Row {
-    /// Gigabytes a second.
-    speeds: Vec<f64>,
-    /// Processor seconds for a gigabyte: sender's, receiver's.
-    cpu: [Vec<f64>; 2],
-}
-
 /// Runs and prints.
 pub(crate) fn measure(plan: &Plan, scratch: &mut Scratch) -> io::Result<()> {
     let size = plan.size;
     let source = scratch.source("speed", size)?;
     let gigabytes = size as f64 / 1e9;
-    let mut rows: Vec<Row> = WAYS.iter().map(|_| Row::default()).collect();
-    for round in 0..=plan.rounds {
-        for turn in 0..WAYS.len() {
-            // Each comes first in its turn.
-            let which = (turn + round) % WAYS.len();
-            let into = scratch.destination()?;
-            let (receiver, sender) = WAYS[which].roles(&source, size, &into);
-            let outcome = run(&receiver, sender)?;
-            scratch.clear(&into)?;
-            if round == 0 {
-                continue; // warm-up
-            }
-            rows[which].speeds.push(gigabytes / outcome.sender.one("seconds")?);
-            for (cpu, side) in rows[which].cpu.iter_mut().zip([&outcome.sender, &outcome.receiver]) {
-                cpu.push(side.one("cpu")? / gigabytes);
-            }
-        }
-    }
+    let rows = in_turn(WAYS.len(), plan.rounds, gigabytes, |which| {
+        let into = scratch.destination()?;
+        let (receiver, sender) = WAYS[which].roles(&source, size, &into);
+        let outcome = run(&receiver, sender)?;
+        scratch.clear(&into)?;
+        Run::of(&outcome)
+    })?;
 
     println!("speed: {gigabytes:.2} GB, {} rounds in turn, medians:", plan.rounds);
-    println!("  {:42}  GB/s (least - most)    CPU s per GB: sender, receiver, both", "");
+    print_head();
     for (way, row) in WAYS.iter().zip(&rows) {
-        let (least, most) = (percentile(&row.speeds, 0), percentile(&row.speeds, 100));
-        let [sender, receiver] = row.cpu.each_ref().map(|of| median(of));
-        let speed = median(&row.speeds);
-        let words = way.words();
-        println!(
-            "  {words:42}  {speed:4.2} ({least:4.2} - {most:4.2})     {sender:4.2}  {receiver:4.2}  {:4.2}",
-            sender + receiver
-        );
+        row.print(&way.words());
     }
     print_ratios(&rows);
     count(plan, scratch, &source)
@@ -113,7 +80,7 @@ pub(crate) fn measure(plan: &Plan, scratch: &mut Scratch) -> io::Result<()> {
 fn print_ratios(rows: &[Row]) {
     let speed = |way: Way| {
         let found = WAYS.iter().zip(rows).find(|(of, _)| **of == way);
-        found.map_or(0.0, |(_, row)| median(&row.speeds))
+        found.map_or(0.0, |(_, row)| row.speed())
     };
     println!("  ratios of medians:");
     for hash in [false, true] {
@@ -122,7 +89,7 @@ fn print_ratios(rows: &[Row]) {
         let what = if hash { "hashed" } else { "not hashed" };
         println!("    splice / write of 1 MiB, {what}: {:.2}", splice / write);
         println!("    receiving 256 KiB / 1 MiB, {what}: {:.2}", small / write);
-        let (best, how) = (write.max(small).max(splice), How { unverified: !hash, ..VERIFIED });
+        let (best, how) = (write.max(small).max(splice), How { unverified: !hash, ..How::VERIFIED });
         println!("    tete / the fastest probe, {what}: {:.2} (wanted: at least 0.9)", speed(Way::Tete(how)) / best);
         println!(
             "    tete / the same, copied, {what}: {:.2}",
