@@ -18,7 +18,7 @@
 //! quarter for those who have said something, half for those in a handshake. The lowest stage that holds more than its
 //! share gives up its oldest. So
 //!
-//! - silent callers never push out one who speaks, nor speaking ones one in a handshake, however many they are;
+//! - however many come who say nothing, those who speak keep their quarter, and those in a handshake their half;
 //! - a caller who has just come, and had no time yet to say anything, is not the first to go because all others drip;
 //! - callers in a handshake are pushed out only when half of the seats have gone to later ones in a handshake, and no
 //!   more of those come than [`HANDSHAKES`] a second: 64 seats at 200 a second are 320 ms, and half of that when a
