@@ -1,5 +1,6 @@
 //! Parse, run, exit code.
 
+use std::fmt;
 use std::fs::OpenOptions;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
@@ -32,7 +33,7 @@ fn tell(kept: &Kept) -> Exit {
             result => finish(result.map(|()| Exit::Done)),
         },
         Err(error) => {
-            eprintln!("error: {error}");
+            complain(format_args!("error: {error}"));
             Exit::Failed
         }
     }
@@ -41,11 +42,11 @@ fn tell(kept: &Kept) -> Exit {
 /// Reads the code, before anything else reads input: a person is asked for it where one sits.
 fn read_code(from: CodeFrom) -> Result<CodeSource, StartError> {
     if matches!(from, CodeFrom::Argument(_)) {
-        eprintln!("-- {SEEN_BY_PS}");
+        complain(format_args!("-- {SEEN_BY_PS}"));
     }
     let ask = || {
         if io::stdin().is_terminal() {
-            eprint!("One-time code: ");
+            let _ = write!(io::stderr(), "One-time code: "); // where nobody reads, nobody is asked
         }
     };
     from.read(&mut io::stdin().lock(), ask).map(CodeSource::Given)
@@ -55,12 +56,12 @@ fn talk(mut config: Config, code: Option<CodeFrom>) -> Exit {
     match code.map(read_code).transpose() {
         Ok(code) => config.code = code.or(config.code),
         Err(error) => {
-            eprintln!("{error}");
+            complain(format_args!("{error}"));
             return Exit::Failed;
         }
     }
     if let Err(error) = start_log(&config) {
-        eprintln!("error: the log cannot be written: {error}");
+        complain(format_args!("error: the log cannot be written: {error}"));
         return Exit::Failed;
     }
     let terminal = io::stdin().is_terminal() && io::stdout().is_terminal() && !config.json;
@@ -77,18 +78,23 @@ fn talk(mut config: Config, code: Option<CodeFrom>) -> Exit {
     };
     match App::new(config, streams) {
         Err(error) => {
-            eprintln!("{error}");
+            complain(format_args!("{error}"));
             Exit::Failed
         }
         Ok(app) => finish(app.run()),
     }
 }
 
+/// Where nobody reads there is nobody to tell that nobody reads.
+fn complain(what: impl fmt::Display) {
+    let _ = writeln!(io::stderr(), "{what}");
+}
+
 fn finish(result: io::Result<Exit>) -> Exit {
     match result {
         Ok(exit) => exit,
         Err(error) => {
-            eprintln!("error: {error}");
+            complain(format_args!("error: {error}"));
             Exit::Failed
         }
     }

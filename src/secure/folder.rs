@@ -25,7 +25,7 @@ const NAME: &str = "tete";
 const OTHERS: u32 = 0o077;
 /// The right to write of everybody but the owner.
 const OTHERS_WRITE: u32 = 0o022;
-/// Random bytes in the name of a file that is being written: two who write at once never meet.
+/// Random bytes in the name of a file that is being written for the first time: two who do so never meet.
 const NONCE: usize = 8;
 
 /// Something that is kept cannot be relied on, or cannot be kept. Nothing was changed then.
@@ -181,7 +181,9 @@ impl Folder {
     /// # Errors
     /// The system's, such as a full disk; then there is no file.
     pub(super) fn write_first(&self, name: &str, content: &str) -> Result<bool, StoreError> {
-        self.write(name, content, |folder, from| match sys::rename_new(Calls::Native, folder, from, name) {
+        let mut nonce = [0; NONCE];
+        let temporary = sys::random(&mut nonce).map(|()| format!(".{name}.{}", data_encoding::HEXLOWER.encode(&nonce)));
+        self.write(name, temporary, content, |folder, from| match sys::rename_new(Calls::Native, folder, from, name) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
             Err(error) => Err(error),
@@ -189,22 +191,30 @@ impl Folder {
     }
 
     /// Writes the file `name` (0600) in place of the one that is there. Whoever reads it has the old or the new one,
-    /// after a crash too.
+    /// after a crash too. Only one at a time may do so: the caller holds a lock.
     ///
     /// # Errors
     /// The system's, such as a full disk; then the old file stays.
     pub(super) fn replace(&self, name: &str, content: &str) -> Result<(), StoreError> {
-        self.write(name, content, |folder, from| sys::rename_over(folder, from, name).map(|()| true)).map(|_| ())
+        // One that was killed may have left this behind; its name is always the same, so that they do not gather.
+        let temporary = format!(".{name}.new");
+        let temporary = match sys::unlink(self.handle(), &temporary) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(temporary),
+        };
+        self.write(name, temporary, content, |folder, from| sys::rename_over(folder, from, name).map(|()| true))
+            .map(|_| ())
     }
 
-    /// Writes under a name of its own; `publish` gives it the real one, or says that it is not wanted.
+    /// Writes a file called `temporary`; `publish` gives it the real name, or says that it is not wanted.
     fn write(
         &self,
         name: &str,
+        temporary: io::Result<String>,
         content: &str,
         publish: impl FnOnce(BorrowedFd<'_>, &str) -> io::Result<bool>,
     ) -> Result<bool, StoreError> {
-        let written = self.try_write(name, content, publish);
+        let written = temporary.and_then(|temporary| self.try_write(&temporary, content, publish));
         written.map_err(|error| {
             let message = format!("{:?} could not be written: {}", self.path_of(name), sys::words(&error));
             StoreError::new(message, "what was there stays; --config-dir names another folder")
@@ -213,19 +223,16 @@ impl Folder {
 
     fn try_write(
         &self,
-        name: &str,
+        temporary: &str,
         content: &str,
         publish: impl FnOnce(BorrowedFd<'_>, &str) -> io::Result<bool>,
     ) -> io::Result<bool> {
-        let mut nonce = [0; NONCE];
-        sys::random(&mut nonce)?;
-        let temporary = format!(".{name}.{}", data_encoding::HEXLOWER.encode(&nonce));
-        let file = sys::create_new(Calls::Native, self.handle(), &temporary)?;
-        let published = fill(file, content).and_then(|()| publish(self.handle(), &temporary));
+        let file = sys::create_new(Calls::Native, self.handle(), temporary)?;
+        let published = fill(file, content).and_then(|()| publish(self.handle(), temporary));
         if !matches!(published, Ok(true))
-            && let Err(error) = sys::unlink(self.handle(), &temporary)
+            && let Err(error) = sys::unlink(self.handle(), temporary)
         {
-            log::warn!("{:?} could not be removed: {error}", self.path_of(&temporary));
+            log::warn!("{:?} could not be removed: {error}", self.path_of(temporary));
         }
         if published? {
             sys::sync_folder(self.handle())?;
@@ -384,6 +391,15 @@ mod tests {
         assert!(folder.read("a", 4, Readers::Owner).unwrap_err().message.contains("more than 4 bytes"));
         fs::write(folder.path_of("a"), b"\xff").unwrap();
         assert!(folder.read("a", 4, Readers::Owner).unwrap_err().message.contains("not text"));
+    }
+
+    #[test]
+    fn what_a_killed_writer_left_behind_is_taken_away() {
+        let (_dir, folder) = folder();
+        fs::write(folder.path_of(".a.new"), "half").unwrap();
+        folder.replace("a", "whole").unwrap();
+        assert_eq!(folder.read("a", 9, Readers::Owner), Ok(Some("whole".to_owned())));
+        assert_eq!(sys::list_names(folder.handle(), 9).unwrap(), ["a"]);
     }
 
     #[test]
