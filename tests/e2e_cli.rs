@@ -4,12 +4,15 @@ mod common;
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
+use std::fs::Permissions;
 use std::net::TcpListener;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::time::Duration;
 
-use common::{Duo, anna, bob, tete};
+use common::{Duo, Tete, anna, bob, tete, tete_with_limit};
+use tete::secure::key::PublicKey;
 
 fn names(folder: &Path) -> BTreeSet<String> {
     let entries = std::fs::read_dir(folder).expect("a folder");
@@ -18,7 +21,7 @@ fn names(folder: &Path) -> BTreeSet<String> {
 
 #[test]
 fn a_command_line_that_cannot_be_meant_is_an_error_with_a_hint() {
-    let wrong: [&[&str]; 17] = [
+    let wrong: [&[&str]; 23] = [
         &["--frobnicate"],
         &["--plain", "host:0"],
         &["--plain", "host:70000"],
@@ -36,6 +39,12 @@ fn a_command_line_that_cannot_be_meant_is_an_error_with_a_hint() {
         &["--plain", "-n", ""],
         &["--plain", "--send"],
         &["demo", "--plain"],
+        &["--plain", "--code", "7-a-b"],
+        &["--plain", "--new-code"],
+        &["--code", "7-a-b", "--new-code"],
+        &["anna@host:5000"],
+        &["id", "host"],
+        &["peers", "remember", "bob"],
     ];
     for args in wrong {
         let mut run = tete(args).start();
@@ -55,7 +64,7 @@ fn help_and_version_go_to_stdout() {
     for args in [["--help"], ["-h"]] {
         let mut run = tete(&args).start();
         assert_eq!((run.exit_code(), run.err()), (0, String::new()));
-        for word in ["--plain", "--json", "--listen", "--send", "demo", "PEER"] {
+        for word in ["--plain", "--json", "--listen", "--send", "--code", "demo", "peers", "PEER"] {
             assert!(run.out().contains(word), "{word} in {}", run.out());
         }
     }
@@ -173,4 +182,189 @@ fn thousands_of_files_can_be_sent_at_once() {
     assert_eq!(bob.exit_code_within(Duration::from_secs(60)), 0);
     assert_eq!(bob.all("sent").count(), 2_000);
     assert_eq!(anna.exit_code(), 0);
+}
+
+/// A run of a command that tells what is kept in `folder`.
+fn kept(folder: &Path, args: &[&str]) -> Tete {
+    tete(args).env("TETE_HOME", folder).start()
+}
+
+/// The lines that a run has said, once it has ended well.
+fn lines(mut run: Tete) -> Vec<String> {
+    assert_eq!((run.exit_code(), run.err()), (0, String::new()));
+    run.out().lines().map(str::to_owned).collect()
+}
+
+/// What is wrong, and what to do: of a run that fails and says nothing else.
+fn failure(mut run: Tete) -> (String, String) {
+    assert_eq!((run.exit_code(), run.out()), (1, String::new()));
+    let err = run.err();
+    let lines: Vec<&str> = err.lines().collect();
+    match lines[..] {
+        [error, hint] if error.starts_with("error: ") && hint.starts_with("hint: ") => (error.into(), hint.into()),
+        _ => panic!("not an error and a hint: {err}"),
+    }
+}
+
+/// The file of the known peers, with these in it.
+fn know(folder: &Path, names: &[&str]) -> String {
+    let peers = names.iter().enumerate().map(|(n, name)| {
+        let key = PublicKey::new([u8::try_from(n).expect("few"); 32]).to_string();
+        let now = "2026-11-21T12:00:00Z";
+        serde_json::json!({ "name": name, "key": key, "address": format!("host:{}", n + 1), "since": now, "seen": now })
+    });
+    let text = serde_json::json!({ "version": 1, "peers": peers.collect::<Vec<_>>() }).to_string();
+    std::fs::write(folder.join("peers.json"), &text).expect("a file");
+    text
+}
+
+fn chmod(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, Permissions::from_mode(mode)).expect("a mode");
+}
+
+#[test]
+fn an_installation_has_one_key_whoever_asks_and_how() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let folder = dir.path().join("a/b");
+    let told = lines(kept(&folder, &["id"]));
+    let key = PublicKey::parse(told[1].trim()).expect("the key in groups");
+    assert!(told.iter().any(|line| line.starts_with(&format!("  tete {key}@"))), "{told:?}");
+    let mode = |path: &Path| std::fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
+    assert_eq!((mode(&folder), mode(&folder.join("identity"))), (0o700, 0o600));
+    let place = folder.to_str().expect("UTF-8");
+    for args in [["id", "--json", "--config-dir", place], ["--config-dir", place, "--json", "id"]] {
+        let told = lines(tete(&args).start());
+        let object: serde_json::Value = serde_json::from_str(&told[0]).expect("JSON");
+        assert_eq!((&object["key"], &object["folder"]), (&key.to_string().into(), &place.into()));
+        assert!(object["addresses"].is_array());
+    }
+}
+
+#[test]
+fn first_starts_at_once_agree_on_one_key() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let runs: Vec<Tete> = (0..6).map(|_| kept(dir.path(), &["id", "--json"])).collect();
+    let told: BTreeSet<Vec<String>> = runs.into_iter().map(lines).collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+}
+
+#[test]
+fn known_peers_are_listed_and_forgotten() {
+    let dir = tempfile::tempdir().expect("a folder");
+    assert!(lines(kept(dir.path(), &["peers"]))[0].contains("nobody is known"));
+    know(dir.path(), &["anna", "Zoë"]);
+    let told = lines(kept(dir.path(), &["peers"]));
+    let groups = PublicKey::new([1; 32]).grouped();
+    assert_eq!((told.len(), &*told[1]), (2, &*format!("Zoë  {groups}  host:2  2026-11-21T12:00:00Z")));
+    let told = lines(kept(dir.path(), &["--json", "peers"]));
+    assert!(told.iter().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()), "{told:?}");
+    let (error, hint) = failure(kept(dir.path(), &["peers", "forget", "hanna"]));
+    assert!(error.contains("hanna") && hint.contains("anna"), "{error} {hint}");
+    assert!(lines(kept(dir.path(), &["peers", "forget", "anna"]))[0].starts_with("forgotten: anna"));
+    let told = lines(kept(dir.path(), &["peers"]));
+    assert!(told.len() == 1 && told[0].starts_with("Zoë"), "{told:?}");
+}
+
+#[test]
+fn fault_72_known_peers_that_are_damaged_are_an_error_and_stay() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let whole = know(dir.path(), &["bob"]);
+    let path = dir.path().join("peers.json");
+    for damaged in ["", "garbage", &whole[..whole.len() - 1], &whole.replace("bob", "b\\u001bb")] {
+        std::fs::write(&path, damaged).expect("a file");
+        for args in [&["peers"][..], &["peers", "forget", "bob"]] {
+            let (error, hint) = failure(kept(dir.path(), args));
+            assert!(error.contains("peers.json") && hint.contains("move it away"), "{error} {hint}");
+        }
+        assert_eq!(std::fs::read_to_string(&path).expect("it is there"), damaged);
+    }
+}
+
+#[test]
+fn fault_72_a_full_disk_keeps_the_old_peers() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let before = know(dir.path(), &["anna", "bob"]);
+    // No file may grow: writing fails as on a full disk, and the signal for it is ignored as a shell has it.
+    let mut run = tete_with_limit("trap '' XFSZ; ulimit -f 0", &["peers", "forget", "bob"]);
+    run = run.env("TETE_HOME", dir.path());
+    let (error, hint) = failure(run.start());
+    assert!(error.contains("peers.json") && error.contains("File too large"), "{error}");
+    assert!(hint.contains("stays"), "{hint}");
+    assert_eq!(std::fs::read_to_string(dir.path().join("peers.json")).expect("it is there"), before);
+    assert_eq!(names(dir.path()), ["peers.json".to_owned(), "peers.lock".to_owned()].into());
+}
+
+#[test]
+fn fault_85_two_who_forget_at_once_lose_nobody_else() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let all = ["a1", "b2", "c3", "d4", "e5", "f6", "g7", "h8"];
+    know(dir.path(), &all);
+    let runs: Vec<Tete> = all[1..].iter().map(|name| kept(dir.path(), &["peers", "forget", name])).collect();
+    for run in runs {
+        lines(run);
+    }
+    let told = lines(kept(dir.path(), &["peers"]));
+    assert!(told.len() == 1 && told[0].starts_with("a1"), "{told:?}");
+}
+
+#[test]
+fn fault_87_without_home_a_folder_has_to_be_named() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let homeless = |args: &[&str]| tete(args).without_env("HOME").without_env("TETE_HOME");
+    for run in [homeless(&["id"]), homeless(&["peers"]).env("HOME", ""), homeless(&["id"]).env("HOME", "relative")] {
+        let (error, hint) = failure(run.start());
+        assert!(error.contains("HOME") && hint.contains("--config-dir"), "{error} {hint}");
+    }
+    let place = dir.path().to_str().expect("UTF-8");
+    lines(homeless(&["id", "--config-dir", place]).start());
+    lines(homeless(&["id"]).env("TETE_HOME", place).start());
+    lines(homeless(&["id"]).env("XDG_CONFIG_HOME", place).start());
+    assert!(dir.path().join("tete/identity").is_file());
+    let run = homeless(&["id"]).env("HOME", dir.path()).start();
+    lines(run);
+    assert!(dir.path().join(".config/tete/identity").is_file());
+}
+
+#[test]
+fn fault_88_a_key_that_others_can_read_or_a_link_to_one_is_refused() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let key = dir.path().join("identity");
+    lines(kept(dir.path(), &["id"]));
+    chmod(&key, 0o644);
+    let (error, hint) = failure(kept(dir.path(), &["id"]));
+    assert!(error.contains("identity") && error.contains("0644") && hint.contains("chmod 600"), "{error} {hint}");
+    chmod(&key, 0o600);
+    std::fs::rename(&key, dir.path().join("elsewhere")).expect("moved");
+    symlink("elsewhere", &key).expect("a link");
+    assert!(failure(kept(dir.path(), &["id"])).0.contains("symbolic link"));
+    std::fs::remove_file(&key).expect("removed");
+    std::fs::write(&key, "garbage").expect("a file");
+    chmod(&key, 0o600);
+    assert!(failure(kept(dir.path(), &["id"])).0.contains("holds no key"));
+    assert_eq!(std::fs::read_to_string(&key).expect("it is there"), "garbage");
+}
+
+#[test]
+fn a_folder_that_others_may_write_to_or_a_link_to_one_is_refused() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (folder, link) = (dir.path().join("kept"), dir.path().join("link"));
+    lines(kept(&folder, &["id"]));
+    chmod(&folder, 0o770);
+    for args in [["id"], ["peers"]] {
+        let (error, hint) = failure(kept(&folder, &args));
+        assert!(error.contains("0770") && hint.contains("chmod 700"), "{error} {hint}");
+    }
+    chmod(&folder, 0o755);
+    lines(kept(&folder, &["id"]));
+    symlink(&folder, &link).expect("a link");
+    assert!(failure(kept(&link, &["id"])).0.contains("symbolic link"));
+}
+
+#[test]
+fn what_is_kept_can_be_told_to_somebody_who_stops_reading() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let names: Vec<String> = (0..200).map(|n| format!("peer-{n}")).collect();
+    know(dir.path(), &names.iter().map(String::as_str).collect::<Vec<_>>());
+    let mut run = tete(&["peers"]).env("TETE_HOME", dir.path()).without_output().start();
+    assert_eq!((run.exit_code(), run.err()), (0, String::new()));
 }

@@ -42,29 +42,38 @@ pub(crate) struct Run {
     label: String,
     command: Command,
     home: TempDir,
+    kept: TempDir,
     reads_output: bool,
 }
 
-/// A run of the program with these arguments, in an empty folder of its own that is also its home.
+/// A run of the program with these arguments, in an empty folder of its own that is also its home; who it is and whom
+/// it knows is kept in another one.
 pub(crate) fn tete<S: AsRef<OsStr>>(args: &[S]) -> Run {
     Run::of(Command::new(env!("CARGO_BIN_EXE_tete")), args)
 }
 
 /// As [`tete`], with so many file descriptors at most.
 pub(crate) fn tete_with_descriptors(limit: u32, args: &[&str]) -> Run {
+    tete_with_limit(&format!("ulimit -n {limit}"), args)
+}
+
+/// As [`tete`], under limits that a shell sets before.
+pub(crate) fn tete_with_limit(limit: &str, args: &[&str]) -> Run {
     let mut shell = Command::new("sh");
-    shell.arg("-c").arg(format!("ulimit -n {limit}; exec \"$0\" \"$@\"")).arg(env!("CARGO_BIN_EXE_tete"));
+    shell.arg("-c").arg(format!("{limit}; exec \"$0\" \"$@\"")).arg(env!("CARGO_BIN_EXE_tete"));
     Run::of(shell, args)
 }
 
 impl Run {
     fn of<S: AsRef<OsStr>>(mut command: Command, args: &[S]) -> Self {
         let home = tempfile::tempdir().expect("a temporary folder");
+        let kept = tempfile::tempdir().expect("a temporary folder");
         let path = std::env::var_os("PATH").unwrap_or_default();
         command.args(args).env_clear().env("PATH", path).env("HOME", home.path()).env("USER", "tester");
+        command.env("TETE_HOME", kept.path());
         command.current_dir(home.path()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let words: Vec<_> = args.iter().map(|arg| arg.as_ref().to_string_lossy().into_owned()).collect();
-        Self { label: words.join(" "), command, home, reads_output: true }
+        Self { label: words.join(" "), command, home, kept, reads_output: true }
     }
 
     pub(crate) fn env(mut self, key: &str, value: impl AsRef<OsStr>) -> Self {
@@ -89,6 +98,13 @@ impl Run {
         self
     }
 
+    /// Its standard output is a pipe whose reader has gone.
+    pub(crate) fn without_output(mut self) -> Self {
+        let (_, theirs) = std::io::pipe().expect("a pipe");
+        self.command.stdout(theirs);
+        self
+    }
+
     /// Its standard output is a pipe that stays open and that nobody reads.
     pub(crate) fn unread(mut self) -> Self {
         self.reads_output = false;
@@ -105,6 +121,7 @@ impl Run {
         let mut child = self.command.spawn().expect("the program starts");
         let (said, heard) = channel();
         let out = child.stdout.take();
+        let out_ended = out.is_none() || !self.reads_output;
         let unread = match out {
             Some(out) if self.reads_output => {
                 gather(out, said.clone(), Said::Out, Said::OutEnded);
@@ -122,7 +139,8 @@ impl Run {
             stdin: child.stdin.take(),
             child,
             home: self.home,
-            out_ended: unread.is_some(),
+            kept: self.kept,
+            out_ended,
             unread,
             heard,
             out: Vec::new(),
@@ -159,6 +177,7 @@ pub(crate) struct Tete {
     child: Child,
     stdin: Option<ChildStdin>,
     home: TempDir,
+    kept: TempDir,
     unread: Option<std::process::ChildStdout>,
     heard: Receiver<Said>,
     out: Vec<u8>,
@@ -214,6 +233,11 @@ impl Tete {
 
     pub(crate) fn folder(&self) -> &Path {
         self.home.path()
+    }
+
+    /// Where it keeps who it is and whom it knows.
+    pub(crate) fn kept(&self) -> &Path {
+        self.kept.path()
     }
 
     pub(crate) fn file(&self, name: &str) -> PathBuf {

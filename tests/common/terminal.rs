@@ -28,6 +28,7 @@ pub(crate) struct Terminal {
     /// What was shown up to here has been looked at.
     seen: usize,
     home: TempDir,
+    _kept: TempDir,
 }
 
 impl Drop for Terminal {
@@ -54,9 +55,11 @@ impl Terminal {
     pub(crate) fn start(args: &[&str]) -> Self {
         let (ours, theirs) = open();
         let home = tempfile::tempdir().expect("a temporary folder");
+        let kept = tempfile::tempdir().expect("a temporary folder");
         let mut command = Command::new(env!("CARGO_BIN_EXE_tete"));
         command.args(["--plain", "--ui", "plain"]).args(args).env_clear().current_dir(home.path());
         command.env("HOME", home.path()).env("USER", "tester").env("TERM", "xterm-256color");
+        command.env("TETE_HOME", kept.path());
         let end = || Stdio::from(theirs.try_clone().expect("a descriptor"));
         let child = command.stdin(end()).stdout(end()).stderr(end()).spawn().expect("the program starts");
         let keys = File::from(ours.try_clone().expect("a descriptor"));
@@ -71,7 +74,7 @@ impl Terminal {
                 }
             }
         });
-        Self { child, keys, shown, screen: String::new(), seen: 0, home }
+        Self { child, keys, shown, screen: String::new(), seen: 0, home, _kept: kept }
     }
 
     pub(crate) fn folder(&self) -> &std::path::Path {

@@ -97,10 +97,11 @@ impl Plan {
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]).args(["--plain", "-n", self.name, "-d"]).arg(self.incoming());
         command.args(self.json.then_some("--json")).args(&self.args).current_dir(self.out(""));
-        for variable in ["TETE_NAME", "TETE_PREFIX", "TETE_HOME", "RUST_LOG"] {
+        for variable in ["TETE_NAME", "TETE_PREFIX", "TETE_CODE", "XDG_CONFIG_HOME", "RUST_LOG"] {
             command.env_remove(variable);
         }
-        command.env("HOME", self.out("")).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.env("HOME", self.out("")).env("TETE_HOME", self.home.path().join("kept"));
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (sender, lines) = mpsc::channel();
         read_lines(child.stdout.take().unwrap(), true, sender.clone());
