@@ -21,12 +21,19 @@ enum Way {
     Tete(How),
 }
 
-const WAYS: [Way; 5] =
-    [Way::Tls { hash: false }, Way::Tls { hash: true }, Way::Scp, Way::Tete(How::UNVERIFIED), Way::Tete(How::VERIFIED)];
+const HASHED: Way = Way::Tete(How { encrypted: true, ..How::VERIFIED });
+const UNHASHED: Way = Way::Tete(How { encrypted: true, ..How::UNVERIFIED });
+
+const WAYS: [Way; 6] =
+    [Way::Tls { hash: false }, Way::Tls { hash: true }, Way::Scp, UNHASHED, HASHED, Way::Tete(How::VERIFIED)];
 
 /// The first one's speed is told as a part of the second one's, and what is wanted of it.
-const RATIOS: [(Way, Way, &str); 2] =
-    [(Way::Tls { hash: true }, Way::Tls { hash: false }, ""), (Way::Tls { hash: true }, Way::Tete(How::VERIFIED), "")];
+const RATIOS: [(Way, Way, &str); 4] = [
+    (UNHASHED, Way::Tls { hash: false }, ""),
+    (HASHED, Way::Tls { hash: true }, " (wanted: at least 0.9)"),
+    (HASHED, Way::Scp, " (wanted: at least 2)"),
+    (HASHED, Way::Tete(How::VERIFIED), ""),
+];
 
 impl Way {
     fn words(self) -> String {

@@ -16,7 +16,7 @@ const SIZES: [u64; 3] = [100_000_000, 1_000_000_000, 4_000_000_000];
 /// Only with `--full`.
 const LARGE: u64 = 16_000_000_000;
 /// Neither a disk nor a hash is part of it.
-const HOW: How = How { unverified: true, copied: false, discarded: true };
+const HOW: How = How { discarded: true, ..How::UNVERIFIED };
 
 /// Runs and prints.
 pub(crate) fn measure(plan: &Plan, scratch: &mut Scratch) -> io::Result<()> {

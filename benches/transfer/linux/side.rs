@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -13,11 +14,13 @@ use clap::Args;
 use tete::net::gate::Trust;
 use tete::net::pool::Family;
 use tete::net::source::{Prepared, Request, Words};
-use tete::net::standing::Callee;
+use tete::net::standing::{Callee, Secure};
 use tete::net::{NetEvent, Reactor, Settings};
 use tete::proto::event::{Event, LeaveReason};
 use tete::proto::session::{Ended, Setup};
 use tete::proto::transfers::Policy;
+use tete::secure::key::SecretKey;
+use tete::secure::tls::Tls;
 use tete::sys::Calls;
 
 use super::process::Role;
@@ -41,24 +44,38 @@ pub(crate) struct How {
     /// What arrives is thrown away.
     #[arg(long)]
     pub(crate) discarded: bool,
+    /// Over TLS, with a key of its own on each side.
+    #[arg(long)]
+    pub(crate) encrypted: bool,
 }
 
 impl How {
-    /// As the program does without being told anything else.
-    pub(crate) const VERIFIED: Self = Self { unverified: false, copied: false, discarded: false };
+    /// As the program does with `--plain`.
+    pub(crate) const VERIFIED: Self = Self { unverified: false, copied: false, discarded: false, encrypted: false };
     /// The same without hashing.
     pub(crate) const UNVERIFIED: Self = Self { unverified: true, ..Self::VERIFIED };
 
     /// As a table calls it.
     pub(crate) fn words(self) -> String {
+        let encrypted = if self.encrypted { " encrypted" } else { "" };
         let copied = if self.copied { ", copied" } else { "" };
-        format!("tete{copied}{}", if self.unverified { "" } else { ", hashed" })
+        format!("tete{encrypted}{copied}{}", if self.unverified { "" } else { ", hashed" })
     }
 
     /// The same as words of a role.
     pub(crate) fn of(self, role: Role) -> Role {
         let role = role.switch("unverified", self.unverified).switch("copied", self.copied);
-        role.switch("discarded", self.discarded)
+        role.switch("discarded", self.discarded).switch("encrypted", self.encrypted)
+    }
+
+    /// A fresh key for this one run; whoever is met is new.
+    fn secure(self) -> io::Result<Option<Secure>> {
+        if !self.encrypted {
+            return Ok(None);
+        }
+        let key = SecretKey::generate().map_err(io::Error::other)?;
+        let tls = Tls::new(&key).map_err(io::Error::other)?;
+        Ok(Some(Secure { tls: Arc::new(tls), folder: None }))
     }
 }
 
@@ -77,7 +94,7 @@ impl Side {
         let policy = if into.is_some() { Policy::Auto } else { Policy::Never };
         let settings = Settings {
             name: name.to_owned(),
-            secure: None,
+            secure: how.secure()?,
             trust: Trust::New,
             policy_for_new: policy,
             family: Family::Any,
