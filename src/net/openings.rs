@@ -34,9 +34,6 @@ use super::standing::{Standing, Them};
 pub(super) const OPENING_PATIENCE: Duration = Duration::from_secs(8);
 /// How long a person may take to answer about a caller; the caller waits a little longer.
 const QUESTION_PATIENCE: Duration = Duration::from_secs(60);
-/// How long somebody with a new key may wait for the call the other way that shows that both want to talk. Longer than
-/// the longest pause between two attempts to call.
-const MEETING_PATIENCE: Duration = Duration::from_secs(3);
 /// Callers taken in one turn. The rest wait in the system's queue.
 const ACCEPTS: usize = 64;
 /// Bytes that somebody at the gate can make us hold.
@@ -334,22 +331,6 @@ impl Reactor {
         Some(gate::judge(&caller, &host))
     }
 
-    /// Whether a call the other way may still come.
-    fn may_be_mutual(&self, origin: Origin) -> bool {
-        match origin {
-            Origin::Came => self.dialler.is_some(),
-            Origin::Dialled => self.port() != 0,
-            Origin::DialledForFiles => false,
-        }
-    }
-
-    /// Gives a call the other way some time.
-    fn meet(&mut self, key: usize) {
-        if let Some(connection) = self.connections.get_mut(key) {
-            connection.deadline = Some(*connection.them.meeting.get_or_insert(self.now + MEETING_PATIENCE));
-        }
-    }
-
     fn ask(&mut self, key: usize) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         if connection.origin == Origin::Came && !self.door.asked(connection.generation) {
@@ -389,7 +370,9 @@ impl Reactor {
         ticket.id.copy_from_slice(id);
         ticket.secret.copy_from_slice(secret);
         let port = self.port();
+        let mutual = self.is_mutual(key);
         let Some(connection) = self.connections.get_mut(key) else { return };
+        connection.them.mutual = mutual;
         let Stage::Opening(opening) = &mut connection.stage else { return };
         let step = opening.welcome(&self.settings.name, port, ticket);
         connection.deadline = Some(self.now + OPENING_PATIENCE);
@@ -463,7 +446,7 @@ impl Reactor {
         self.door.left(self.now, connection.generation, Parting::LetIn);
         let link = LinkId(connection.generation);
         let mut setup = Setup { lead: opened.lead, ..self.settings.setup };
-        if connection.them.standing == Standing::New {
+        if connection.them.standing == Standing::New && !connection.them.mutual {
             setup.policy = self.settings.policy_for_new;
         }
         connection.stage = Stage::Talking(link);

@@ -82,7 +82,8 @@ pub struct Settings {
     pub secure: Option<Secure>,
     /// Which strangers are let in.
     pub trust: Trust,
-    /// What happens to files that somebody offers who was never met before and has proved nothing.
+    /// What happens to files that somebody offers who was never met before, has proved nothing, and was not called by us
+    /// while calling us.
     pub policy_for_new: Policy,
     /// Which addresses are used.
     pub family: Family,

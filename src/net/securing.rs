@@ -12,6 +12,7 @@
 //! says nothing costs nothing.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::proto::claim::{Binding, Claim};
 use crate::proto::frame::Refusal;
@@ -36,6 +37,9 @@ const TLS_HANDSHAKE: u8 = 22;
 const RECORD_HEADER: usize = 5;
 /// The first byte of a plain link.
 const PLAIN: u8 = MAGIC[0];
+/// How long somebody with a new key may wait for the call the other way that shows that both want to talk. Longer than
+/// the longest pause between two attempts to call.
+const MEETING_PATIENCE: Duration = Duration::from_secs(3);
 /// What somebody who speaks without encryption is told, in the one form that both kinds of tete understand: a fatal
 /// alert, protocol_version (RFC 8446, section 6.2).
 pub(super) const NOT_PLAIN: [u8; 7] = [21, 3, 3, 0, 2, 2, 70];
@@ -85,7 +89,7 @@ impl Reactor {
         match connection.handshake(key) {
             Ok(None) => {}
             Ok(Some((theirs, binding))) => {
-                connection.them = Them { key: Some(theirs), standing: Standing::New, binding, meeting: None };
+                connection.them = Them { key: Some(theirs), standing: Standing::New, binding, ..Them::default() };
                 self.recognise(key, intent, theirs);
             }
             Err(error) => self.fail_opening(key, error),
@@ -198,6 +202,22 @@ impl Reactor {
                     && matches!(connection.stage, Stage::Opening(_))
                     && (connection.origin == Origin::Came) != (this.origin == Origin::Came)
             })
+    }
+
+    /// Whether a call the other way may still come.
+    pub(super) fn may_be_mutual(&self, origin: Origin) -> bool {
+        match origin {
+            Origin::Came => self.dialler.is_some(),
+            Origin::Dialled => self.port() != 0,
+            Origin::DialledForFiles => false,
+        }
+    }
+
+    /// Gives a call the other way some time.
+    pub(super) fn meet(&mut self, key: usize) {
+        if let Some(connection) = self.connections.get_mut(key) {
+            connection.deadline = Some(*connection.them.meeting.get_or_insert(self.now + MEETING_PATIENCE));
+        }
     }
 
     /// Proofs of our code that are under way and could come out wrong.

@@ -61,6 +61,8 @@ pub struct Them {
     pub standing: Standing,
     /// What proofs on this link are bound to.
     pub binding: Binding,
+    /// Whether it was let in because the two have called each other.
+    pub mutual: bool,
     /// Until when it may wait for a call the other way, which would show that both want to talk.
     pub meeting: Option<Instant>,
 }
@@ -74,7 +76,7 @@ impl Them {
 
 impl Default for Them {
     fn default() -> Self {
-        Self { key: None, standing: Standing::Plain, binding: Binding::NONE, meeting: None }
+        Self { key: None, standing: Standing::Plain, binding: Binding::NONE, mutual: false, meeting: None }
     }
 }
 

@@ -103,8 +103,9 @@ impl Relayed {
         assert!(fs::read(to.file(&format!("fetched_{name}"))).unwrap() == expected, "other bytes have arrived");
     }
 
-    /// The conversation is alive; both leave, and nothing of a file has failed or is left over.
-    fn part(mut self) {
+    /// The conversation is alive; both leave, and nothing of a file has failed or is left over. Gives back what they
+    /// have said.
+    fn part(mut self) -> Self {
         self.still_talk();
         self.bob.send("exit");
         assert_eq!((self.anna.exit_code(), self.bob.exit_code()), (0, 0));
@@ -112,6 +113,7 @@ impl Relayed {
             assert_eq!(side.all("transfer_failed").count(), 0);
             assert_eq!(hidden(side), [""; 0]);
         }
+        self
     }
 
     /// A text gets through both ways.
