@@ -367,6 +367,7 @@ impl Connection {
             while !channel.is_flushed() && channel.flush(&mut wire, false)? != Moved::WouldBlock {}
             result?;
             if let Some(tls) = channel.tls().filter(|tls| !tls.is_handshaking()) {
+                log::info!("encrypted: {}", tls.agreed().unwrap_or_default());
                 let known = tls.peer().zip(tls.binding());
                 return match known {
                     Some((theirs, binding)) => Ok(Some((theirs, Binding(binding)))),
