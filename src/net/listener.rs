@@ -15,8 +15,11 @@ use crate::sys;
 
 use super::pool::Family;
 
-/// Callers that the system may hold for us.
-const BACKLOG: i32 = 128;
+/// Callers that the system may hold for us; it takes its own bound if that is lower. More than a flood brings while the
+/// loop does something else: once the queue is full Linux drops calls, which are tried again a second later, and answers
+/// some with a SYN cookie (RFC 4987, section 3.6) and then forgets them, so that who is silent there waits for ever. A
+/// held caller costs us nothing, and a full queue is taken in a tenth of a second.
+const BACKLOG: i32 = 4096;
 /// How long accepting rests when there is no descriptor: long enough not to spin, short enough not to be noticed.
 const REST: Duration = Duration::from_millis(200);
 
