@@ -7,6 +7,7 @@ mod encrypted;
 mod ends;
 mod figures;
 mod flatness;
+mod flood;
 mod helpers;
 mod many;
 mod process;
@@ -66,6 +67,7 @@ enum Part {
     Encrypted,
     Flatness,
     Talk,
+    Flood,
     Many,
 }
 
@@ -90,6 +92,8 @@ enum Role {
     TeteSend(tete::Send),
     TalkReceive(talk::Receive),
     TalkSend(talk::Send),
+    FloodReceive(flood::Receive),
+    FloodSend(flood::Send),
     Caretaker { folders: Vec<PathBuf> },
 }
 
@@ -124,6 +128,8 @@ fn play(role: Role) -> io::Result<()> {
         Role::TeteSend(args) => tete::send(&args),
         Role::TalkReceive(args) => talk::receive(&args),
         Role::TalkSend(args) => talk::send(&args),
+        Role::FloodReceive(args) => flood::receive(&args),
+        Role::FloodSend(args) => flood::send(&args),
         Role::Caretaker { .. } => Ok(()),
     }
 }
@@ -135,13 +141,14 @@ fn measure(args: &Args) -> io::Result<()> {
     }
     let mut scratch = Scratch::new(&args.from, &args.into)?;
     let began = Instant::now();
-    for part in [Part::Speed, Part::Encrypted, Part::Flatness, Part::Talk, Part::Many] {
+    for part in [Part::Speed, Part::Encrypted, Part::Flatness, Part::Talk, Part::Flood, Part::Many] {
         if args.only.is_none_or(|only| only == part) {
             match part {
                 Part::Speed => speed::measure(&plan, &mut scratch)?,
                 Part::Encrypted => encrypted::measure(&plan, &mut scratch)?,
                 Part::Flatness => flatness::measure(&plan, &mut scratch)?,
                 Part::Talk => talk::measure(&plan, &mut scratch)?,
+                Part::Flood => flood::measure(&plan)?,
                 Part::Many => many::measure(&plan, &mut scratch)?,
             }
             println!();

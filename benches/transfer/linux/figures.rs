@@ -102,7 +102,7 @@ fn cpu_seconds() -> io::Result<f64> {
 }
 
 /// The most memory that this process has had resident, in bytes; its code counts.
-fn peak_bytes() -> io::Result<f64> {
+pub(crate) fn peak_bytes() -> io::Result<f64> {
     let status = fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<f64>().ok());

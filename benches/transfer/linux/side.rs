@@ -83,6 +83,8 @@ impl How {
 pub(crate) struct Side {
     /// The loop.
     pub(crate) reactor: Reactor,
+    /// Whether somebody may come who is not let in.
+    strangers: bool,
     /// When progress was last seen, how much it was, and when it is looked at again.
     moved: (Instant, u64),
     look: Instant,
@@ -107,7 +109,12 @@ impl Side {
         };
         let reactor = Reactor::new(settings)?;
         let now = reactor.now();
-        Ok(Self { reactor, moved: (now, 0), look: now })
+        Ok(Self { reactor, strangers: false, moved: (now, 0), look: now })
+    }
+
+    /// That others come too, and are not let in, is no failure.
+    pub(crate) fn strangers_come(&mut self) {
+        self.strangers = true;
     }
 
     /// Listens; the port.
@@ -140,7 +147,8 @@ impl Side {
     pub(crate) fn turn(&mut self, until: Instant) -> io::Result<Option<NetEvent>> {
         if let Some(event) = self.reactor.poll_event() {
             self.moved.0 = self.reactor.now();
-            return checked(event).map(Some);
+            let expected = self.strangers && matches!(event, NetEvent::CallerRefused { .. });
+            return if expected { Ok(Some(event)) } else { checked(event).map(Some) };
         }
         let now = self.reactor.turn(Some(until))?;
         if now >= self.look {

@@ -77,6 +77,13 @@ pub(crate) fn receive(args: &Receive) -> io::Result<()> {
     tell_ready(ready)?;
 
     side.wait_for_partner()?;
+    answer_texts(&mut side)?;
+    side.leave()?;
+    echo.join().map_err(|_| io::Error::other("the echo panicked"))?
+}
+
+/// Answers every text until the other side leaves.
+pub(crate) fn answer_texts(side: &mut Side) -> io::Result<()> {
     loop {
         match side.next_event()? {
             NetEvent::Session(Event::Message { text, .. }) => {
@@ -84,12 +91,10 @@ pub(crate) fn receive(args: &Receive) -> io::Result<()> {
                 let session = side.reactor.session().ok_or(io::ErrorKind::NotConnected)?;
                 session.say(now, &String::from_utf8_lossy(text.as_bytes())).map_err(io::Error::other)?;
             }
-            NetEvent::Session(Event::PeerLeaving { .. }) => break,
+            NetEvent::Session(Event::PeerLeaving { .. }) => return Ok(()),
             _ => {}
         }
     }
-    side.leave()?;
-    echo.join().map_err(|_| io::Error::other("the echo panicked"))?
 }
 
 fn echo(listener: &TcpListener) -> io::Result<()> {
@@ -105,7 +110,7 @@ fn echo(listener: &TcpListener) -> io::Result<()> {
 }
 
 /// A question and its answer.
-type Asked = (Instant, Duration);
+pub(crate) type Asked = (Instant, Duration);
 
 /// Sends one file, and asks before and while it moves.
 pub(crate) fn send(args: &Send) -> io::Result<()> {
@@ -130,7 +135,7 @@ pub(crate) fn send(args: &Send) -> io::Result<()> {
         }
     })?;
 
-    let mut texts = Texts { ticks, waiting: VecDeque::new(), under_way: VecDeque::new(), heard: Vec::new() };
+    let mut texts = Texts::new(ticks);
     let start = Instant::now();
     while start.elapsed() < QUIET {
         texts.step(&mut side)?;
@@ -187,7 +192,7 @@ fn hear(mut stream: TcpStream, asked: &Receiver<Instant>) -> io::Result<Vec<Aske
 }
 
 /// The texts of the asking side.
-struct Texts {
+pub(crate) struct Texts {
     ticks: Receiver<Instant>,
     /// Asked, and not said yet because the window is full.
     waiting: VecDeque<Instant>,
@@ -197,8 +202,13 @@ struct Texts {
 }
 
 impl Texts {
+    /// One text for each tick.
+    pub(crate) fn new(ticks: Receiver<Instant>) -> Self {
+        Self { ticks, waiting: VecDeque::new(), under_way: VecDeque::new(), heard: Vec::new() }
+    }
+
     /// One turn of the loop; whether the file has arrived.
-    fn step(&mut self, side: &mut Side) -> io::Result<bool> {
+    pub(crate) fn step(&mut self, side: &mut Side) -> io::Result<bool> {
         loop {
             match self.ticks.try_recv() {
                 Ok(at) => self.waiting.push_back(at),
@@ -236,7 +246,7 @@ impl Texts {
     }
 
     /// Asks no more, and waits for what is under way.
-    fn finish(mut self, side: &mut Side) -> io::Result<Vec<Asked>> {
+    pub(crate) fn finish(mut self, side: &mut Side) -> io::Result<Vec<Asked>> {
         drop(self.ticks);
         self.ticks = mpsc::channel().1;
         while !(self.waiting.is_empty() && self.under_way.is_empty()) {
