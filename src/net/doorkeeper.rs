@@ -38,8 +38,8 @@ use std::time::{Duration, Instant};
 use super::gate::MAX_QUESTIONS;
 
 /// Callers at once of whom nothing is known. INTERFACE's bound is 200, for all kinds together. One costs a socket
-/// and the buffers of a handshake: some 20 KiB as a rule, and at most 90 KiB, of which 64 KiB are the longest handshake
-/// message that the TLS library gathers. So a full door is 3 MiB as a rule, 11 MiB at worst.
+/// and the buffers of a handshake: 19 KiB when it has begun one (measured, a door full of such: 2.4 MiB), and at most some
+/// 45 KiB when it also says as much as the channel and the gate take before they refuse it: 6 MiB for a full door.
 pub const STRANGERS: usize = 128;
 /// Seats for callers whose key is known, pinned or ours. They sit there for the moment between their proof and our
 /// answer; a person has a handful of devices and of friends.
