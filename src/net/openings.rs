@@ -27,7 +27,7 @@ use super::gate::{self, Caller, Host, Verdict};
 use super::listener::{Accepted, Listeners};
 use super::pump::Moved;
 use super::reactor::Reactor;
-use super::securing::NOT_PLAIN;
+use super::securing::{NOT_PLAIN, is_tls};
 use super::standing::{Standing, Them};
 
 /// How long a link may take to get through the gate. Generous for a slow network, short for who says nothing.
@@ -251,15 +251,6 @@ impl Reactor {
         }
     }
 
-    /// One side wants encryption and the other does not: calling again changes nothing.
-    fn end_without(&mut self, key: usize, words: &str) {
-        let called = self.connections.get(key).is_some_and(|connection| connection.origin == Origin::Dialled);
-        if called && self.dialler.take().is_some() {
-            self.events.push_back(NetEvent::NotLetIn { reason: None, words: words.into() });
-        }
-        self.end_with(key, words);
-    }
-
     /// Lets what we have to say (our greeting with our versions in it, an alert) go out, and says how it went.
     pub(super) fn end_with(&mut self, key: usize, words: &str) {
         self.blame(key);
@@ -422,9 +413,16 @@ impl Reactor {
         if origin == Origin::DialledForFiles {
             return self.close_opening(key, &words.shown_within(MAX_REFUSAL_SHOWN).to_string());
         }
-        if origin == Origin::Came || reason == Some(Refusal::Surplus) {
+        if reason == Some(Refusal::Surplus) {
             // The other connection of the two is the one that counts.
             return self.close_opening(key, "the other connection is used");
+        }
+        if origin == Origin::Came {
+            // Who of the two speaks last is drawn by lot: our user is told whichever side has said no.
+            let address = connection.address;
+            let words = format!("it says: {}", words.shown_within(MAX_REFUSAL_SHOWN));
+            self.close_opening(key, &words);
+            return self.tell_refused(address, words);
         }
         connection.stage = Stage::Dead;
         // Once somebody else has called, whom we called before matters no more.
@@ -501,11 +499,6 @@ impl Reactor {
             self.files.submit(&mut self.pool, job);
         }
     }
-}
-
-/// Whether a byte begins a TLS record (RFC 8446, section 5.1): an alert or a handshake.
-fn is_tls(first: u8) -> bool {
-    first == 21 || first == 22
 }
 
 /// Why a link ended at the gate.

@@ -303,6 +303,15 @@ impl Reactor {
         }
     }
 
+    /// One side wants encryption and the other does not: calling again changes nothing.
+    pub(super) fn end_without(&mut self, key: usize, words: &str) {
+        let called = self.connections.get(key).is_some_and(|connection| connection.origin == Origin::Dialled);
+        if called && self.dialler.take().is_some() {
+            self.events.push_back(NetEvent::NotLetIn { reason: None, words: words.into() });
+        }
+        self.end_with(key, words);
+    }
+
     /// What is said of a channel that could not be had.
     pub(super) fn fail_channel(&mut self, key: usize, error: &TlsError) {
         let Some(connection) = self.connections.get(key) else { return };
@@ -327,6 +336,11 @@ enum Heard {
     Some,
     /// A whole record, which a handshake can begin with.
     Record,
+}
+
+/// Whether a byte begins a TLS record (RFC 8446, section 5.1): an alert or a handshake.
+pub(super) fn is_tls(first: u8) -> bool {
+    first == 21 || first == 22
 }
 
 /// Whether the first record is there, or is longer than we gather before TLS has a look at it.

@@ -1,0 +1,17 @@
+//! Who is let in, and what somebody on the way can read or change: between real processes, each with a folder of keys.
+//!
+//! Anna is called, bob calls. Two processes with the same folder are two terminals of one user.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod keys;
+mod meetings;
+mod person;
+
+/// Bytes that nothing compresses.
+fn noise(len: usize) -> Vec<u8> {
+    let mut bytes = vec![0; len];
+    blake3::Hasher::new().finalize_xof().fill(&mut bytes);
+    bytes
+}
