@@ -3,11 +3,24 @@
 //! Anna is called, bob calls. Two processes with the same folder are two terminals of one user.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod codes;
 #[path = "../common/mod.rs"]
 mod common;
+mod ends;
+mod flips;
+mod folders;
 mod keys;
+mod links;
 mod meetings;
+mod middle;
+mod nonsense;
 mod person;
+mod questions;
+#[allow(dead_code, reason = "not everything that can happen to a connection happens here")]
+#[path = "../e2e_bulk/relay.rs"]
+mod relay;
+mod tap;
+mod wire;
 
 /// Bytes that nothing compresses.
 fn noise(len: usize) -> Vec<u8> {

@@ -1,0 +1,117 @@
+//! Our user is asked about a new key, by an event, and answers by a line.
+
+use std::thread;
+
+use serde_json::Value;
+
+use crate::common::Tete;
+use crate::person::{Person, connected, meet, refused, turned_away};
+
+/// The `nth` question, counted from 1: about a key.
+fn asked(tete: &mut Tete, nth: usize, about: &Person) -> u64 {
+    tete.count("question", nth);
+    let question: Value = tete.all("question").nth(nth - 1).unwrap().clone();
+    assert_eq!((&question["about"], &question["peer"]["key"]), (&"trust".into(), &about.key().to_string().into()));
+    assert!(question["peer"]["address"].as_str().unwrap().starts_with("127.0.0.1:"), "{question}");
+    question["id"].as_u64().unwrap()
+}
+
+fn answer(tete: &mut Tete, id: u64, yes: bool) {
+    tete.send(&format!("{{\"answer\": {id}, \"yes\": {yes}}}"));
+}
+
+#[test]
+fn a_caller_about_whom_yes_is_said_is_let_in_and_known() {
+    for _ in 0..4 {
+        let (anna, bob) = Person::two();
+        let mut listener = anna.listens(&["--trust", "ask"]);
+        let mut caller = bob.calls(listener.port(), &["--trust", "new"]);
+        let id = asked(&mut listener, 1, &bob);
+        assert_eq!((listener.all("connected").count(), caller.all("connected").count()), (0, 0));
+        answer(&mut listener, id, true);
+        meet("new", (&anna, &mut listener), (&bob, &mut caller));
+        assert_eq!(anna.names(), ["bob"]);
+    }
+}
+
+#[test]
+fn a_caller_about_whom_no_is_said_is_turned_away_and_asked_about_again_the_next_time() {
+    let (anna, bob) = Person::two();
+    let mut listener = anna.listens(&["--trust", "ask"]);
+    for nth in 1..=3 {
+        let mut caller = bob.calls(listener.port(), &["--trust", "new"]);
+        let id = asked(&mut listener, nth, &bob);
+        answer(&mut listener, id, false);
+        turned_away(&mut caller);
+        refused(&mut listener, nth);
+    }
+    assert_eq!((anna.names(), bob.names()), (vec![], vec![]));
+}
+
+#[test]
+fn who_calls_can_be_asked_about_who_answers() {
+    for yes in [true, false, true, false] {
+        let (anna, bob) = Person::two();
+        let mut listener = anna.listens(&["--trust", "new"]);
+        let mut caller = bob.calls(listener.port(), &["--trust", "ask"]);
+        let id = asked(&mut caller, 1, &anna);
+        answer(&mut caller, id, yes);
+        if yes {
+            meet("new", (&anna, &mut listener), (&bob, &mut caller));
+        } else {
+            turned_away(&mut caller);
+            refused(&mut listener, 1);
+        }
+        assert_eq!(bob.names().len(), usize::from(yes));
+    }
+}
+
+#[test]
+fn both_can_be_asked_about_each_other() {
+    for _ in 0..4 {
+        let (anna, bob) = Person::two();
+        let mut listener = anna.listens(&["--trust", "ask"]);
+        let mut caller = bob.calls(listener.port(), &["--trust", "ask"]);
+        // Who leads asks once the other one has said yes.
+        thread::scope(|scope| {
+            for (side, about) in [(&mut listener, &bob), (&mut caller, &anna)] {
+                scope.spawn(move || {
+                    let id = asked(side, 1, about);
+                    answer(side, id, true);
+                });
+            }
+        });
+        meet("new", (&anna, &mut listener), (&bob, &mut caller));
+    }
+}
+
+#[test]
+fn a_question_about_who_has_gone_is_over() {
+    let (anna, bob) = Person::two();
+    let mut listener = anna.listens(&["--trust", "ask", "-vv"]);
+    let mut caller = bob.calls(listener.port(), &["--trust", "new"]);
+    let id = asked(&mut listener, 1, &bob);
+    let address = listener.event("question")["peer"]["address"].as_str().unwrap().to_owned();
+    caller.kill();
+    listener.tells(&format!("openings] {address}: "));
+    answer(&mut listener, id, true);
+    let error = listener.event("error");
+    assert!(error["message"].as_str().unwrap().contains("no such question"), "{error}");
+    let mut caller = bob.calls(listener.port(), &["--trust", "new"]);
+    let id = asked(&mut listener, 2, &bob);
+    answer(&mut listener, id, true);
+    connected(&mut caller, "new", anna.key());
+    connected(&mut listener, "new", bob.key());
+}
+
+#[test]
+fn while_one_is_asked_about_a_known_one_is_let_in_and_the_other_told_so() {
+    let anna = Person::new("anna");
+    let mut listener = anna.listens(&["--trust", "ask"]);
+    let bob = Person::new("bob");
+    let mut waiting = bob.calls(listener.port(), &["--trust", "new"]);
+    asked(&mut listener, 1, &bob);
+    let mut caller = anna.again("ann").calls(listener.port(), &[]);
+    connected(&mut caller, "self", anna.key());
+    assert!(turned_away(&mut waiting).contains("talking to somebody else"));
+}
