@@ -109,6 +109,8 @@ struct Leaving {
 struct Partner {
     name: Untrusted,
     address: SocketAddr,
+    /// Whether the channel is encrypted, and why it is believed who is there.
+    proof: String,
 }
 
 /// The program.

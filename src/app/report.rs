@@ -217,8 +217,9 @@ impl App {
         self.screen.event("connected", now, connected);
         let name = plain::shown_name(&peer.name);
         let channel = if peer.key.is_some() { "encrypted" } else { "plain" };
-        self.screen.notice(&format!("connected to {name} at {} ({channel}, {trust})", peer.address));
-        self.partner = Some(Partner { name: peer.name, address: peer.address });
+        let proof = format!("{channel}, {trust}");
+        self.screen.notice(&format!("connected to {name} at {} ({proof})", peer.address));
+        self.partner = Some(Partner { name: peer.name, address: peer.address, proof });
         if self.is_sending() {
             self.begin_sending();
             self.offer_ready();
@@ -529,7 +530,7 @@ impl App {
     /// `/peers`.
     pub(super) fn show_peers(&mut self) {
         let line = match &self.partner {
-            Some(partner) => format!("{} at {} (plain, none)", plain::shown_name(&partner.name), partner.address),
+            Some(partner) => format!("{} at {} ({})", plain::shown_name(&partner.name), partner.address, partner.proof),
             None => "nobody is connected".to_owned(),
         };
         self.screen.answer(&line);

@@ -17,6 +17,9 @@ fn two_terminals_of_one_user_need_no_question_and_know_each_other_by_their_key()
     for (side, name) in [(&mut anna, "bob"), (&mut bob, "anna")] {
         assert_eq!(connected(side, "self", key)["peer"]["name"], name);
     }
+    anna.send("/peers");
+    anna.tells("bob at 127.0.0.1:");
+    anna.tells("(encrypted, self)");
     anna.send("transfer a.bin");
     bob.send("transfer b.bin");
     for (side, name, size) in [(&mut anna, "fetched_b.bin", 300_000), (&mut bob, "fetched_a.bin", 100_000)] {
