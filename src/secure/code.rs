@@ -26,6 +26,8 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use crate::proto::near;
+
 use super::words::WORDS;
 
 /// How long a code is good. Long enough to find the other person on another channel and for them to install the
@@ -39,9 +41,6 @@ pub const WRONG_TRIES: u32 = 3;
 
 /// Longest text that is read as a code, in bytes: three words of five letters with many signs between them.
 const MAX_TEXT: usize = 64;
-
-/// Wrong letters up to which a word is taken for a slip of another one.
-const MAX_SLIPS: usize = 2;
 
 /// Why some text is no code. It quotes what our own user typed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,26 +103,7 @@ impl Code {
 /// Where a word stands in the list.
 fn place(word: &str) -> Result<u8, CodeError> {
     let at = WORDS.binary_search(&word).ok().and_then(|at| u8::try_from(at).ok());
-    at.ok_or_else(|| {
-        let nearest = WORDS.iter().map(|known| (slips(word, known), *known)).min();
-        let nearest = nearest.filter(|(slips, known)| *slips <= MAX_SLIPS && slips + 1 < known.len());
-        CodeError::Unknown { word: word.to_owned(), nearest: nearest.map(|(_, known)| known) }
-    })
-}
-
-/// How many letters have to be put in, left out or changed to make one word of the other (Levenshtein's distance).
-fn slips(from: &str, to: &str) -> usize {
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (i, a) in from.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in to.bytes().enumerate() {
-            let changed = diagonal + usize::from(a != b);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[to.len()]
+    at.ok_or_else(|| CodeError::Unknown { word: word.to_owned(), nearest: near::nearest(word, WORDS) })
 }
 
 impl fmt::Display for Code {
@@ -241,7 +221,7 @@ mod tests {
     fn no_two_words_are_one_slip_apart() {
         for (i, a) in WORDS.iter().enumerate() {
             for b in &WORDS[..i] {
-                assert!(slips(a, b) >= 2, "{a} {b}");
+                assert!(near::distance(a, b) >= Some(2), "{a} {b}");
                 let twins = (1..a.len()).any(|at| {
                     let mut exchanged = a.as_bytes().to_vec();
                     exchanged.swap(at - 1, at);
