@@ -113,7 +113,7 @@ fn a_flight_of_another_connection_is_refused() {
 }
 
 #[test]
-fn a_caller_whose_own_hello_comes_back_takes_nobody() {
+fn fault_28_a_caller_whose_own_hello_comes_back_takes_nobody() {
     let mut caller = tls().call(None).unwrap();
     let hello = caller.give();
     assert!(caller.take(&hello).is_err());

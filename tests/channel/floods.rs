@@ -21,7 +21,7 @@ fn hello(length: u32, piece: usize) -> Vec<u8> {
 }
 
 #[test]
-fn an_oversized_hello_is_refused_before_it_is_held() {
+fn fault_24_an_oversized_hello_is_refused_before_it_is_held() {
     for (length, piece) in [(0x1_0000, 16_384), (0xff_ffff, 16_384), (0xffff, 16_384), (0xffff, 50), (20_000, 1)] {
         let wire = hello(length, piece);
         let mut called = tls().answer().unwrap();
@@ -68,7 +68,7 @@ fn empty_pieces_of_a_handshake_are_refused() {
 }
 
 #[test]
-fn a_flood_of_key_updates_is_refused() {
+fn fault_42_a_flood_of_key_updates_is_refused() {
     let (mut called, mut caller) = (tls().answer().unwrap(), stranger_calls(&Shown::ours(), TETE));
     shake_with(&mut called, &mut caller).unwrap();
     let mut updates = 0;
@@ -98,7 +98,7 @@ fn key_updates_among_what_is_said_are_taken() {
 }
 
 #[test]
-fn a_flood_of_warnings_is_refused() {
+fn fault_42_a_flood_of_warnings_is_refused() {
     // user_canceled (RFC 8446, section 6.1), the only warning that may be passed over.
     let warning = [0x15, 3, 3, 0, 2, 1, 90];
     let mut called = tls().answer().unwrap();

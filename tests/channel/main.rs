@@ -95,7 +95,7 @@ fn pairing(role: Role, code: &Code, ours: PublicKey, channel: &Channel) -> (Pair
 }
 
 #[test]
-fn a_relay_between_two_channels_does_not_get_a_code_through() {
+fn fault_27_a_relay_between_two_channels_does_not_get_a_code_through() {
     let code = Code::new([1, 2, 3]);
     let [(caller, to_caller), (to_called, called)] = relayed();
     let ours = (to_caller.peer().unwrap(), to_called.peer().unwrap());

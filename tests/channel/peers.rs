@@ -46,7 +46,7 @@ fn whoever_does_as_tete_does_is_taken() {
 }
 
 #[test]
-fn an_x509_certificate_is_refused() {
+fn fault_21_an_x509_certificate_is_refused() {
     let shown = Shown { list: vec![x509()], raw: false, ..Shown::ours() };
     refused(&shown, TETE, |error| match error {
         TlsError::Other(why) => why.contains("without raw public keys"),
@@ -56,12 +56,12 @@ fn an_x509_certificate_is_refused() {
 }
 
 #[test]
-fn an_x509_certificate_in_place_of_a_raw_key_is_refused() {
+fn fault_21_an_x509_certificate_in_place_of_a_raw_key_is_refused() {
     refused(&Shown { list: vec![x509()], ..Shown::ours() }, TETE, bad_key);
 }
 
 #[test]
-fn an_rsa_key_is_refused() {
+fn fault_22_an_rsa_key_is_refused() {
     let key = KeyPair::generate(KeySize::Rsa2048).unwrap();
     let der: Pkcs8V1Der<'_> = key.as_der().unwrap();
     refused(&Shown::raw(pkcs8(der.as_ref())), TETE, bad_key);
@@ -75,7 +75,7 @@ fn a_p256_key_is_refused() {
 }
 
 #[test]
-fn two_keys_are_refused() {
+fn fault_22_two_keys_are_refused() {
     let mut shown = Shown::ours();
     shown.list.extend(Shown::ours().list);
     refused(&shown, TETE, bad_key);
@@ -94,7 +94,7 @@ fn bytes_around_a_key_are_refused() {
 }
 
 #[test]
-fn a_key_that_is_shown_but_not_held_is_refused() {
+fn fault_23_a_key_that_is_shown_but_not_held_is_refused() {
     let victim = SecretKey::generate().unwrap().public();
     let shown = Shown { list: vec![CertificateDer::from(victim.spki().to_vec())], ..Shown::ours() };
     refused(&shown, TETE, |error| matches!(error, TlsError::Other(_)));
@@ -105,7 +105,7 @@ fn a_key_that_is_shown_but_not_held_is_refused() {
 }
 
 #[test]
-fn a_signature_of_another_kind_is_refused() {
+fn fault_23_a_signature_of_another_kind_is_refused() {
     let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap();
     let other = Shown::raw(pkcs8(key.to_pkcs8v1().unwrap().as_ref()));
     let shown = Shown { signer: Arc::clone(&other.signer), ..Shown::ours() };
@@ -134,7 +134,7 @@ fn another_protocol_is_refused_and_none_too() {
 }
 
 #[test]
-fn tls_1_2_is_refused_in_both_directions() {
+fn fault_21_tls_1_2_is_refused_in_both_directions() {
     let record = |body: &[u8]| {
         let length = u8::try_from(body.len()).unwrap();
         [&[0x16, 3, 3, 0, length + 4, body_kind(body), 0, 0, length], body].concat()
