@@ -92,7 +92,8 @@ pub struct Tls {
 
 impl Tls {
     /// Everything that a channel of this key needs. With `SSLKEYLOGFILE` in the environment, the secrets of every
-    /// channel are appended to that file.
+    /// channel are appended to that file. The library makes it for its owner alone (0600); one that is there already
+    /// stays as open as it is.
     ///
     /// # Errors
     /// [`TlsError::Other`] when the library does not take the key. That is our own doing.
