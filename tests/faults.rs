@@ -104,6 +104,7 @@ fn numbers_are_read_from_names() {
 
 #[test]
 fn a_function_that_nobody_runs_is_told_apart() {
-    let source = "#[test]\nfn fault_1_a() {}\n\nfn fault_2_b() {}\n    #[test]\n    #[cfg(unix)]\n    fn fault_3_c() {}\n";
+    let source =
+        "#[test]\nfn fault_1_a() {}\n\nfn fault_2_b() {}\n    #[test]\n    #[cfg(unix)]\n    fn fault_3_c() {}\n";
     assert_eq!(named(source), [("fault_1_a", true), ("fault_2_b", false), ("fault_3_c", true)]);
 }

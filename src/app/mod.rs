@@ -363,6 +363,9 @@ impl App {
         };
         let port = Some(target.port).filter(|_| target.port_given);
         let callee = Callee { host: target.host, port, default_port: target.port, pin: target.pin };
+        if self.is_sending() {
+            self.reactor.let_in_only_callee();
+        }
         self.reactor.dial(callee, patience);
     }
 

@@ -37,6 +37,8 @@ pub struct Channel {
     secure: Option<Box<tls::Channel>>,
     /// Whether something was decrypted, or tried to be.
     begun: bool,
+    /// Bytes that the wire has brought.
+    brought: u64,
     for_files: bool,
 }
 
@@ -218,6 +220,17 @@ impl Channel {
         &self.input[self.in_at..self.in_end]
     }
 
+    /// Bytes that the wire has brought so far: what they cost, whatever they mean. TLS has records of which nothing comes
+    /// out.
+    pub fn brought(&self) -> u64 {
+        self.brought
+    }
+
+    /// Whether the other end has said that nothing more comes, and all that did was consumed.
+    pub fn has_ended(&mut self) -> bool {
+        self.secure.as_mut().is_some_and(|tls| tls.has_ended() && tls.plaintext().is_empty())
+    }
+
     /// Throws away what was received, whatever it was.
     pub fn discard(&mut self) {
         (self.in_at, self.in_end) = (0, 0);
@@ -231,6 +244,7 @@ impl Channel {
         let moved = wire.recv(self.space(size))?;
         if let Moved::Bytes(n) = moved {
             self.in_end += n;
+            self.brought += n as u64;
         }
         Ok(moved)
     }

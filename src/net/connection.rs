@@ -104,6 +104,8 @@ pub struct Connection {
     pub them: Them,
     /// The proof of a common one-time code that is under way.
     pub pairing: Option<Box<Pairing>>,
+    /// Whether our user was asked about it and has not heard how that ended.
+    pub is_asked_about: bool,
     /// How it leaves the door, if it came.
     pub parting: Parting,
     /// What it is doing.
@@ -140,11 +142,11 @@ impl Connection {
         (SocketWire { key, stream, readable, writable }, channel)
     }
 
-    /// The wire of the connection at `key`, its buffers and its opening, while it has one.
-    pub fn gate_parts(&mut self, key: usize) -> Option<(SocketWire<'_>, &mut Channel, &mut Opening)> {
-        let Self { stream, readable, writable, channel, stage, .. } = self;
+    /// The wire of the connection at `key`, its buffers, its opening while it has one, and whether there is more to do.
+    pub fn gate_parts(&mut self, key: usize) -> Option<(SocketWire<'_>, &mut Channel, &mut Opening, &mut bool)> {
+        let Self { stream, readable, writable, channel, stage, more, .. } = self;
         let Stage::Opening(opening) = stage else { return None };
-        Some((SocketWire { key, stream, readable, writable }, channel, opening))
+        Some((SocketWire { key, stream, readable, writable }, channel, opening, more))
     }
 
     /// Sends the last bytes and closes our end; throws away what still comes, until the other end is closed too.

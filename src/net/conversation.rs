@@ -269,6 +269,11 @@ impl Conversation {
             }
             Err(LinkError::Channel(error)) => {
                 let words = error.to_string();
+                // The alert that says so, as far as the socket takes it.
+                let (mut wire, channel) = connection.parts(carrier.key);
+                if let Err(error) = channel.flush(&mut wire, false) {
+                    log::debug!("{}: {}", connection.address, sys::words(&error));
+                }
                 self.lost(carrier, connection, &words, now, |session, link, now| session.link_lost(link, now, &words));
             }
             Err(LinkError::Protocol(error)) => log::warn!("{}: {error}", connection.address),

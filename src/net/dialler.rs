@@ -15,6 +15,8 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use crate::secure::key::PublicKey;
+
 use super::standing::{Callee, Expected};
 
 /// First pause after a failed attempt; doubles up to the longest.
@@ -87,6 +89,11 @@ impl Dialler {
             known: Vec::new(),
             last_words: "no address answered".to_owned(),
         }
+    }
+
+    /// The key that whom we call has to have, if one is known: our user's pin from the first moment on.
+    pub fn expected_key(&self) -> Option<PublicKey> {
+        self.callee.pin.or(self.expected.as_ref().map(|expected| expected.key))
     }
 
     /// Whether this is an address of whom we call.

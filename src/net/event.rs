@@ -30,6 +30,8 @@ pub struct Peer {
     pub key: Option<PublicKey>,
     /// Why it was let in.
     pub standing: Standing,
+    /// The name under which its key was saved before: that one is ours, and proved.
+    pub saved: Option<String>,
 }
 
 /// A signal that asks the program to end.

@@ -97,6 +97,10 @@ pub struct Host {
     pub trust: Trust,
     /// Whether whom we call was to prove itself by our one-time code.
     pub wants_code: bool,
+    /// The key that whom we are calling has to have.
+    pub expected: Option<PublicKey>,
+    /// Whether we are calling somebody for whom alone something is ready, and for no other caller.
+    pub only_callee: bool,
     /// Callers about whom our user is being asked.
     pub questions: usize,
 }
@@ -138,6 +142,15 @@ pub fn judge(caller: &Caller, host: &Host) -> Verdict {
         (Purpose::Talk, None) if caller.claim.is_some() => return Verdict::Later,
         (Purpose::Talk, None) => {}
     }
+    let is_callee = caller.dialled || host.expected.is_none_or(|key| caller.key == Some(key));
+    // What is ready for one is given to no other who happens to call meanwhile.
+    if !is_callee {
+        return Verdict::Refuse(Refusal::Busy);
+    }
+    let proved = matches!(caller.standing, Standing::Pinned | Standing::Code | Standing::Plain);
+    if host.only_callee && !caller.dialled && !proved && !caller.mutual {
+        return if caller.may_be_mutual { Verdict::Meet } else { Verdict::Refuse(Refusal::Busy) };
+    }
     match caller.standing {
         Standing::Own | Standing::Known | Standing::Pinned | Standing::Code => Verdict::Welcome,
         Standing::New => judge_new(caller, host),
@@ -152,6 +165,8 @@ fn judge_new(caller: &Caller, host: &Host) -> Verdict {
         return Verdict::Refuse(Refusal::NoCode);
     }
     match host.trust {
+        // Whoever sits where we call can call us too: that proves nothing where a code was wanted.
+        _ if host.wants_code => judge_stranger(host),
         Trust::Mutual | Trust::Ask if caller.mutual => Verdict::Welcome,
         Trust::Mutual | Trust::Ask if caller.may_be_mutual => Verdict::Meet,
         _ => judge_stranger(host),
@@ -237,7 +252,7 @@ mod tests {
     }
 
     fn host(trust: Trust) -> Host {
-        Host { nonce: OURS, talking: None, trust, wants_code: false, questions: 0 }
+        Host { nonce: OURS, talking: None, trust, wants_code: false, expected: None, only_callee: false, questions: 0 }
     }
 
     fn right_claim(epoch: u32) -> Claim {
@@ -378,6 +393,37 @@ mod tests {
         let called = Caller { dialled: true, ..holder(Standing::New) };
         assert_eq!(judge(&called, &host), Verdict::Refuse(Refusal::NoCode));
         assert_eq!(judge(&Caller { standing: Standing::Known, ..called }, &host), Verdict::Welcome);
+    }
+
+    #[test]
+    fn who_calls_and_is_called_has_to_prove_the_code_too() {
+        let mutual = Caller { mutual: true, may_be_mutual: true, ..holder(Standing::New) };
+        let host = |trust| Host { wants_code: true, ..host(trust) };
+        assert_eq!(judge(&mutual, &host(Trust::Mutual)), Verdict::Refuse(Refusal::NotWanted));
+        assert_eq!(judge(&mutual, &host(Trust::Ask)), Verdict::Ask);
+        assert_eq!(judge(&Caller { standing: Standing::Code, ..mutual }, &host(Trust::Known)), Verdict::Welcome);
+    }
+
+    #[test]
+    fn while_somebody_with_a_given_key_is_called_no_other_key_comes_in() {
+        let host = Host { expected: Some(PublicKey::new([9; 32])), ..host(Trust::New) };
+        for standing in [Standing::Own, Standing::Known, Standing::New] {
+            assert_eq!(judge(&holder(standing), &host), Verdict::Refuse(Refusal::Busy), "{standing:?}");
+        }
+        let host = Host { expected: Some(KEY), ..host };
+        assert_eq!(judge(&holder(Standing::Pinned), &host), Verdict::Welcome);
+    }
+
+    #[test]
+    fn what_is_ready_for_whom_we_call_is_given_to_no_other_caller() {
+        let host = Host { only_callee: true, ..host(Trust::New) };
+        for standing in [Standing::Own, Standing::Known, Standing::New] {
+            let caller = holder(standing);
+            assert_eq!(judge(&caller, &host), Verdict::Refuse(Refusal::Busy), "{standing:?}");
+            assert_eq!(judge(&Caller { may_be_mutual: true, ..caller }, &host), Verdict::Meet);
+            assert_eq!(judge(&Caller { mutual: true, ..caller }, &host), Verdict::Welcome);
+            assert_eq!(judge(&Caller { dialled: true, ..caller }, &host), Verdict::Welcome);
+        }
     }
 
     #[test]

@@ -9,7 +9,6 @@ use crate::proto::trace::{Trace, emit};
 
 use super::connection::{Origin, Stage};
 use super::doorkeeper::Parting;
-use super::event::NetEvent;
 use super::openings::OPENING_PATIENCE;
 use super::reactor::Reactor;
 
@@ -33,8 +32,6 @@ impl Reactor {
                     }
                 }
                 Stage::Opening(_) if connection.is_question() => {
-                    let id = connection.generation;
-                    self.events.push_back(NetEvent::QuestionOver { id });
                     self.refuse(key, Refusal::NotWanted);
                 }
                 _ if connection.origin == Origin::DialledForFiles && connection.is_opening() => {
@@ -47,10 +44,7 @@ impl Reactor {
                 _ if connection.origin == Origin::Dialled && connection.is_opening() => {
                     let words = format!("{} took the call and said nothing", connection.address);
                     connection.stage = Stage::Dead;
-                    if self.dialler.take().is_some() {
-                        let hint = "is it a tete? --plain has to stand on both sides or on neither";
-                        self.events.push_back(NetEvent::DialFailed { words, hint });
-                    }
+                    self.end_call(key, &words, "is it a tete? --plain has to stand on both sides or on neither");
                 }
                 Stage::Securing(_) | Stage::Recognising(_) | Stage::Opening(_) => {
                     let address = connection.address;

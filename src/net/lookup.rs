@@ -28,9 +28,12 @@ pub fn find(callee: &Callee, family: Family, folder: Option<&Folder>) -> Result<
     let known = folder.map(Known::load).transpose().map_err(|error| error.message)?;
     let pinned = callee.pin.map(|key| Expected { key, name: None });
     let saved = known.as_ref().filter(|_| callee.port.is_none()).and_then(|known| known.by_name(&callee.host));
-    if let Some((saved, address)) = saved.and_then(|saved| saved.address.as_ref().map(|address| (saved, address))) {
+    if let Some(saved) = saved {
+        // Also without an address: a host that happens to have that name is not whom our user means.
+        let unreached = || format!("{} was never reached from here: call HOST:PORT, where he listens", saved.name);
+        let address = saved.address.as_ref().ok_or_else(unreached)?;
+        let (host, port) = split(address).ok_or_else(unreached)?;
         let named = Expected { key: saved.key, name: Some(saved.name.clone()) };
-        let (host, port) = split(address).ok_or_else(|| format!("{} has no address that can be called", saved.name))?;
         let addresses = resolve(host, port, family)?;
         return Ok(Resolved { addresses, called: address.clone(), expected: Some(pinned.unwrap_or(named)) });
     }
@@ -50,12 +53,13 @@ fn split(address: &str) -> Option<(&str, u16)> {
     Some((host, port.parse().ok()?))
 }
 
-/// Whether somebody's key is saved.
+/// The name under which a key is saved, if it is.
 ///
 /// # Errors
 /// What to tell our user: the known peers cannot be read, so that nobody is known.
-pub fn is_known(folder: &Folder, key: &PublicKey) -> Result<bool, String> {
-    Ok(Known::load(folder).map_err(|error| error.message)?.by_key(key).is_some())
+pub fn recognise(folder: &Folder, key: &PublicKey) -> Result<Option<String>, String> {
+    let known = Known::load(folder).map_err(|error| error.message)?;
+    Ok(known.by_key(key).map(|saved| saved.name.clone()))
 }
 
 /// Saves somebody; the name that somebody got who was not known before.

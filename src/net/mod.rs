@@ -3,7 +3,7 @@
 //! Owns: everything that touches a socket or waits. Must not know: what a line typed means, how anything is shown.
 //!
 //! Reading order: [`reactor`] (the turn), [`pump`] (bytes between a session and the world), [`connection`],
-//! [`doorkeeper`], `securing`, `openings`, `bulk` and [`gate`] (who comes in), [`dialler`], [`conversation`], [`files`] and [`pool`].
+//! [`doorkeeper`], `securing`, `openings`, `refusing`, `bulk` and [`gate`] (who comes in), [`dialler`], [`conversation`], [`files`] and [`pool`].
 
 mod bulk;
 mod calling;
@@ -26,6 +26,7 @@ pub mod part;
 pub mod pool;
 pub mod pump;
 pub mod reactor;
+mod refusing;
 mod securing;
 pub mod source;
 pub mod standing;

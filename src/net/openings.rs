@@ -13,7 +13,7 @@ use crate::proto::claim::FIRST_EPOCH;
 use crate::proto::error::ProtocolError;
 use crate::proto::frame::{Refusal, SessionTicket};
 use crate::proto::hello::Hello;
-use crate::proto::opening::{Opened, Step};
+use crate::proto::opening::{MAX_OPENING, Opened, Step};
 use crate::proto::session::{Session, Setup};
 use crate::secure::tls::TlsError;
 use crate::sys;
@@ -21,27 +21,27 @@ use crate::sys;
 use super::channel::Channel;
 use super::connection::{Connection, Intent, Origin, Stage, token};
 use super::conversation::{Call, Carrier, Conversation};
-use super::doorkeeper::{Admission, Parting, STRANGERS};
+use super::dialler::Dialler;
+use super::doorkeeper::{Admission, Parting};
 use super::event::{NetEvent, Peer};
 use super::gate::{self, Caller, Host, Verdict};
 use super::listener::{Accepted, Listeners};
 use super::pump::Moved;
 use super::reactor::Reactor;
-use super::securing::{NOT_PLAIN, is_tls};
 use super::standing::{Standing, Them};
 
 /// How long a link may take to get through the gate. Generous for a slow network, short for who says nothing.
 pub(super) const OPENING_PATIENCE: Duration = Duration::from_secs(8);
 /// How long a person may take to answer about a caller; the caller waits a little longer.
-const QUESTION_PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const QUESTION_PATIENCE: Duration = Duration::from_secs(60);
 /// Callers taken in one turn. The rest wait in the system's queue.
 const ACCEPTS: usize = 64;
 /// Bytes that somebody at the gate can make us hold.
 pub(super) const GATE_SPACE: usize = 4 * 1024;
-/// Bytes of a peer's words for the log.
-const MAX_REFUSAL_SHOWN: usize = 200;
-/// How long the words of a refusal may take to be read.
-const REFUSAL_PATIENCE: Duration = Duration::from_secs(2);
+/// Bytes that somebody at the gate may bring in one turn: whoever has more to say is heard again in the next.
+const GATE_TURN: u64 = 8 * GATE_SPACE as u64;
+/// Bytes that somebody at the gate may bring in all, the handshake's and those of empty records included.
+const GATE_BYTES: u64 = 2 * MAX_OPENING as u64;
 
 impl Reactor {
     /// Lets nobody in any more, and calls nobody: the program ends.
@@ -114,6 +114,7 @@ impl Reactor {
             them: Them::default(),
             pairing: None,
             parting: Parting::Gone,
+            is_asked_about: false,
             stage: Stage::Dead, // until whoever adds it has said what it is
             deadline: Some(self.now + patience),
         };
@@ -167,6 +168,17 @@ impl Reactor {
 
     /// Moves bytes at the gate.
     pub(super) fn pump_opening(&mut self, key: usize) {
+        let greeted =
+            |connection: &Connection| matches!(&connection.stage, Stage::Opening(opening) if opening.hello().is_some());
+        let before = self.connections.get(key).is_some_and(greeted);
+        self.take_steps(key);
+        // Somebody who waits for a call the other way may have waited for this one.
+        if !before && self.connections.get(key).is_some_and(greeted) {
+            self.judge_others_of(key);
+        }
+    }
+
+    fn take_steps(&mut self, key: usize) {
         loop {
             let Some(connection) = self.connections.get_mut(key) else { return };
             let step = match connection.next_step(key) {
@@ -190,97 +202,11 @@ impl Reactor {
                     connection.deadline = Some(self.now + QUESTION_PATIENCE + OPENING_PATIENCE);
                     self.events.push_back(NetEvent::AskedAbout);
                 }
-                // A caller's user may be asked about us in the same way, as long as there are seats for such callers.
-                Step::AskedAbout if connection.origin == Origin::Came && self.door.asked(connection.generation) => {
-                    connection.deadline = Some(self.now + QUESTION_PATIENCE + OPENING_PATIENCE);
-                }
-                Step::AskedAbout => {}
+                Step::AskedAbout => self.wait_for_caller(key),
                 Step::Open(opened) => return self.open(key, opened),
                 Step::Joined { epoch } => return self.take_bulk(key, epoch),
                 Step::Refused { reason, words } => return self.handle_refusal(key, reason, words),
             }
-        }
-    }
-
-    /// A link that ended, or never was, before it was through the gate.
-    pub(super) fn close_opening(&mut self, key: usize, words: &str) {
-        let Some(connection) = self.connections.get_mut(key) else { return };
-        let proving = connection.pairing.as_ref().is_some_and(|pairing| pairing.counts());
-        let was_question = connection.is_question();
-        connection.stage = Stage::Dead;
-        let (origin, id) = (connection.origin, connection.generation);
-        log::debug!("{}: {words}", connection.address);
-        if was_question {
-            self.events.push_back(NetEvent::QuestionOver { id });
-        }
-        if origin == Origin::DialledForFiles {
-            self.bulk_call_failed(id, words);
-        }
-        if origin != Origin::Dialled {
-            return;
-        }
-        // Whoever answers may be guessing our code: only our user tries it again.
-        if proving && self.dialler.take().is_some() {
-            let words = format!("{words} while the code was being proved").into();
-            self.events.push_back(NetEvent::NotLetIn { reason: Some(Refusal::WrongCode), words });
-        }
-        if let Some(dialler) = &mut self.dialler {
-            let fate = dialler.failed(self.now, words.to_owned());
-            self.tell_fate(fate);
-        }
-    }
-
-    /// Somebody who is not a tete, or not of our age or kind.
-    pub(super) fn fail_opening(&mut self, key: usize, error: GateError) {
-        let Some(connection) = self.connections.get_mut(key) else { return };
-        let first = connection.channel.first().filter(|_| !connection.channel.is_secure());
-        match error {
-            GateError::Channel(error) => self.fail_channel(key, &error),
-            GateError::NotSecure => {
-                if !connection.channel.is_secure() {
-                    connection.channel.accept(&NOT_PLAIN);
-                }
-                self.end_without(key, "it speaks without encryption, and this side has not asked for --plain");
-            }
-            // On a plain link the other kind is told by its first byte.
-            GateError::Protocol(ProtocolError::NotTete) if first.is_some_and(is_tls) => {
-                self.end_without(key, "it speaks encrypted alone: --plain has to be asked for on both sides");
-            }
-            GateError::Protocol(error) => self.end_with(key, &error.to_string()),
-            GateError::Closed(words) => self.close_opening(key, &words),
-        }
-    }
-
-    /// Lets what we have to say (our greeting with our versions in it, an alert) go out, and says how it went.
-    pub(super) fn end_with(&mut self, key: usize, words: &str) {
-        self.blame(key);
-        let Some(connection) = self.connections.get_mut(key) else { return };
-        connection.stage = Stage::Flushing { shut: false };
-        connection.deadline = Some(self.now + REFUSAL_PATIENCE);
-        connection.more = true;
-        let (address, origin, id) = (connection.address, connection.origin, connection.generation);
-        let plain = self.settings.secure.is_none();
-        if origin == Origin::DialledForFiles {
-            self.bulk_call_failed(id, words);
-        } else if origin == Origin::Dialled && self.dialler.take().is_none() {
-            log::debug!("{address}: {words}");
-        } else if origin == Origin::Dialled {
-            let hint = match plain {
-                true => "is there a tete listening, of a version that fits, with --plain on both sides?",
-                false => "is there a tete listening, of a version that fits, without --plain?",
-            };
-            self.events.push_back(NetEvent::DialFailed { words: format!("{address}: {words}"), hint });
-        } else {
-            self.tell_refused(address, words.to_owned());
-        }
-    }
-
-    pub(super) fn tell_refused(&mut self, address: SocketAddr, reason: String) {
-        log::info!("{address} was not let in: {reason}");
-        // Told one by one; a flood of strangers may not fill the memory while nobody reads.
-        let waiting = self.events.iter().filter(|event| matches!(event, NetEvent::CallerRefused { .. })).count();
-        if waiting < STRANGERS {
-            self.events.push_back(NetEvent::CallerRefused { address, reason });
         }
     }
 
@@ -318,7 +244,10 @@ impl Reactor {
         };
         let talking = self.conversation.as_ref().map(Conversation::talking);
         let (nonce, trust) = (self.nonce, self.settings.trust);
-        let host = Host { nonce, talking, trust, wants_code: self.wants_code, questions };
+        let dialler = self.dialler.as_ref();
+        let expected = dialler.and_then(Dialler::expected_key);
+        let only_callee = dialler.is_some() && self.only_callee;
+        let host = Host { nonce, talking, trust, wants_code: self.wants_code, expected, only_callee, questions };
         Some(gate::judge(&caller, &host))
     }
 
@@ -329,6 +258,7 @@ impl Reactor {
         }
         if let Stage::Opening(opening) = &mut connection.stage {
             opening.wait();
+            connection.is_asked_about = true;
             connection.deadline = Some(self.now + QUESTION_PATIENCE);
             let (id, address, key) = (connection.generation, connection.address, connection.them.key);
             let dialled = connection.origin == Origin::Dialled;
@@ -372,65 +302,6 @@ impl Reactor {
         }
     }
 
-    pub(super) fn refuse(&mut self, key: usize, refusal: Refusal) {
-        if matches!(refusal, Refusal::WrongCode | Refusal::NotWanted) {
-            self.blame(key);
-        }
-        let Some(connection) = self.connections.get_mut(key) else { return };
-        let (address, origin, id) = (connection.address, connection.origin, connection.generation);
-        let dialled = origin == Origin::Dialled;
-        if let Stage::Opening(opening) = &mut connection.stage {
-            opening.refuse(refusal, gate::words(refusal));
-            let words = opening.transmit().to_vec();
-            connection.channel.accept(&words);
-        }
-        connection.stage = Stage::Flushing { shut: false };
-        connection.deadline = Some(self.now + REFUSAL_PATIENCE);
-        connection.more = true;
-        match refusal {
-            _ if origin == Origin::DialledForFiles => self.bulk_call_failed(id, gate::words(refusal)),
-            // A second connection of the same two is no news.
-            Refusal::Surplus => {}
-            // Both ends of the call are here, and neither waits for the other's words: the calling one tells.
-            Refusal::Yourself if dialled => {
-                self.dialler = None;
-                let words = gate::words(refusal).into();
-                self.events.push_back(NetEvent::NotLetIn { reason: Some(refusal), words });
-            }
-            // Whom we called is not whom we wanted, and calling again changes nothing.
-            _ if dialled && self.dialler.take().is_some() => {
-                let words = gate::words(refusal).into();
-                self.events.push_back(NetEvent::NotLetIn { reason: Some(refusal), words });
-            }
-            _ if dialled => {}
-            _ => self.tell_refused(address, gate::words(refusal).to_owned()),
-        }
-    }
-
-    fn handle_refusal(&mut self, key: usize, reason: Option<Refusal>, words: crate::proto::text::Untrusted) {
-        let Some(connection) = self.connections.get_mut(key) else { return };
-        let origin = connection.origin;
-        if origin == Origin::DialledForFiles {
-            return self.close_opening(key, &words.shown_within(MAX_REFUSAL_SHOWN).to_string());
-        }
-        if reason == Some(Refusal::Surplus) {
-            // The other connection of the two is the one that counts.
-            return self.close_opening(key, "the other connection is used");
-        }
-        if origin == Origin::Came {
-            // Who of the two speaks last is drawn by lot: our user is told whichever side has said no.
-            let address = connection.address;
-            let words = format!("it says: {}", words.shown_within(MAX_REFUSAL_SHOWN));
-            self.close_opening(key, &words);
-            return self.tell_refused(address, words);
-        }
-        connection.stage = Stage::Dead;
-        // Once somebody else has called, whom we called before matters no more.
-        if self.dialler.take().is_some() {
-            self.events.push_back(NetEvent::NotLetIn { reason, words });
-        }
-    }
-
     /// A link is through the gate: the conversation begins, unless it has begun over another.
     fn open(&mut self, key: usize, opened: Opened) {
         let Some(connection) = self.connections.get_mut(key) else { return };
@@ -471,7 +342,8 @@ impl Reactor {
         self.refuse_others(key);
         self.reconsider(peer);
         let (name, port) = (opened.name, opened.port);
-        let peer = Peer { name, address, port, dialled, key: them.key, standing: them.standing };
+        let (key, standing, saved) = (them.key, them.standing, them.saved);
+        let peer = Peer { name, address, port, dialled, key, standing, saved };
         self.events.push_back(NetEvent::Connected(peer));
     }
 
@@ -482,11 +354,7 @@ impl Reactor {
             let Some(connection) = self.connections.get_mut(key) else { continue };
             match &connection.stage {
                 Stage::Connecting(_) => connection.stage = Stage::Dead,
-                Stage::Opening(opening) if opening.is_question() => {
-                    let id = connection.generation;
-                    self.events.push_back(NetEvent::QuestionOver { id });
-                    self.refuse(key, Refusal::Busy);
-                }
+                Stage::Opening(opening) if opening.is_question() => self.refuse(key, Refusal::Busy),
                 _ => {}
             }
         }
@@ -495,6 +363,7 @@ impl Reactor {
     /// The conversation is over and told; its connection, if it lives, flushes by itself.
     pub(super) fn finish_conversation(&mut self) {
         let Some(mut conversation) = self.conversation.take() else { return };
+        self.proved = None; // a code was for this meeting
         while let Some(job) = conversation.session.poll_job() {
             self.files.submit(&mut self.pool, job);
         }
@@ -525,6 +394,19 @@ impl From<std::io::Error> for GateError {
     }
 }
 
+impl Channel {
+    /// Whether somebody at the gate has had its share of a turn that began when so much had come.
+    pub(super) fn is_gate_turn_over(&mut self, begin: u64) -> Result<bool, GateError> {
+        if self.has_ended() {
+            return Err(GateError::Closed("it hung up".to_owned()));
+        }
+        if self.brought() > GATE_BYTES {
+            return Err(GateError::Protocol(ProtocolError::Flood));
+        }
+        Ok(self.brought() - begin >= GATE_TURN)
+    }
+}
+
 impl Connection {
     /// Whether it is on its way through the gate.
     pub(super) fn is_opening(&self) -> bool {
@@ -549,7 +431,8 @@ impl Connection {
 
     /// Sends what the gate has to say and reads what it wants to hear; `None`: not yet.
     fn next_step(&mut self, key: usize) -> Result<Option<Step>, GateError> {
-        let Some((mut wire, channel, opening)) = self.gate_parts(key) else { return Ok(None) };
+        let Some((mut wire, channel, opening, more)) = self.gate_parts(key) else { return Ok(None) };
+        let begin = channel.brought();
         loop {
             let said = opening.transmit().len();
             channel.accept(opening.transmit());
@@ -565,6 +448,10 @@ impl Connection {
                 if step != Step::Nothing {
                     return Ok(Some(step));
                 }
+            }
+            *more = channel.is_gate_turn_over(begin)?;
+            if *more {
+                return Ok(None);
             }
             match channel.fill(&mut wire, GATE_SPACE)? {
                 Moved::Bytes(0) => return Err(GateError::Closed("it hung up".to_owned())),

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender, TrySendError};
 use std::thread;
 
-use super::lookup::{find, is_known, remember};
+use super::lookup::{find, recognise, remember};
 use super::source::{Request, Sources, prepare};
 use super::standing::{Callee, Resolved};
 use super::work::{DiskWork, Scratch};
@@ -100,8 +100,8 @@ pub enum Done {
     Disk(DiskAnswer),
     /// Of [`Work::Resolve`], or what to tell our user.
     Resolved(Result<Resolved, String>),
-    /// Of [`Work::Recognise`], or what to tell our user.
-    Recognised(Result<bool, String>),
+    /// Of [`Work::Recognise`]: the name under which the key is saved, if it is; or what to tell our user.
+    Recognised(Result<Option<String>, String>),
     /// Of [`Work::Remember`]: the name of somebody who was not known before, or what to tell our user.
     Remembered(Result<Option<String>, String>),
     /// Of [`Work::Prepare`].
@@ -311,7 +311,7 @@ impl Job {
         let done = match self.work {
             Work::Disk(work) => Done::Disk(work.run(scratch)?),
             Work::Resolve { callee, family, folder } => Done::Resolved(find(&callee, family, folder.as_deref())),
-            Work::Recognise { folder, key } => Done::Recognised(is_known(&folder, &key)),
+            Work::Recognise { folder, key } => Done::Recognised(recognise(&folder, &key)),
             Work::Remember { folder, key, name, called } => Done::Remembered(remember(&folder, key, &name, called)),
             Work::Prepare { request } => Done::Prepared(Ok(prepare(&request))),
             #[cfg(test)]

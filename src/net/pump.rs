@@ -279,11 +279,17 @@ impl<W: Wire, D: Disk<File = W::File>> Pump<'_, W, D> {
     /// The wire's, and the peer's mistakes.
     pub fn receive(&mut self, budget: usize, piece: usize) -> Result<Left, LinkError> {
         let mut left = budget;
+        let begin = self.channel.brought();
         loop {
-            if !self.hand_over(&mut left)? {
+            let wants = self.hand_over(&mut left)?;
+            if self.channel.has_ended() {
+                return Ok(Left::End);
+            }
+            if !wants {
                 return Ok(Left::Idle);
             }
-            if left == 0 {
+            // What TLS has taken for itself is counted too: no peer keeps the loop from its other work by it.
+            if left == 0 || self.channel.brought() - begin > budget as u64 {
                 return Ok(Left::More);
             }
             match self.channel.fill(self.wire, piece)? {

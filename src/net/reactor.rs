@@ -117,6 +117,10 @@ pub struct Reactor {
     pub(super) code: Option<OneTime>,
     /// Whether whom we call has to prove it.
     pub(super) wants_code: bool,
+    /// Whether, while we call somebody, no other caller comes in.
+    pub(super) only_callee: bool,
+    /// Keys that helpers are looking up.
+    pub(super) recognising: usize,
     /// Who has proved our code.
     pub(super) proved: Option<PublicKey>,
     pub(super) connections: Slab<Connection>,
@@ -170,6 +174,8 @@ impl Reactor {
             dialler: None,
             code: None,
             wants_code: false,
+            only_callee: false,
+            recognising: 0,
             proved: None,
             connections: Slab::new(),
             generations: 0,
@@ -250,6 +256,11 @@ impl Reactor {
         self.dialler = Some(Dialler::new(callee, patience, self.now));
     }
 
+    /// While somebody is being called, nobody else comes in: what is ready is for whom we call.
+    pub fn let_in_only_callee(&mut self) {
+        self.only_callee = true;
+    }
+
     /// Whether somebody is being called.
     pub fn is_dialling(&self) -> bool {
         self.dialler.is_some()
@@ -312,6 +323,7 @@ impl Reactor {
         self.pump_openings();
         self.fire_deadlines();
         self.count_proofs();
+        self.end_questions();
         self.reap();
         Ok(self.now)
     }
@@ -412,6 +424,7 @@ impl Reactor {
                 }
                 Done::Recognised(known) => {
                     emit(Trace::Answer { what: "recognised", transfer: None });
+                    self.recognising -= 1;
                     self.handle_recognised((ticket.0 - OWN_TICKETS) / ASKED_FOR, known);
                 }
                 Done::Remembered(Ok(name)) => self.events.extend(name.map(|name| NetEvent::Saved { name })),
@@ -427,7 +440,8 @@ impl Reactor {
     fn pump_links(&mut self, pump: PumpLinks) {
         let Some(conversation) = &mut self.conversation else { return };
         // Whoever makes work faster than the helpers do it is not heard until they have caught up.
-        if self.pool.under_way() < MAX_UNDER_WAY || conversation.session.ended().is_some() {
+        // What strangers make them look up is no reason.
+        if self.pool.under_way() - self.recognising < MAX_UNDER_WAY || conversation.session.ended().is_some() {
             pump(conversation, &mut self.connections, &mut self.files, &mut self.pool, self.now);
         } else {
             for carrier in conversation.carriers() {

@@ -25,12 +25,15 @@ use crate::secure::tls::TlsError;
 
 use super::connection::{Connection, Intent, Origin, Stage};
 use super::event::NetEvent;
-use super::openings::{GATE_SPACE, GateError, OPENING_PATIENCE};
+use super::gate::{MAX_QUESTIONS, Trust};
+use super::openings::{GATE_SPACE, GateError, OPENING_PATIENCE, QUESTION_PATIENCE};
 use super::pool::{Job, Ticket, Work};
 use super::pump::Moved;
 use super::reactor::{RECOGNISE, Reactor, own_ticket};
 use super::standing::{Expected, Standing, Them};
 
+/// Keys that helpers may look up at once; more of them wait for a disk that does not answer.
+const MAX_RECOGNISING: usize = 256;
 /// The first byte of a TLS handshake (RFC 8446, section 5.1), and so of every encrypted link.
 const TLS_HANDSHAKE: u8 = 22;
 /// Bytes before the content of a TLS record (RFC 8446, section 5.1).
@@ -112,7 +115,11 @@ impl Reactor {
         };
         let Some(connection) = self.connections.get_mut(key) else { return };
         match (standing, &secure.folder) {
+            (None, Some(_)) if self.recognising >= MAX_RECOGNISING => {
+                self.close_opening(key, "too many callers are being looked up");
+            }
             (None, Some(folder)) => {
+                self.recognising += 1;
                 connection.stage = Stage::Recognising(intent);
                 let work = Work::Recognise { folder: Arc::clone(folder), key: theirs };
                 let ticket = Ticket(own_ticket(RECOGNISE, connection.generation));
@@ -129,25 +136,31 @@ impl Reactor {
     }
 
     /// A helper has looked a key up.
-    pub(super) fn handle_recognised(&mut self, generation: u64, known: Result<bool, String>) {
+    pub(super) fn handle_recognised(&mut self, generation: u64, known: Result<Option<String>, String>) {
         let found = self.connections.iter_mut().find(|(_, connection)| connection.generation == generation);
         let Some((key, connection)) = found else { return };
         let Stage::Recognising(intent) = connection.stage else { return };
         match known {
-            Ok(known) => {
-                connection.them.standing = if known { Standing::Known } else { Standing::New };
-                if known {
+            Ok(saved) => {
+                if saved.is_some() {
+                    connection.them.standing = Standing::Known;
                     self.door.recognised(generation);
                 }
+                connection.them.saved = saved;
                 self.begin_opening(key, intent);
             }
             // Who is known cannot be told from who is not: nobody is let in.
             Err(words) => {
-                let was_call = connection.origin == Origin::Dialled;
-                self.close_opening(key, &words);
+                let (was_call, address) = (connection.origin == Origin::Dialled, connection.address);
+                connection.stage = Stage::Dead;
+                if connection.origin == Origin::Came {
+                    self.tell_refused(address, words.clone());
+                }
                 let hint = "nobody is recognised until that file can be read; tete peers tells more";
                 match was_call && self.dialler.take().is_some() {
                     true => self.events.push_back(NetEvent::DialFailed { words, hint }),
+                    // Once is enough, however many call.
+                    false if self.events.iter().any(|event| matches!(event, NetEvent::Trouble { .. })) => {}
                     false => self.events.push_back(NetEvent::Trouble { words, hint }),
                 }
             }
@@ -173,11 +186,10 @@ impl Reactor {
         connection.stage = Stage::Opening(Box::new(Opening::new(hello, binding)));
         connection.deadline = Some(self.now + OPENING_PATIENCE);
         self.pump_opening(key);
-        self.judge_others_of(key);
     }
 
     /// Links that wait for a call the other way are judged again: this may be it.
-    fn judge_others_of(&mut self, key: usize) {
+    pub(super) fn judge_others_of(&mut self, key: usize) {
         let theirs = self.connections.get(key).and_then(|connection| connection.them.key);
         let Some(theirs) = theirs.filter(|_| self.conversation.is_none()) else { return };
         let others: Vec<usize> = self.connections.iter().map(|(key, _)| key).filter(|other| *other != key).collect();
@@ -199,7 +211,7 @@ impl Reactor {
             && self.connections.iter().any(|(other, connection)| {
                 other != key
                     && connection.them.key == this.them.key
-                    && matches!(connection.stage, Stage::Opening(_))
+                    && matches!(&connection.stage, Stage::Opening(opening) if opening.hello().is_some())
                     && (connection.origin == Origin::Came) != (this.origin == Origin::Came)
             })
     }
@@ -220,14 +232,12 @@ impl Reactor {
         }
     }
 
-    /// Proofs of our code that are under way and could come out wrong.
-    fn proofs(&self) -> usize {
-        self.connections.iter().filter(|(_, connection)| connection.pairing.is_some()).count()
-    }
-
-    /// Whether there is a code, and a try of it that nobody is using: tries at the same time count too.
+    /// Whether there is a code, and a wrong try of it left for one more: of those under way count all in which we have
+    /// said what a guess can be tested with. Who was called has not, so that however many callers begin and stop, the
+    /// code is there for the next.
     fn can_prove(&self) -> bool {
-        let proofs = self.proofs();
+        let tested = |connection: &Connection| connection.pairing.as_ref().is_some_and(|pairing| pairing.counts());
+        let proofs = self.connections.iter().filter(|(_, connection)| tested(connection)).count();
         self.code.as_ref().is_some_and(|code| code.usable(self.now).is_some() && proofs < code.left() as usize)
     }
 
@@ -252,18 +262,24 @@ impl Reactor {
     pub(super) fn handle_proof(&mut self, key: usize, message: &[u8]) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         let (Stage::Opening(opening), Some(pairing)) = (&mut connection.stage, &mut connection.pairing) else { return };
-        let last = match pairing.handle(message) {
-            Ok(pairing::Step::Send(message)) => return opening.pair(message),
-            Ok(pairing::Step::Done(last)) => last,
-            Err(_) => return self.refuse(key, Refusal::WrongCode),
-        };
-        connection.pairing = None;
-        // A code is good for one meeting, and the two may meet on two links at once.
+        // A code is good for one meeting, and the two may meet on two links at once. It may have been used, burnt or
+        // have expired since this proof began.
         let theirs = connection.them.key;
         let is_first = self.code.as_ref().is_some_and(|code| code.usable(self.now).is_some());
         if !is_first && (self.proved != theirs || theirs.is_none()) {
             return self.refuse(key, Refusal::NoCode);
         }
+        let last = match pairing.handle(message) {
+            Ok(pairing::Step::Send(message)) => return opening.pair(message),
+            Ok(pairing::Step::Done(last)) => last,
+            Err(error) => {
+                log::debug!("{}: {error}", connection.address);
+                self.refuse(key, Refusal::WrongCode);
+                // At once: the next guess may be on its way in this very turn.
+                return self.count_proofs();
+            }
+        };
+        connection.pairing = None;
         connection.them.standing = Standing::Code;
         if let Some(last) = last {
             opening.pair(last);
@@ -277,6 +293,40 @@ impl Reactor {
         match step {
             Step::Judge(hello) => self.judge(key, hello),
             _ => self.connections.get_mut(key).into_iter().for_each(|connection| connection.more = true),
+        }
+    }
+
+    /// A caller's user is being asked about us. It may take as long as ours would, as long as not too many do; whoever
+    /// waits for something of ours has its time already.
+    pub(super) fn wait_for_caller(&mut self, key: usize) {
+        let until = self.now + QUESTION_PATIENCE + OPENING_PATIENCE;
+        let patient = |connection: &Connection| {
+            connection.origin == Origin::Came
+                && connection.deadline.is_some_and(|due| due > self.now + QUESTION_PATIENCE)
+        };
+        let waiting = self.connections.iter().filter(|(_, connection)| patient(connection)).count();
+        let wanted = self.settings.trust != Trust::Known && self.conversation.is_none();
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        let known = connection.them.standing != Standing::New;
+        let busy = connection.is_asked_about || connection.them.meeting.is_some();
+        if (wanted || known) && !busy && waiting < MAX_QUESTIONS {
+            connection.deadline = Some(until);
+        }
+    }
+
+    /// Tells that questions are over whose callers are no longer being asked about. A question that nobody has heard of
+    /// is forgotten with it: a stranger who calls and hangs up, again and again, fills nothing.
+    pub(super) fn end_questions(&mut self) {
+        for (_, connection) in &mut self.connections {
+            if connection.is_asked_about && !connection.is_question() {
+                connection.is_asked_about = false;
+                let over = connection.generation;
+                let unheard = |event: &NetEvent| matches!(event, NetEvent::Question { id, .. } if *id == over);
+                match self.events.iter().position(unheard) {
+                    Some(at) => drop(self.events.remove(at)),
+                    None => self.events.push_back(NetEvent::QuestionOver { id: over }),
+                }
+            }
         }
     }
 
@@ -373,6 +423,7 @@ impl Connection {
     /// Moves bytes until the two have agreed on keys: theirs, and what only this connection has; `None`: not yet.
     fn handshake(&mut self, key: usize) -> Result<Option<(PublicKey, Binding)>, GateError> {
         let (mut wire, channel) = self.parts(key);
+        let begin = channel.brought();
         loop {
             if channel.first() == Some(PLAIN) {
                 return Err(GateError::NotSecure);
@@ -387,6 +438,10 @@ impl Connection {
                     Some((theirs, binding)) => Ok(Some((theirs, Binding(binding)))),
                     None => Err(GateError::Closed("it has no key".to_owned())),
                 };
+            }
+            if channel.is_gate_turn_over(begin)? {
+                self.more = true;
+                return Ok(None);
             }
             match channel.fill(&mut wire, GATE_SPACE)? {
                 Moved::Bytes(0) => return Err(GateError::Closed("it hung up".to_owned())),

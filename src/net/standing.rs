@@ -59,6 +59,8 @@ pub struct Them {
     pub key: Option<PublicKey>,
     /// Why it is believed.
     pub standing: Standing,
+    /// The name under which its key is saved.
+    pub saved: Option<String>,
     /// What proofs on this link are bound to.
     pub binding: Binding,
     /// Whether it was let in because the two have called each other.
@@ -76,7 +78,7 @@ impl Them {
 
 impl Default for Them {
     fn default() -> Self {
-        Self { key: None, standing: Standing::Plain, binding: Binding::NONE, mutual: false, meeting: None }
+        Self { key: None, standing: Standing::Plain, saved: None, binding: Binding::NONE, mutual: false, meeting: None }
     }
 }
 

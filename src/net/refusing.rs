@@ -1,0 +1,176 @@
+//! Connections that do not become a conversation, and what is said of them on both sides.
+//!
+//! Owns: the reactor's part in closing, refusing and being refused at the gate. Must not know: who is refused; that is
+//! judged elsewhere.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::proto::error::ProtocolError;
+use crate::proto::frame::Refusal;
+
+use super::connection::{Connection, Origin, Stage};
+use super::doorkeeper::{Parting, STRANGERS};
+use super::event::NetEvent;
+use super::gate;
+use super::openings::GateError;
+use super::reactor::Reactor;
+use super::securing::{NOT_PLAIN, is_tls};
+
+/// Bytes of a peer's words for the log.
+const MAX_REFUSAL_SHOWN: usize = 200;
+/// How long the words of a refusal may take to be read.
+const REFUSAL_PATIENCE: Duration = Duration::from_secs(2);
+
+impl Reactor {
+    /// A link that ended, or never was, before it was through the gate.
+    pub(super) fn close_opening(&mut self, key: usize, words: &str) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        let proving = connection.pairing.as_ref().is_some_and(|pairing| pairing.counts());
+        // Who makes our user look up and is gone again does that for nothing no second time.
+        if connection.is_asked_about {
+            connection.parting = Parting::Misbehaved;
+        }
+        connection.stage = Stage::Dead;
+        let (origin, id) = (connection.origin, connection.generation);
+        log::debug!("{}: {words}", connection.address);
+        if origin == Origin::DialledForFiles {
+            self.bulk_call_failed(id, words);
+        }
+        if origin != Origin::Dialled {
+            return;
+        }
+        if proving {
+            self.end_call(key, words, "");
+        } else if let Some(dialler) = &mut self.dialler {
+            let fate = dialler.failed(self.now, words.to_owned());
+            self.tell_fate(fate);
+        }
+    }
+
+    /// Somebody who is not a tete, or not of our age or kind.
+    pub(super) fn fail_opening(&mut self, key: usize, error: GateError) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        let first = connection.channel.first().filter(|_| !connection.channel.is_secure());
+        match error {
+            GateError::Channel(error) => self.fail_channel(key, &error),
+            GateError::NotSecure => {
+                if !connection.channel.is_secure() {
+                    connection.channel.accept(&NOT_PLAIN);
+                }
+                self.end_without(key, "it speaks without encryption, and this side has not asked for --plain");
+            }
+            // On a plain link the other kind is told by its first byte.
+            GateError::Protocol(ProtocolError::NotTete) if first.is_some_and(is_tls) => {
+                self.end_without(key, "it speaks encrypted alone: --plain has to be asked for on both sides");
+            }
+            GateError::Protocol(error) => self.end_with(key, &error.to_string()),
+            GateError::Closed(words) => self.close_opening(key, &words),
+        }
+    }
+
+    /// Lets what we have to say (our greeting with our versions in it, an alert) go out, and says how it went.
+    pub(super) fn end_with(&mut self, key: usize, words: &str) {
+        self.blame(key);
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        connection.stage = Stage::Flushing { shut: false };
+        connection.deadline = Some(self.now + REFUSAL_PATIENCE);
+        connection.more = true;
+        let (address, origin, id) = (connection.address, connection.origin, connection.generation);
+        let plain = self.settings.secure.is_none();
+        if origin == Origin::DialledForFiles {
+            self.bulk_call_failed(id, words);
+        } else if origin == Origin::Dialled {
+            let hint = match plain {
+                true => "is there a tete listening, of a version that fits, with --plain on both sides?",
+                false => "is there a tete listening, of a version that fits, without --plain?",
+            };
+            self.end_call(key, &format!("{address}: {words}"), hint);
+        } else {
+            self.tell_refused(address, words.to_owned());
+        }
+    }
+
+    /// Nobody is called any more, and why.
+    pub(super) fn end_call(&mut self, key: usize, words: &str, hint: &'static str) {
+        let proving = |connection: &Connection| connection.pairing.as_ref().is_some_and(|pairing| pairing.counts());
+        let proving = self.connections.get(key).is_some_and(proving);
+        if self.dialler.take().is_none() {
+            log::debug!("{words}");
+        } else if proving {
+            // Whoever answers may be guessing our code: only our user tries it again.
+            let words = format!("{words} while the code was being proved").into();
+            self.events.push_back(NetEvent::NotLetIn { reason: Some(Refusal::WrongCode), words });
+        } else {
+            self.events.push_back(NetEvent::DialFailed { words: words.to_owned(), hint });
+        }
+    }
+
+    pub(super) fn tell_refused(&mut self, address: SocketAddr, reason: String) {
+        log::info!("{address} was not let in: {reason}");
+        // Told one by one; a flood of strangers may not fill the memory while nobody reads.
+        let waiting = self.events.iter().filter(|event| matches!(event, NetEvent::CallerRefused { .. })).count();
+        if waiting < STRANGERS {
+            self.events.push_back(NetEvent::CallerRefused { address, reason });
+        }
+    }
+
+    pub(super) fn refuse(&mut self, key: usize, refusal: Refusal) {
+        if matches!(refusal, Refusal::WrongCode | Refusal::NotWanted) {
+            self.blame(key);
+        }
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        let (address, origin, id) = (connection.address, connection.origin, connection.generation);
+        let dialled = origin == Origin::Dialled;
+        if let Stage::Opening(opening) = &mut connection.stage {
+            opening.refuse(refusal, gate::words(refusal));
+            let words = opening.transmit().to_vec();
+            connection.channel.accept(&words);
+        }
+        connection.stage = Stage::Flushing { shut: false };
+        connection.deadline = Some(self.now + REFUSAL_PATIENCE);
+        connection.more = true;
+        match refusal {
+            _ if origin == Origin::DialledForFiles => self.bulk_call_failed(id, gate::words(refusal)),
+            // A second connection of the same two is no news.
+            Refusal::Surplus => {}
+            // Both ends of the call are here, and neither waits for the other's words: the calling one tells.
+            Refusal::Yourself if dialled => {
+                self.dialler = None;
+                let words = gate::words(refusal).into();
+                self.events.push_back(NetEvent::NotLetIn { reason: Some(refusal), words });
+            }
+            // Whom we called is not whom we wanted, and calling again changes nothing.
+            _ if dialled && self.dialler.take().is_some() => {
+                let words = gate::words(refusal).into();
+                self.events.push_back(NetEvent::NotLetIn { reason: Some(refusal), words });
+            }
+            _ if dialled => {}
+            _ => self.tell_refused(address, gate::words(refusal).to_owned()),
+        }
+    }
+
+    pub(super) fn handle_refusal(&mut self, key: usize, reason: Option<Refusal>, words: crate::proto::text::Untrusted) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        let origin = connection.origin;
+        if origin == Origin::DialledForFiles {
+            return self.close_opening(key, &words.shown_within(MAX_REFUSAL_SHOWN).to_string());
+        }
+        if reason == Some(Refusal::Surplus) {
+            // The other connection of the two is the one that counts.
+            return self.close_opening(key, "the other connection is used");
+        }
+        if origin == Origin::Came {
+            // Who of the two speaks last is drawn by lot: our user is told whichever side has said no.
+            let address = connection.address;
+            let words = format!("it says: {}", words.shown_within(MAX_REFUSAL_SHOWN));
+            self.close_opening(key, &words);
+            return self.tell_refused(address, words);
+        }
+        connection.stage = Stage::Dead;
+        // Once somebody else has called, whom we called before matters no more.
+        if self.dialler.take().is_some() {
+            self.events.push_back(NetEvent::NotLetIn { reason, words });
+        }
+    }
+}
