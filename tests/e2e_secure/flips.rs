@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::common::Tete;
+use crate::common::{Tete, tete};
 use crate::noise;
 use crate::person::{Person, at};
 use crate::tap::{Flip, Tap, Way};
@@ -115,4 +115,17 @@ fn a_bit_turned_on_the_connection_of_a_file_changes_nothing_that_is_kept() {
     let down = [0, 3, 4, 9, 100, 1000, 1300, 1400, 1500, 1600];
     let of = |way| move |at| (Flip { connection: 1, way, at, bit: (at % 8) as u8 }, 8_000_000);
     all(up.into_iter().map(of(Way::Up)).chain(down.into_iter().map(of(Way::Down))));
+}
+
+#[test]
+fn a_bit_turned_in_a_plain_conversation_arrives_as_what_was_never_said() {
+    // So that it is known that bits are turned, and that here nothing would notice.
+    let mut anna = tete(&crate::common::anna(&["--json"])).start();
+    let tap = Tap::to(anna.port(), Some(Flip { connection: 0, way: Way::Up, at: 1000, bit: 0 }));
+    let mut bob = tete(&crate::common::bob(tap.port, &["--json"])).start();
+    let said = "x".repeat(2000);
+    bob.send(&said);
+    let heard = anna.event("message")["text"].as_str().unwrap().to_owned();
+    assert!(tap.has_flipped());
+    assert_eq!((heard.matches('x').count(), heard.matches('y').count()), (1999, 1));
 }
