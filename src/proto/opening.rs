@@ -191,7 +191,15 @@ impl Opening {
 
     /// Whether a person of ours is being asked about it.
     pub fn is_question(&self) -> bool {
-        self.asking && matches!(self.state, State::Judging { .. })
+        self.asking && self.may_be_welcomed()
+    }
+
+    /// Whether it is for us to decide about a new conversation. A link that claims to belong to one can only join it.
+    fn may_be_welcomed(&self) -> bool {
+        match &self.state {
+            State::Judging { theirs } => theirs.as_ref().is_none_or(|theirs| theirs.assigned == Assigned::Nothing),
+            _ => false,
+        }
     }
 
     /// Bytes to send.
@@ -328,8 +336,12 @@ impl Opening {
         ProtocolError::Unexpected { frame: kind.name(), state: "not let in yet" }
     }
 
-    /// Lets the peer in. The side that leads hands out `ticket`, and has an open link at once.
+    /// Lets the peer in. The side that leads hands out `ticket`, and has an open link at once. Nothing happens where
+    /// nobody is being judged, or where there is a claim to be judged.
     pub fn welcome(&mut self, name: &str, port: u16, ticket: SessionTicket) -> Step {
+        if !self.may_be_welcomed() {
+            return Step::Nothing;
+        }
         let State::Judging { theirs } = &mut self.state else { return Step::Nothing };
         let theirs = theirs.take();
         self.state = State::Closed;

@@ -197,6 +197,30 @@ fn a_code_on_one_side_alone_changes_nothing() {
 }
 
 #[test]
+fn who_makes_a_claim_is_not_welcomed_to_a_new_conversation() {
+    // The following side's user has said yes, and the other one answers with a claim.
+    let (mut lead, mut other) = pair();
+    pass(&mut lead, &mut other);
+    other.wait();
+    assert!(other.is_question());
+    assert_eq!(other.welcome("bob", 0, TICKET), Step::Nothing);
+    pass(&mut other, &mut lead);
+    lead.join(&TICKET, 2).unwrap();
+    assert!(matches!(pass(&mut lead, &mut other), Step::Judge(_)));
+    assert!(!other.is_question() && other.is_being_judged());
+    assert_eq!(other.welcome("bob", 0, TICKET), Step::Nothing);
+    assert_eq!(other.transmit(), b"", "the wrong side would assign");
+    // And when the leading side is asked about a claim.
+    let (mut lead, mut other) = pair();
+    pass(&mut lead, &mut other);
+    pass(&mut other, &mut lead);
+    other.join(&TICKET, 2).unwrap();
+    assert!(matches!(pass(&mut other, &mut lead), Step::Judge(_)));
+    assert_eq!(lead.welcome("anna", 0, TICKET), Step::Nothing);
+    assert_eq!(lead.join(&TICKET, 2), Ok(Step::Joined { epoch: 2 }));
+}
+
+#[test]
 fn a_wrong_claim_closes_the_link() {
     for wrong in [SessionTicket { secret: [0; 16], ..TICKET }, SessionTicket { id: [0; 16], ..TICKET }] {
         let (mut lead, mut other) = greeted();
