@@ -116,7 +116,11 @@ impl Known {
         })
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
+    /// Reads the content of a file: this form in every part, and nobody twice.
+    ///
+    /// # Errors
+    /// Where it is not, in words for its owner, whose fault it is. They quote nothing of it.
+    pub fn parse(text: &str) -> Result<Self, String> {
         let broken = |error: serde_json::Error| format!("line {}, column {}", error.line(), error.column());
         let Version { version } = serde_json::from_str(text).map_err(broken)?;
         if version != VERSION {
@@ -161,8 +165,11 @@ impl Known {
         }
     }
 
-    /// The file's content.
-    fn text(&self) -> Result<String, StoreError> {
+    /// The content of a file: what [`parse`](Self::parse) reads.
+    ///
+    /// # Errors
+    /// It cannot be written as JSON, which is a fault of ours.
+    pub fn text(&self) -> Result<String, StoreError> {
         let stored = |peer: &Peer| StoredPeer {
             name: peer.name.clone(),
             key: peer.key.to_string(),
