@@ -51,7 +51,7 @@ fn named(source: &str) -> Vec<(&str, bool)> {
 fn sources(folder: &Path, out: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        if path.is_dir() {
+        if path.is_dir() && !path.ends_with("target") {
             sources(&path, out);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             out.push(path);

@@ -18,6 +18,7 @@ use crate::term::json;
 use crate::term::lines::{Cut, Line, MAX_LINE};
 
 use super::commands::{self, Parsed};
+use super::questions;
 use super::start::Answer;
 use super::{App, Exit, Start};
 
@@ -52,8 +53,8 @@ impl App {
         }
         let mut pieces = 0;
         while !self.input_over && self.exit.is_none() && self.screen.takes_input() {
-            if let Some(line) = self.next_line() {
-                if self.use_line(&line) == Used::NotYet && !self.hold(line) {
+            if let Some((line, fresh)) = self.next_line() {
+                if self.use_line(&line, fresh) == Used::NotYet && !self.hold(line) {
                     return false;
                 }
             } else if self.lines.is_ended() {
@@ -72,13 +73,13 @@ impl App {
         false
     }
 
-    /// The next line to use: what was held first, once its time may have come.
-    fn next_line(&mut self) -> Option<Line> {
+    /// The next line to use, and whether it is a fresh one: what was held comes first, once its time may have come.
+    fn next_line(&mut self) -> Option<(Line, bool)> {
         let held = if self.reads_ahead() { None } else { self.held.pop_front() };
-        held.or_else(|| {
+        held.map(|line| (line, false)).or_else(|| {
             let line = self.lines.next_line()?;
             self.warned_interrupt = false; // something was typed since Ctrl-C
-            Some(line)
+            Some((line, true))
         })
     }
 
@@ -128,14 +129,14 @@ impl App {
         }
     }
 
-    fn use_line(&mut self, line: &Line) -> Used {
+    fn use_line(&mut self, line: &Line, fresh: bool) -> Used {
         if !line.is_start() {
             return self.say(&line.text);
         }
         if line.cut == Cut::First && !std::mem::replace(&mut self.told_cut, true) {
             self.screen.notice(&format!("a line of over {MAX_LINE} bytes goes as several messages"));
         }
-        if let Some(used) = self.use_trust_answer(&line.text) {
+        if fresh && let Some(used) = self.use_trust_answer(&line.text) {
             return used;
         }
         if self.start != Start::Over {
@@ -150,17 +151,14 @@ impl App {
         self.use_command(line)
     }
 
-    /// The answer to a question of trust, if one is open and this is one: a whole `yes`, or what says no. Anything else
-    /// that is typed is not an answer.
+    /// The answer to the question of trust on the screen, if there is one and this is one. What untrusted input is poured
+    /// into answers nothing.
     fn use_trust_answer(&mut self, line: &str) -> Option<Used> {
-        let id = self.questions.first().copied().filter(|_| !self.screen.is_json())?;
-        let yes = match line.trim() {
-            "yes" => true,
-            "no" | "n" | "N" | "" => false,
-            _ => return None,
-        };
+        let listens = !self.screen.is_json() && (self.terminal || self.config.commands);
+        let id = self.questions.shown().filter(|_| listens)?;
+        let yes = questions::answer(line, !self.start.is_asking())?;
         self.answer_trust(id, yes);
-        if !yes {
+        if !yes && self.questions.shown().is_none() {
             self.prompt();
         }
         Some(Used::Yes)
@@ -295,7 +293,7 @@ impl App {
 
     /// Answers a question by its number: of trust, or about a file.
     fn answer(&mut self, id: u64, yes: bool) {
-        if self.questions.contains(&id) {
+        if self.questions.has(id) {
             return self.answer_trust(id, yes);
         }
         let now = self.reactor.now();
@@ -310,10 +308,11 @@ impl App {
 
     fn answer_trust(&mut self, id: u64, yes: bool) {
         self.screen.answered();
-        self.questions.retain(|open| *open != id);
+        self.questions.over(id);
         if !self.reactor.answer_question(id, yes) {
             self.screen.notice("that caller has gone");
         }
+        self.show_question();
     }
 
     /// An answer to a question of the start; `None` when the line is something else.

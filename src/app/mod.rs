@@ -14,6 +14,7 @@ pub mod exit;
 pub mod identity;
 mod input;
 pub mod kept;
+pub mod questions;
 mod report;
 pub mod screen;
 pub mod start;
@@ -42,6 +43,7 @@ use crate::term::lines::{Line, LineReader};
 
 use config::{Accept, CodeSource, Config, Family, STDIN, Trust, Wait};
 use exit::Exit;
+use questions::Questions;
 use screen::{Mode, Screen};
 use start::Start;
 use tally::Tally;
@@ -147,7 +149,7 @@ pub struct App {
     told_unanswered: bool,
     /// Why the other side left.
     peer_reason: Option<LeaveReason>,
-    questions: Vec<u64>,
+    questions: Questions,
     warned_interrupt: bool,
     progress: Progress,
     tally: Tally,
@@ -265,7 +267,7 @@ impl App {
             told_late: false,
             told_unanswered: false,
             peer_reason: None,
-            questions: Vec::new(),
+            questions: Questions::default(),
             warned_interrupt: false,
             progress: Progress::default(),
             tally: Tally::default(),

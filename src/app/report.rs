@@ -19,11 +19,13 @@ use crate::proto::session::Ended;
 use crate::proto::text::Untrusted;
 use crate::secure::code::Over;
 use crate::secure::key::PublicKey;
+use crate::secure::saved_name;
 use crate::sys;
 use crate::term::json::Object;
 use crate::term::plain;
 
 use super::exit::Exit;
+use super::questions::{Gone, Question};
 use super::start::Start;
 use super::{App, PROGRESS_EVERY, Partner, SIGNAL_PATIENCE};
 
@@ -102,7 +104,7 @@ impl App {
             NetEvent::CodeOver(over) => self.tell_code_over(over),
             NetEvent::Trouble { words, hint } => self.screen.error(now, &words, hint),
             NetEvent::Saved { name } => self.screen.notice(&format!("saved as {name}: known from now on")),
-            NetEvent::QuestionOver { id } => self.questions.retain(|open| *open != id),
+            NetEvent::QuestionOver { id } => self.end_question(id),
             NetEvent::Connected(peer) => self.handle_connected(peer),
             NetEvent::Session(event) => self.handle_session_event(event),
             NetEvent::Ended { ended, unread } => self.handle_ended(&ended, unread),
@@ -183,18 +185,39 @@ impl App {
     }
 
     fn ask_about_peer(&mut self, id: u64, address: SocketAddr, key: Option<PublicKey>, dialled: bool) {
-        self.questions.push(id);
         let peer = Object::empty().field("address", &address.to_string());
         let peer = peer.field("key", &key.map(|key| key.to_string()));
         let fields = |object: Object| object.field("id", &id).field("about", "trust").nested("peer", peer);
         self.screen.event("question", self.reactor.now(), fields);
-        let Some(key) = key else {
-            self.screen.ask(&format!("{address} calls, and nothing proves who it is. Let it in? [yes/N] "));
-            return;
-        };
         let does = if dialled { "answers" } else { "calls" };
-        self.screen.loud_notice(&format!("{address} {does} with a key that was never seen here:\n{}", key.grouped()));
-        self.screen.ask("Is that whom you want to talk to? [yes/N] ");
+        let (about, prompt) = match key {
+            None => (format!("{address} {does}, and nothing proves who it is"), "Let it in? [yes/N] "),
+            Some(key) => {
+                let about = format!("{address} {does} with a key that was never seen here:\n{}", key.grouped());
+                (about, "Is that whom you want to talk to? [yes/N] ")
+            }
+        };
+        self.questions.ask(Question { id, about, prompt: prompt.to_owned(), who: address.to_string() });
+        self.show_question();
+    }
+
+    /// Puts the next question on the screen, if none stands there.
+    pub(super) fn show_question(&mut self) {
+        if let Some(question) = self.questions.next_to_show() {
+            self.screen.loud_notice(&question.about);
+            self.screen.ask(&question.prompt);
+        }
+    }
+
+    /// Nobody waits for an answer any more.
+    fn end_question(&mut self, id: u64) {
+        if let Gone::Shown(question) = self.questions.over(id) {
+            self.screen.loud_notice(&format!("{} has gone: that question is over", question.who));
+            self.show_question();
+            if self.questions.shown().is_none() {
+                self.prompt();
+            }
+        }
     }
 
     fn handle_connected(&mut self, peer: Peer) {
@@ -209,7 +232,8 @@ impl App {
         let fields = Object::empty()
             .untrusted("name", &peer.name)
             .field("address", &peer.address.to_string())
-            .field("key", &peer.key.map(|key| key.to_string()));
+            .field("key", &peer.key.map(|key| key.to_string()))
+            .field("saved_as", &peer.saved);
         let trust = peer.standing.name();
         let connected = |object: Object| {
             object.nested("peer", fields).field("encrypted", &peer.key.is_some()).field("trust", trust)
@@ -219,6 +243,10 @@ impl App {
         let channel = if peer.key.is_some() { "encrypted" } else { "plain" };
         let proof = format!("{channel}, {trust}");
         self.screen.notice(&format!("connected to {name} at {} ({proof})", peer.address));
+        // What it calls itself proves nothing; the name that we have given its key does.
+        if let Some(saved) = peer.saved.filter(|saved| *saved != saved_name::clean(&peer.name.lossy())) {
+            self.screen.loud_notice(&format!("its key is saved as {saved}"));
+        }
         self.partner = Some(Partner { name: peer.name, address: peer.address, proof });
         if self.is_sending() {
             self.begin_sending();

@@ -51,13 +51,18 @@ fn open() -> (OwnedFd, OwnedFd) {
 }
 
 impl Terminal {
-    /// Starts the program there, with lines in and lines out.
+    /// Starts the program there over plain links, with lines in and lines out.
     pub(crate) fn start(args: &[&str]) -> Self {
+        Self::encrypted(&[&["--plain"], args].concat())
+    }
+
+    /// Starts the program there, with a key of its own.
+    pub(crate) fn encrypted(args: &[&str]) -> Self {
         let (ours, theirs) = open();
         let home = tempfile::tempdir().expect("a temporary folder");
         let kept = tempfile::tempdir().expect("a temporary folder");
         let mut command = Command::new(env!("CARGO_BIN_EXE_tete"));
-        command.args(["--plain", "--ui", "plain"]).args(args).env_clear().current_dir(home.path());
+        command.args(["--ui", "plain"]).args(args).env_clear().current_dir(home.path());
         command.env("HOME", home.path()).env("USER", "tester").env("TERM", "xterm-256color");
         command.env("TETE_HOME", kept.path());
         let end = || Stdio::from(theirs.try_clone().expect("a descriptor"));

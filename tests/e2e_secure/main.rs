@@ -19,6 +19,7 @@ mod questions;
 #[allow(dead_code, reason = "not everything that can happen to a connection happens here")]
 #[path = "../e2e_bulk/relay.rs"]
 mod relay;
+mod screen;
 mod tap;
 mod wire;
 

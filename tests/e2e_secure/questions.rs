@@ -1,10 +1,13 @@
 //! Our user is asked about a new key, by an event, and answers by a line.
 
 use std::thread;
+use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::common::Tete;
+use rustix::process::Signal;
+
+use crate::common::{Tete, tete};
 use crate::person::{Person, connected, meet, refused, turned_away};
 
 /// The `nth` question, counted from 1: about a key.
@@ -93,7 +96,7 @@ fn a_question_about_who_has_gone_is_over() {
     let id = asked(&mut listener, 1, &bob);
     let address = listener.event("question")["peer"]["address"].as_str().unwrap().to_owned();
     caller.kill();
-    listener.tells(&format!("openings] {address}: "));
+    listener.tells(&format!("refusing] {address}: "));
     answer(&mut listener, id, true);
     let error = listener.event("error");
     assert!(error["message"].as_str().unwrap().contains("no such question"), "{error}");
@@ -114,4 +117,23 @@ fn while_one_is_asked_about_a_known_one_is_let_in_and_the_other_told_so() {
     let mut caller = anna.again("ann").calls(listener.port(), &[]);
     connected(&mut caller, "self", anna.key());
     assert!(turned_away(&mut waiting).contains("talking to somebody else"));
+}
+
+#[test]
+fn what_untrusted_input_is_poured_into_answers_no_question() {
+    let (anna, bob) = Person::two();
+    let home = anna.home();
+    let args = ["--trust", "ask", "--no-commands", "-l", "127.0.0.1:0", "--config-dir", home.to_str().unwrap()];
+    let mut listener = tete(&args).start();
+    listener.send("yes");
+    listener.tells("-- listening on 127.0.0.1:");
+    let port = listener.port();
+    let mut caller = bob.calls(port, &["--trust", "new"]);
+    listener.tells(&bob.key().grouped());
+    listener.send("yes");
+    listener.send("yes");
+    listener.signal(Signal::TERM);
+    assert_eq!(listener.exit_code(), 143);
+    assert_ne!(caller.exit_code_within(Duration::from_secs(60)), 0);
+    assert_eq!((caller.all("connected").count(), anna.names()), (0, vec![]));
 }
