@@ -12,9 +12,9 @@ use std::path::Path;
 
 use bodies::{End, TARGETS, Target, played};
 
-/// Mutations of a reader's corpus. A proof of a code takes a hundred times as long as a greeting.
-const MUTATIONS: u64 = 4000;
-const MUTATIONS_OF_CODES: u64 = 1000;
+/// Mutations of a reader's corpus. A proof of a code takes far longer than a greeting.
+const MUTATIONS: u64 = 10_000;
+const MUTATIONS_OF_CODES: u64 = 2000;
 /// Longest input that grows in a mutation, in bytes.
 const MAX_INPUT: usize = 8 * 1024;
 /// Bytes that readers have opinions about.
