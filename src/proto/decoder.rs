@@ -156,6 +156,11 @@ impl Decoder {
                     }
                     let mut fields = Fields { kind: Kind::Chunk, rest: &self.gathered };
                     let span = Span { transfer: fields.id()?, offset: fields.number()?, len: *body };
+                    // Whoever takes its bytes adds them up, also those that are thrown away.
+                    if span.offset.checked_add(span.len).is_none() {
+                        let what = "it ends behind the last place that there is";
+                        return Err(ProtocolError::Malformed { frame: Kind::Chunk.name(), what });
+                    }
                     self.state = State::Body { left: span };
                     self.gathered.clear();
                     return Ok((taken, Decoded::Chunk(span)));

@@ -253,9 +253,11 @@ impl Incoming {
                 if may && span.offset != expected {
                     return Err(ProtocolError::Offset { transfer, expected, got: span.offset });
                 }
-                match (span.offset.checked_add(span.len), self.size) {
-                    (Some(end), Some(offered)) if end > offered => Err(ProtocolError::TooMuch { transfer, offered }),
-                    (None, _) => Err(ProtocolError::TooMuch { transfer, offered: u64::MAX }),
+                // The decoder has seen to it that the sum is a number.
+                match self.size {
+                    Some(offered) if span.offset + span.len > offered => {
+                        Err(ProtocolError::TooMuch { transfer, offered })
+                    }
                     _ => Ok(may),
                 }
             }

@@ -97,7 +97,9 @@ fn fault_39_a_number_of_the_other_side_ends_the_conversation() {
 
 #[test]
 fn fault_43_a_chunk_outside_the_file_ends_the_conversation() {
-    for (offset, words) in [(5, "at 5 where 0 was next"), (u64::MAX - 2, "where 0 was next"), (1 << 63, "0 was next")] {
+    for (offset, words) in
+        [(5, "at 5 where 0 was next"), (u64::MAX - 2, "behind the last place"), (1 << 63, "0 was next")]
+    {
         let (bob, peer) = after(Some(10), &chunk(2, offset, b"bytes"));
         assert_broken(bob, peer, words);
     }

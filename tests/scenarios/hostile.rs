@@ -247,14 +247,24 @@ fn a_flood_of_cancels_whose_answers_are_not_read_ends_it() {
 
 #[test]
 fn a_chunk_that_does_not_lie_where_the_next_one_has_to_ends_it() {
-    for (offset, size) in
-        [(1, None), (7, Some(10)), (5, None), (u64::MAX, None), (u64::MAX - 1, Some(10)), (1 << 63, None)]
-    {
+    for (offset, size) in [(1, None), (7, Some(10)), (5, None), (u64::MAX - 3, Some(10)), (1 << 63, None)] {
         let mut lone = receiving(size);
         lone.hear_chunk(ID, 0, &[1; 6]).unwrap();
         let result = lone.hear_chunk(ID, offset, &[1; 3]);
         let error = ProtocolError::Offset { transfer: ID, expected: 6, got: offset };
         assert_eq!(assert_broken(lone, result), error);
+    }
+}
+
+#[test]
+fn fault_43_a_chunk_that_ends_behind_every_file_ends_it_also_where_its_bytes_are_thrown_away() {
+    for (cancelled, offset) in [(false, u64::MAX), (false, u64::MAX - 2), (true, u64::MAX), (true, u64::MAX - 2)] {
+        let mut lone = receiving(None);
+        if cancelled {
+            lone.side.session.cancel(lone.now, Some(ID)).unwrap();
+        }
+        let result = lone.hear_chunk(ID, offset, &[1; 3]);
+        assert!(matches!(assert_broken(lone, result), ProtocolError::Malformed { .. }));
     }
 }
 
