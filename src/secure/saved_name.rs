@@ -46,7 +46,7 @@ pub fn clean(claimed: &str) -> String {
     let means_a_machine = name.chars().all(is_number) || RESERVED.iter().any(|word| twin_key(name) == *word);
     match name {
         "" => NAMELESS.to_owned(),
-        name if means_a_machine => cut(&format!("{NAMELESS}-{name}"), MAX_NAME).to_owned(),
+        name if means_a_machine => cut(&format!("{NAMELESS}-{name}"), MAX_NAME).trim_end_matches('-').to_owned(),
         name => name.to_owned(),
     }
 }
@@ -103,7 +103,10 @@ mod tests {
         let long = "🦊".repeat(100);
         let worst = "\u{958}".repeat(100); // longer when composed
         let joined = format!("{}👩\u{200d}🚀", "x".repeat(MAX_NAME - 7)); // cut behind the joiner
-        for claimed in ["\x1b]0;x\x07", "a\nb", "\u{85}", "x\u{200d}y", "\u{fe0f}", &marks, &long, &worst, &joined] {
+        let cut_at_a_dash = format!("{}-1", "1".repeat(MAX_NAME - 6));
+        let whole = ["\x1b]0;x\x07", "a\nb", "\u{85}", "x\u{200d}y", "\u{fe0f}"];
+        let too_long = [&marks, &long, &worst, &joined, &cut_at_a_dash].map(String::as_str);
+        for claimed in whole.into_iter().chain(too_long) {
             let name = clean(claimed);
             assert!(may_be_saved(&name), "{name:?}");
             assert!(!name.contains(char::is_whitespace), "{name:?}");
