@@ -300,6 +300,11 @@ fn change<T>(folder: &Folder, change: impl FnOnce(&mut Known) -> Result<T, Store
     if text.len() as u64 > MAX_FILE {
         return Err(full(folder));
     }
+    // A file that cannot be read back would keep everybody out from then on.
+    Known::parse(&text).map_err(|why| {
+        let message = format!("{:?} would be damaged: {why}", folder.path_of(FILE));
+        StoreError::new(message, "nothing was written; this is an error of tete's own")
+    })?;
     folder.replace(FILE, &text)?;
     Ok(done)
 }

@@ -42,6 +42,18 @@ fn file_with(word: &str, by: &str) -> String {
 }
 
 #[test]
+fn no_name_that_a_peer_thinks_of_damages_the_file() {
+    let (_dir, folder) = folder();
+    // Twice each: the second one gets a number, for which the name is cut.
+    let long = format!("{}👩\u{200d}🚀", "x".repeat(53));
+    let names = ["ö\u{200d}\u{2003}ö", "a\u{2003}\u{fe0e}", &long, "\u{202e}", "1\u{fe0f}\u{20e3}", "\0", "-", ""];
+    for (n, name) in (0..).zip(names.into_iter().flat_map(|name| [name, name])) {
+        let saved = remember(&folder, n, name);
+        assert_eq!(Known::load(&folder), Ok(saved.known), "{name:?}");
+    }
+}
+
+#[test]
 fn without_a_file_nobody_is_known() {
     let (_dir, folder) = folder();
     assert_eq!(Known::load(&folder), Ok(Known::default()));

@@ -34,27 +34,33 @@ const RESERVED: [&str; 1] = ["localhost"];
 /// ```
 pub fn clean(claimed: &str) -> String {
     let composed: String = claimed.trim().chars().take(MAX_NAME).nfc().collect();
-    let one_word = |(c, verdict): (char, Verdict)| match c {
-        _ if verdict == Verdict::Escape && !c.is_whitespace() => '_',
+    let one_word = |c: char| match c {
         '-' | '_' => c,
         c if c.is_whitespace() || c.is_ascii_punctuation() => '-',
         c => c,
     };
-    let name: String = judged(cut(&composed, MAX_NAME)).map(one_word).collect();
+    let name: String = cut(&composed, MAX_NAME).chars().map(one_word).collect();
     let name = name.trim_matches('-');
     let is_number = |c: char| c.is_ascii_digit() || c == '-';
     let means_a_machine = name.chars().all(is_number) || RESERVED.iter().any(|word| twin_key(name) == *word);
     match name {
         "" => NAMELESS.to_owned(),
         name if means_a_machine => cut(&format!("{NAMELESS}-{name}"), MAX_NAME).trim_end_matches('-').to_owned(),
-        name => name.to_owned(),
+        name => harmless(name),
     }
+}
+
+/// The name with `_` for what does something to a terminal or hides. It comes last: what is harmless between two
+/// characters (a joiner in an emoji) is not where one of them was changed or cut off, and a saved name that cannot be
+/// shown would be a damaged file.
+fn harmless(name: &str) -> String {
+    judged(name).map(|(c, verdict)| if verdict == Verdict::Escape { '_' } else { c }).collect()
 }
 
 /// The `n`th who would be called `name`: `bob-2`, no longer than a name can be.
 pub(super) fn numbered(name: &str, n: usize) -> String {
     let suffix = format!("-{n}");
-    format!("{}{suffix}", cut(name, MAX_NAME - suffix.len()))
+    harmless(&format!("{}{suffix}", cut(name, MAX_NAME - suffix.len())))
 }
 
 /// Whether a name may stand in a file: also one that its owner has chosen, as long as it can be shown as it is.
@@ -70,6 +76,10 @@ fn cut(text: &str, limit: usize) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
     use super::*;
 
     #[test]
@@ -113,6 +123,58 @@ mod tests {
             assert_eq!(clean(&name), name);
         }
     }
+
+    #[test]
+    fn what_was_cut_or_changed_leaves_no_half_of_an_emoji() {
+        // A joiner keeps its place between two others alone: not before a space that becomes a dash, not at a cut.
+        let cut = format!("{}👩\u{200d}🚀", "x".repeat(MAX_NAME - 11));
+        let keycap = format!("{}1\u{fe0f}\u{20e3}", "x".repeat(MAX_NAME - 7));
+        for claimed in ["ö\u{200d}\u{2003}ö", &cut, &keycap] {
+            let name = clean(claimed);
+            assert!(may_be_saved(&name), "{name:?}");
+            assert!((2..5000).map(|n| numbered(&name, n)).all(|name| may_be_saved(&name)), "{name:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_claimed_becomes_a_name_that_can_be_saved(
+            claimed in vec(select(&TELLING[..]), 0..80),
+            n in 2_usize..5000,
+        ) {
+            let name = clean(&claimed.concat());
+            prop_assert!(may_be_saved(&name), "{:?}", name);
+            prop_assert_eq!(clean(&name), &*name);
+            let numbered = numbered(&name, n);
+            prop_assert!(may_be_saved(&numbered), "{:?}", numbered);
+        }
+    }
+
+    /// Characters that matter to each other.
+    const TELLING: [&str; 22] = [
+        "a",
+        "1",
+        "#",
+        "-",
+        "_",
+        " ",
+        ".",
+        "\u{2003}",
+        "\u{a0}",
+        "é",
+        "e\u{301}",
+        "\u{301}",
+        "\u{20e3}",
+        "\u{200d}",
+        "\u{fe0e}",
+        "\u{fe0f}",
+        "\u{202e}",
+        "👩",
+        "🚀",
+        "\u{958}",
+        "\n",
+        "\u{1f1e9}",
+    ];
 
     #[test]
     fn a_number_fits_behind_the_longest_name() {
