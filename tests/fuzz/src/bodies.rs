@@ -161,9 +161,9 @@ fn found(data: &[u8], mut piece: impl FnMut(usize) -> usize) -> Vec<(u64, Result
     out
 }
 
-/// Whether a text does nothing to a terminal. The two that are tolerated stand inside emoji.
+/// Whether a text does nothing to a terminal. The joiner and the selectors that are tolerated stand inside emoji.
 fn is_harmless(text: &str) -> bool {
-    text.chars().all(|c| !is_dangerous(c) || matches!(c, '\u{200d}' | '\u{fe0f}'))
+    text.chars().all(|c| !is_dangerous(c) || matches!(c, '\u{200d}' | '\u{fe0e}' | '\u{fe0f}'))
 }
 
 /// Texts of a peer do nothing to a terminal.
