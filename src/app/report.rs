@@ -205,7 +205,11 @@ impl App {
     pub(super) fn show_question(&mut self) {
         if let Some(question) = self.questions.next_to_show() {
             self.screen.loud_notice(&question.about);
-            self.screen.ask(&question.prompt);
+            // In a pipe nothing stands among what people say.
+            match self.terminal {
+                true => self.screen.ask(&question.prompt),
+                false => self.screen.loud_notice(question.prompt.trim()),
+            }
         }
     }
 
