@@ -22,8 +22,12 @@ use super::pump::{Moved, Wire};
 /// Bytes that are gathered before a wire in the clear is asked to take them. Big enough that few calls are made, small
 /// enough that a text is not kept waiting: 64 KiB are 60 µs at 1 GB/s.
 const BATCH: usize = 64 * 1024;
-/// The same for files through TLS, which takes many records at once faster than one by one.
-const SECURE_BATCH: usize = 256 * 1024;
+/// The same for files through TLS, which takes many records at once faster than one by one. What is read, encrypted and
+/// sent stays in a core's cache on its way: with twice as much, and with [`SECURE_PIECE`] eight times as large, it was a
+/// tenth slower and took an eighth more processor time (measured in turn, twice, 512 MiB verified, two cores).
+const SECURE_BATCH: usize = 128 * 1024;
+/// Bytes received with one call through TLS, for the same reason.
+pub const SECURE_PIECE: usize = 128 * 1024;
 
 /// The buffers of one link.
 #[derive(Debug, Default)]

@@ -18,6 +18,7 @@ use crate::proto::session::{Ended, Receive, Session};
 use crate::proto::{LinkId, TransferId};
 use crate::sys;
 
+use super::channel::SECURE_PIECE;
 use super::connection::{Connection, Stage};
 use super::files::Files;
 use super::pool::Pool;
@@ -325,7 +326,8 @@ impl Conversation {
         let (mut wire, channel) = connection.parts(carrier.key);
         let link = carrier.link;
         let mut pump = Pump { session: &mut self.session, link, channel, wire: &mut wire, disk: store, now };
-        let received = pump.receive(share.receive, share.piece)?;
+        let piece = if pump.channel.is_secure() { share.piece.min(SECURE_PIECE) } else { share.piece };
+        let received = pump.receive(share.receive, piece)?;
         let sent = pump.send(share.send)?;
         Ok((sent, received))
     }
