@@ -319,7 +319,7 @@ fn lock(folder: &Folder) -> Result<std::fs::File, StoreError> {
     for _ in 0..LOOKS {
         match file.try_lock() {
             Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) => std::thread::sleep(ASK_AGAIN),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(ASK_AGAIN), // paced: a lock of the file has no wake-up
             Err(TryLockError::Error(error)) => return Err(failed(&error)),
         }
     }
