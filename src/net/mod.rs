@@ -3,7 +3,8 @@
 //! Owns: everything that touches a socket or waits. Must not know: what a line typed means, how anything is shown.
 //!
 //! Reading order: [`reactor`] (the turn), [`pump`] (bytes between a session and the world), [`connection`],
-//! [`doorkeeper`], `securing`, `openings`, `refusing`, `bulk` and [`gate`] (who comes in), [`dialler`], [`conversation`], [`files`] and [`pool`].
+//! [`doorkeeper`], `securing`, `openings`, `refusing`, `bulk` and [`gate`] (who comes in), [`dialler`], [`conversation`],
+//! [`files`] and [`pool`].
 
 mod bulk;
 mod calling;
