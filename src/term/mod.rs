@@ -2,6 +2,7 @@
 //!
 //! Owns: what a person, or a program that reads NDJSON, types and sees. Must not know: sockets.
 
+pub mod capable;
 pub mod json;
 pub mod lines;
 pub mod plain;
