@@ -110,6 +110,7 @@ impl App {
             NetEvent::Ended { ended, unread } => self.handle_ended(&ended, unread),
             NetEvent::Prepared { request, .. } if request < self.first_request => {}
             NetEvent::Prepared { found, .. } => self.handle_prepared(found),
+            NetEvent::Listed { .. } | NetEvent::KnownPeers { .. } => {} // nobody here has asked
         }
     }
 

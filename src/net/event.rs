@@ -12,6 +12,7 @@ use crate::proto::text::Untrusted;
 use crate::secure::code::Over;
 use crate::secure::key::PublicKey;
 
+use super::listing::Listed;
 use super::source::Sources;
 use super::standing::Standing;
 
@@ -143,5 +144,19 @@ pub enum NetEvent {
         request: u64,
         /// The files, and what could not be one.
         found: Result<Sources, String>,
+    },
+    /// The answer to [`Reactor::list`](super::Reactor::list).
+    Listed {
+        /// The number that `list` gave.
+        request: u64,
+        /// The names, in order, or what is wrong with the folder.
+        found: Result<Vec<Listed>, String>,
+    },
+    /// The answer to [`Reactor::list_peers`](super::Reactor::list_peers).
+    KnownPeers {
+        /// The number that `list_peers` gave.
+        request: u64,
+        /// Under which names they are saved, or why that cannot be told.
+        names: Result<Vec<String>, String>,
     },
 }

@@ -62,6 +62,15 @@ pub fn recognise(folder: &Folder, key: &PublicKey) -> Result<Option<String>, Str
     Ok(known.by_key(key).map(|saved| saved.name.clone()))
 }
 
+/// The names under which peers are saved, each of which can be called.
+///
+/// # Errors
+/// What to tell our user: the known peers cannot be read.
+pub fn names(folder: &Folder) -> Result<Vec<String>, String> {
+    let known = Known::load(folder).map_err(|error| error.message)?;
+    Ok(known.peers().iter().map(|saved| saved.name.clone()).collect())
+}
+
 /// Saves somebody; the name that somebody got who was not known before.
 ///
 /// # Errors
@@ -97,5 +106,23 @@ fn resolve(host: &str, port: u16, family: Family) -> Result<Vec<SocketAddr>, Str
         (true, Family::V4) => Err(format!("{host} has no IPv4 address")),
         (true, Family::V6) => Err(format!("{host} has no IPv6 address")),
         (true, Family::Any) => Err(format!("{host} has no address")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_of_known_peers_are_listed_and_a_damaged_file_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::open(Some(&dir.path().join("kept"))).unwrap();
+        assert_eq!(names(&folder), Ok(Vec::new()));
+        for (byte, name) in [(1, "bob"), (2, "anna")] {
+            remember(&folder, PublicKey::new([byte; 32]), &Untrusted::from(name), None).unwrap();
+        }
+        assert_eq!(names(&folder), Ok(vec!["bob".to_owned(), "anna".to_owned()]));
+        std::fs::write(folder.path().join("peers.json"), "{").unwrap();
+        assert!(names(&folder).unwrap_err().contains("damaged"));
     }
 }

@@ -6,6 +6,7 @@
 //! [`doorkeeper`], `securing`, `openings`, `refusing`, `bulk` and [`gate`] (who comes in), [`dialler`], [`conversation`],
 //! [`files`] and [`pool`].
 
+mod asking;
 mod bulk;
 mod calling;
 pub mod channel;
@@ -19,6 +20,7 @@ pub mod gate;
 pub mod input;
 mod late;
 pub mod listener;
+pub mod listing;
 pub mod lookup;
 pub mod names;
 mod openings;

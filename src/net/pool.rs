@@ -14,7 +14,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender, TrySendError};
 use std::thread;
 
-use super::lookup::{find, recognise, remember};
+use super::listing::{self, Listed, Look};
+use super::lookup::{find, names, recognise, remember};
 use super::source::{Request, Sources, prepare};
 use super::standing::{Callee, Resolved};
 use super::work::{DiskWork, Scratch};
@@ -79,6 +80,16 @@ pub enum Work {
         /// What was written.
         request: Request,
     },
+    /// Look what is in a folder.
+    List {
+        /// In which, and for what.
+        look: Look,
+    },
+    /// Under which names are peers known?
+    Peers {
+        /// Where they are kept.
+        folder: Arc<Folder>,
+    },
     /// Breaks, as code of ours might.
     #[cfg(test)]
     Panic,
@@ -106,6 +117,10 @@ pub enum Done {
     Remembered(Result<Option<String>, String>),
     /// Of [`Work::Prepare`].
     Prepared(Result<Sources, String>),
+    /// Of [`Work::List`], or what to tell our user.
+    Listed(Result<Vec<Listed>, String>),
+    /// Of [`Work::Peers`], or what to tell our user.
+    Peers(Result<Vec<String>, String>),
 }
 
 /// What came of a [`Job`].
@@ -206,8 +221,8 @@ impl Pool {
             Work::Disk(DiskWork::FlushPart(..)) => &mut self.flush,
             Work::Disk(_) => &mut self.disk,
             Work::Resolve { .. } => &mut self.names,
-            Work::Recognise { .. } | Work::Remember { .. } => &mut self.peers,
-            Work::Prepare { .. } => &mut self.paths,
+            Work::Recognise { .. } | Work::Remember { .. } | Work::Peers { .. } => &mut self.peers,
+            Work::Prepare { .. } | Work::List { .. } => &mut self.paths,
             #[cfg(test)]
             Work::Panic => &mut self.names,
         };
@@ -301,6 +316,8 @@ impl Job {
             Work::Recognise { .. } => Done::Recognised(Err(why.to_owned())),
             Work::Remember { .. } => Done::Remembered(Err(why.to_owned())),
             Work::Prepare { .. } => Done::Prepared(Err(why.to_owned())),
+            Work::List { .. } => Done::Listed(Err(why.to_owned())),
+            Work::Peers { .. } => Done::Peers(Err(why.to_owned())),
             #[cfg(test)]
             Work::Panic => Done::Prepared(Err(why.to_owned())),
         };
@@ -314,6 +331,8 @@ impl Job {
             Work::Recognise { folder, key } => Done::Recognised(recognise(&folder, &key)),
             Work::Remember { folder, key, name, called } => Done::Remembered(remember(&folder, key, &name, called)),
             Work::Prepare { request } => Done::Prepared(Ok(prepare(&request))),
+            Work::List { look } => Done::Listed(listing::look(&look)),
+            Work::Peers { folder } => Done::Peers(names(&folder)),
             #[cfg(test)]
             Work::Panic => panic!("as the test wants"),
         };

@@ -24,13 +24,13 @@ use crate::proto::TransferId;
 use crate::proto::error::CommandError;
 use crate::proto::hello::Nonce;
 use crate::proto::session::{Session, Setup};
-use crate::proto::text::Untrusted;
 use crate::proto::trace::{Trace, emit};
 use crate::proto::transfers::Policy;
 use crate::secure::code::OneTime;
 use crate::secure::key::PublicKey;
 use crate::sys::{self, Calls};
 
+use super::asking::{RESOLVE, number_of, own_ticket};
 use super::connection::{self, Connection, Stage};
 use super::conversation::{BulkState, Conversation};
 use super::dialler::Dialler;
@@ -40,9 +40,9 @@ use super::files::Files;
 use super::gate::Trust;
 use super::input::{Input, InputRead};
 use super::listener::Listeners;
-use super::pool::{Answer, Done, Family, Job, Pool, Ticket, Work};
-use super::source::{Prepared, Request};
-use super::standing::{Callee, Secure, Standing, Them};
+use super::pool::{Answer, Done, Family, Pool};
+use super::source::Prepared;
+use super::standing::{Callee, Secure};
 
 const WAKER: Token = Token(0);
 const SIGNALS: Token = Token(1);
@@ -56,20 +56,6 @@ const MAX_UNDER_WAY: usize = 512;
 const STREAM_PIECE: usize = 64 * 1024;
 /// Readiness events taken from the system at once.
 const EVENTS: usize = 128;
-/// Tickets from here on are the reactor's own; those below are of files.
-const OWN_TICKETS: u64 = 1 << 63;
-/// What the reactor asks helpers for, in the last bits of such a ticket.
-const PREPARE: u64 = 0;
-const RESOLVE: u64 = 1;
-pub(super) const RECOGNISE: u64 = 2;
-const REMEMBER: u64 = 3;
-const ASKED_FOR: u64 = 4;
-
-/// A ticket for the reactor's `number`th request of this kind.
-pub(super) fn own_ticket(kind: u64, number: u64) -> u64 {
-    OWN_TICKETS + ASKED_FOR * number + kind
-}
-
 /// A part of what a conversation can move.
 type PumpLinks = fn(&mut Conversation, &mut Slab<Connection>, &mut Files, &mut Pool, Instant);
 
@@ -131,7 +117,10 @@ pub struct Reactor {
     input: Option<Input>,
     pub(super) events: VecDeque<NetEvent>,
     signalled: VecDeque<Signal>,
-    requests: u64,
+    /// What helpers were asked for, counted.
+    pub(super) requests: u64,
+    /// Whether one of them looks at what our user could choose from.
+    pub(super) listing: bool,
     pub(super) lookup: u64,
     turns: u64,
     pub(super) now: Instant,
@@ -184,6 +173,7 @@ impl Reactor {
             events: VecDeque::new(),
             signalled: VecDeque::new(),
             requests: 0,
+            listing: false,
             lookup: 0,
             turns: 0,
             now: Instant::now(),
@@ -274,33 +264,6 @@ impl Reactor {
     /// The conversation.
     pub fn session(&mut self) -> Option<&mut Session> {
         self.conversation.as_mut().map(|conversation| &mut conversation.session)
-    }
-
-    /// Looks for files to send, away from the loop; [`NetEvent::Prepared`] follows, with this number.
-    pub fn prepare(&mut self, request: Request) -> u64 {
-        self.requests += 1;
-        let work = Work::Prepare { request };
-        self.pool.submit(Job { ticket: Ticket(own_ticket(PREPARE, self.requests)), work });
-        self.requests
-    }
-
-    /// Looks somebody up; only the answer to the last look-up counts.
-    pub(super) fn resolve(&mut self, callee: Callee) {
-        self.lookup += 1;
-        let folder = self.settings.secure.as_ref().and_then(|secure| secure.folder.clone());
-        let work = Work::Resolve { callee, family: self.settings.family, folder };
-        self.pool.submit(Job { ticket: Ticket(own_ticket(RESOLVE, self.lookup)), work });
-    }
-
-    /// Saves whom we talk to, unless it is ourselves or was only named for this time.
-    pub(super) fn remember(&mut self, them: &Them, name: &Untrusted, called: Option<String>) {
-        let folder = self.settings.secure.as_ref().and_then(|secure| secure.folder.clone());
-        let saves = matches!(them.standing, Standing::Known | Standing::Code | Standing::New);
-        if let (Some(folder), Some(key), true) = (folder, them.key, saves) {
-            let work = Work::Remember { folder, key, name: name.clone(), called };
-            self.requests += 1;
-            self.pool.submit(Job { ticket: Ticket(own_ticket(REMEMBER, self.requests)), work });
-        }
     }
 
     /// Whether nothing is under way any more: no helper works, no goodbye waits for its answer.
@@ -413,8 +376,15 @@ impl Reactor {
                 }
                 Done::Prepared(found) => {
                     emit(Trace::Answer { what: "prepared", transfer: None });
-                    let request = (ticket.0 - OWN_TICKETS) / ASKED_FOR;
-                    self.events.push_back(NetEvent::Prepared { request, found });
+                    self.events.push_back(NetEvent::Prepared { request: number_of(ticket), found });
+                }
+                Done::Listed(found) => {
+                    self.listing = false;
+                    self.events.push_back(NetEvent::Listed { request: number_of(ticket), found });
+                }
+                Done::Peers(names) => {
+                    self.listing = false;
+                    self.events.push_back(NetEvent::KnownPeers { request: number_of(ticket), names });
                 }
                 Done::Resolved(result) => {
                     emit(Trace::Answer { what: "resolved", transfer: None });
@@ -425,7 +395,7 @@ impl Reactor {
                 Done::Recognised(known) => {
                     emit(Trace::Answer { what: "recognised", transfer: None });
                     self.recognising -= 1;
-                    self.handle_recognised((ticket.0 - OWN_TICKETS) / ASKED_FOR, known);
+                    self.handle_recognised(number_of(ticket), known);
                 }
                 Done::Remembered(Ok(name)) => self.events.extend(name.map(|name| NetEvent::Saved { name })),
                 Done::Remembered(Err(words)) => {
@@ -500,11 +470,6 @@ impl Reactor {
     /// The next signal that asked us to end. Apart from the events: it has to be heard while nobody takes those.
     pub fn poll_signal(&mut self) -> Option<Signal> {
         self.signalled.pop_front()
-    }
-
-    /// The number that the next [`prepare`](Self::prepare) will give.
-    pub fn next_request(&self) -> u64 {
-        self.requests + 1
     }
 
     /// The next thing that happened. Taking a text counts as its having been read.

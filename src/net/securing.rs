@@ -23,13 +23,14 @@ use crate::secure::key::PublicKey;
 use crate::secure::pairing::{self, Pairing, Role};
 use crate::secure::tls::TlsError;
 
+use super::asking::{RECOGNISE, own_ticket};
 use super::connection::{Connection, Intent, Origin, Stage};
 use super::event::NetEvent;
 use super::gate::{MAX_QUESTIONS, Trust};
 use super::openings::{GATE_SPACE, GateError, OPENING_PATIENCE, QUESTION_PATIENCE};
 use super::pool::{Job, Ticket, Work};
 use super::pump::Moved;
-use super::reactor::{RECOGNISE, Reactor, own_ticket};
+use super::reactor::Reactor;
 use super::standing::{Expected, Standing, Them};
 
 /// Keys that helpers may look up at once; more of them wait for a disk that does not answer.

@@ -157,7 +157,7 @@ impl Request {
     }
 
     fn matches(&self, word: &str, sources: &mut Sources) -> Result<bool, Refused> {
-        let (base, rest) = self.base(word)?;
+        let (base, rest) = base(word, &self.folder, self.home.as_deref())?;
         let wrong = |why: &str| Refused { what: format!("{word}: {why}"), hint: String::new() };
         let pattern = match Path::new(rest).is_absolute() {
             true => rest.to_owned(),
@@ -188,22 +188,27 @@ impl Request {
 
     /// Where a word of ours leads.
     fn place(&self, word: &str) -> Result<PathBuf, Refused> {
-        self.base(word).map(|(base, rest)| if rest.is_empty() { base.to_owned() } else { base.join(rest) })
+        place(word, &self.folder, self.home.as_deref())
     }
+}
 
-    /// The folder in which a word begins, and what is left of the word. `~` alone and `~/…` are our user's home;
-    /// `~name` is a file called so.
-    fn base<'a>(&'a self, word: &'a str) -> Result<(&'a Path, &'a str), Refused> {
-        match word.strip_prefix('~') {
-            Some(rest) if rest.is_empty() || rest.starts_with('/') => {
-                let home = self.home.as_deref().ok_or_else(|| Refused {
-                    what: format!("{word}: what ~ stands for is not known, because HOME is not set"),
-                    hint: "give the whole path".into(),
-                })?;
-                Ok((home, rest.trim_start_matches('/')))
-            }
-            _ => Ok((&self.folder, word)),
+/// Where a word of ours leads, from `here`.
+pub(super) fn place(word: &str, here: &Path, home: Option<&Path>) -> Result<PathBuf, Refused> {
+    base(word, here, home).map(|(base, rest)| if rest.is_empty() { base.to_owned() } else { base.join(rest) })
+}
+
+/// The folder in which a word begins, and what is left of the word. `~` alone and `~/…` are our user's home; `~name` is
+/// a file called so.
+fn base<'a>(word: &'a str, here: &'a Path, home: Option<&'a Path>) -> Result<(&'a Path, &'a str), Refused> {
+    match word.strip_prefix('~') {
+        Some(rest) if rest.is_empty() || rest.starts_with('/') => {
+            let home = home.ok_or_else(|| Refused {
+                what: format!("{word}: what ~ stands for is not known, because HOME is not set"),
+                hint: "give the whole path".into(),
+            })?;
+            Ok((home, rest.trim_start_matches('/')))
         }
+        _ => Ok((here, word)),
     }
 }
 

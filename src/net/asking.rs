@@ -1,0 +1,149 @@
+//! What the loop asks its helpers for, on its own behalf and for our user.
+//!
+//! Owns: who asked what, by tickets. Must not know: what comes of an answer.
+
+use std::sync::Arc;
+
+use super::listing::Look;
+use super::pool::{Job, Ticket, Work};
+use super::reactor::Reactor;
+use super::source::Request;
+use super::standing::{Callee, Standing, Them};
+use crate::proto::text::Untrusted;
+use crate::secure::folder::Folder;
+
+/// Tickets from here on are the reactor's own; those below are of files.
+const OWN_TICKETS: u64 = 1 << 63;
+/// What the reactor asks helpers for, in the last bits of such a ticket.
+const PREPARE: u64 = 0;
+pub(super) const RESOLVE: u64 = 1;
+pub(super) const RECOGNISE: u64 = 2;
+const REMEMBER: u64 = 3;
+const LIST: u64 = 4;
+const ASKED_FOR: u64 = 5;
+
+/// A ticket for the reactor's `number`th request of this kind.
+pub(super) fn own_ticket(kind: u64, number: u64) -> u64 {
+    OWN_TICKETS + ASKED_FOR * number + kind
+}
+
+/// The number of the request that has such a ticket.
+pub(super) fn number_of(ticket: Ticket) -> u64 {
+    (ticket.0 - OWN_TICKETS) / ASKED_FOR
+}
+
+impl Reactor {
+    fn request(&mut self, kind: u64, work: Work) -> u64 {
+        self.requests += 1;
+        self.pool.submit(Job { ticket: Ticket(own_ticket(kind, self.requests)), work });
+        self.requests
+    }
+
+    /// The number that the next request will have.
+    pub fn next_request(&self) -> u64 {
+        self.requests + 1
+    }
+
+    /// Looks for files to send, away from the loop; [`NetEvent::Prepared`](super::NetEvent::Prepared) follows, with
+    /// this number.
+    pub fn prepare(&mut self, request: Request) -> u64 {
+        self.request(PREPARE, Work::Prepare { request })
+    }
+
+    /// Looks what is in a folder, away from the loop; [`NetEvent::Listed`](super::NetEvent::Listed) follows, with this
+    /// number. `None`: an earlier look is not over yet (a stuck network folder), and whoever waits for it asks for no
+    /// second one.
+    pub fn list(&mut self, look: Look) -> Option<u64> {
+        if std::mem::replace(&mut self.listing, true) {
+            return None;
+        }
+        Some(self.request(LIST, Work::List { look }))
+    }
+
+    /// Looks who is known, away from the loop; [`NetEvent::KnownPeers`](super::NetEvent::KnownPeers) follows, with this
+    /// number. `None`: nobody can be, or an earlier look is not over yet.
+    pub fn list_peers(&mut self) -> Option<u64> {
+        let folder = self.peers_folder()?;
+        if std::mem::replace(&mut self.listing, true) {
+            return None;
+        }
+        Some(self.request(LIST, Work::Peers { folder }))
+    }
+
+    fn peers_folder(&self) -> Option<Arc<Folder>> {
+        self.settings.secure.as_ref().and_then(|secure| secure.folder.clone())
+    }
+
+    /// Looks somebody up; only the answer to the last look-up counts.
+    pub(super) fn resolve(&mut self, callee: Callee) {
+        self.lookup += 1;
+        let work = Work::Resolve { callee, family: self.settings.family, folder: self.peers_folder() };
+        self.pool.submit(Job { ticket: Ticket(own_ticket(RESOLVE, self.lookup)), work });
+    }
+
+    /// Saves whom we talk to, unless it is ourselves or was only named for this time.
+    pub(super) fn remember(&mut self, them: &Them, name: &Untrusted, called: Option<String>) {
+        let saves = matches!(them.standing, Standing::Known | Standing::Code | Standing::New);
+        if let (Some(folder), Some(key), true) = (self.peers_folder(), them.key, saves) {
+            self.request(REMEMBER, Work::Remember { folder, key, name: name.clone(), called });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::gate::Trust;
+    use crate::net::listing::Listed;
+    use crate::net::pool::Family;
+    use crate::net::{NetEvent, Settings};
+    use crate::proto::setup::Setup;
+    use crate::proto::transfers::Policy;
+    use std::time::Duration;
+
+    fn reactor() -> Reactor {
+        let linger = Duration::from_secs(5);
+        let settings = Settings {
+            name: "anna".to_owned(),
+            secure: None,
+            trust: Trust::Known,
+            policy_for_new: Policy::Never,
+            family: Family::Any,
+            into: std::env::temp_dir(),
+            prefix: String::new(),
+            calls: crate::sys::Calls::Native,
+            discard: false,
+            setup: Setup { lead: false, policy: Policy::Never, sync: true, verify: true, limit: None, linger },
+            signals: false,
+        };
+        Reactor::new(settings).unwrap()
+    }
+
+    fn event(reactor: &mut Reactor) -> NetEvent {
+        let deadline = reactor.now() + Duration::from_secs(30);
+        loop {
+            if let Some(event) = reactor.poll_event() {
+                return event;
+            }
+            assert!(reactor.turn(Some(deadline)).unwrap() < deadline, "no answer in time");
+        }
+    }
+
+    #[test]
+    fn a_folder_is_listed_and_only_one_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("a"), "").unwrap();
+        let look = Look { folder: String::new(), prefix: String::new(), here: dir.path().to_owned(), home: None };
+        let mut reactor = reactor();
+        let asked = reactor.list(look.clone()).unwrap();
+        assert_eq!(reactor.list(look.clone()), None);
+        let NetEvent::Listed { request, found } = event(&mut reactor) else { panic!("no list") };
+        assert_eq!((request, found), (asked, Ok(vec![Listed { name: "a".into(), is_folder: false }])));
+        assert_eq!(reactor.list(look), Some(asked + 1));
+    }
+
+    #[test]
+    fn without_a_folder_of_known_peers_nobody_is_listed() {
+        assert_eq!(reactor().list_peers(), None);
+    }
+}
