@@ -14,6 +14,7 @@ pub mod exit;
 pub mod identity;
 mod input;
 pub mod kept;
+pub mod past;
 pub mod questions;
 mod report;
 pub mod screen;

@@ -10,7 +10,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -54,8 +54,10 @@ impl std::error::Error for StoreError {}
 /// Who may read a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Readers {
-    /// Its owner alone: it is a secret.
+    /// Its owner alone: it is the secret of who he is.
     Owner,
+    /// Its owner alone: it is nobody else's business.
+    Private,
     /// Others too: it is only that they must not write it.
     Anybody,
 }
@@ -135,30 +137,7 @@ impl Folder {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(unusable(&path, &error)),
         };
-        let access = sys::access(&file).map_err(|error| unusable(&path, &error))?;
-        if !access.is_file {
-            return Err(StoreError::new(format!("{path:?} is no file"), "move it away"));
-        }
-        if !access.is_ours {
-            return Err(StoreError::new(
-                format!("{path:?} belongs to somebody else"),
-                "move it away, or name another folder with --config-dir",
-            ));
-        }
-        let loose = match readers {
-            Readers::Owner => OTHERS,
-            Readers::Anybody => OTHERS_WRITE,
-        };
-        if access.mode & loose != 0 {
-            let what = if readers == Readers::Owner { "read or write" } else { "write" };
-            let hint = match readers {
-                Readers::Owner => format!(
-                    "if nobody else uses this machine: chmod 600 {path:?}; else move it away, and a new key is made"
-                ),
-                Readers::Anybody => format!("if nobody has changed it: chmod 600 {path:?}"),
-            };
-            return Err(StoreError::new(format!("others may {what} {path:?} (mode {:04o})", access.mode), hint));
-        }
+        let access = judged(&path, &file, readers)?;
         let too_long = || {
             StoreError::new(format!("{path:?} has more than {limit} bytes"), "it is not what tete wrote: move it away")
         };
@@ -174,6 +153,24 @@ impl Folder {
         let text = String::from_utf8(bytes);
         text.map(Some)
             .map_err(|_| StoreError::new(format!("{path:?} is not text"), "it is not what tete wrote: move it away"))
+    }
+
+    /// Opens the file `name`, which only grows, to write at its end; makes an empty one (0600) where there is none. What
+    /// stands in it already comes along: its last `limit` bytes at most, with U+FFFD for what is not UTF-8, because one
+    /// line that was cut off by a full disk must not cost all the others.
+    ///
+    /// # Errors
+    /// It is not a file, a symbolic link, somebody else's, or others may read or write it.
+    pub fn open_growing(&self, name: &str, limit: u64) -> Result<(File, String), StoreError> {
+        let path = self.path_of(name);
+        let mut file = sys::open_growing(self.handle(), name).map_err(|error| unusable(&path, &error))?;
+        let access = judged(&path, &file, Readers::Private)?;
+        let mut bytes = Vec::new();
+        let read = file
+            .seek(SeekFrom::Start(access.size.saturating_sub(limit)))
+            .and_then(|_| (&mut file).take(limit).read_to_end(&mut bytes));
+        read.map_err(|error| unusable(&path, &error))?;
+        Ok((file, String::from_utf8_lossy(&bytes).into_owned()))
     }
 
     /// Writes the file `name` (0600) where there is none. `Ok(false)`: there is one, and it stays as it is.
@@ -195,7 +192,7 @@ impl Folder {
     ///
     /// # Errors
     /// The system's, such as a full disk; then the old file stays.
-    pub(super) fn replace(&self, name: &str, content: &str) -> Result<(), StoreError> {
+    pub fn replace(&self, name: &str, content: &str) -> Result<(), StoreError> {
         // One that was killed may have left this behind; its name is always the same, so that they do not gather.
         let temporary = format!(".{name}.new");
         let temporary = match sys::unlink(self.handle(), &temporary) {
@@ -240,6 +237,37 @@ impl Folder {
         }
         Ok(false)
     }
+}
+
+/// Whether an open file may be relied on, and who else knows what stands in it.
+fn judged(path: &Path, file: &File, readers: Readers) -> Result<sys::Access, StoreError> {
+    let access = sys::access(file).map_err(|error| unusable(path, &error))?;
+    if !access.is_file {
+        return Err(StoreError::new(format!("{path:?} is no file"), "move it away"));
+    }
+    if !access.is_ours {
+        return Err(StoreError::new(
+            format!("{path:?} belongs to somebody else"),
+            "move it away, or name another folder with --config-dir",
+        ));
+    }
+    let (loose, what) = match readers {
+        Readers::Owner | Readers::Private => (OTHERS, "read or write"),
+        Readers::Anybody => (OTHERS_WRITE, "write"),
+    };
+    if access.mode & loose != 0 {
+        let hint = match readers {
+            Readers::Owner => {
+                format!(
+                    "if nobody else uses this machine: chmod 600 {path:?}; else move it away, and a new key is made"
+                )
+            }
+            Readers::Private => format!("chmod 600 {path:?}, or move it away"),
+            Readers::Anybody => format!("if nobody has changed it: chmod 600 {path:?}"),
+        };
+        return Err(StoreError::new(format!("others may {what} {path:?} (mode {:04o})", access.mode), hint));
+    }
+    Ok(access)
 }
 
 /// All of it on the disk, before it gets its name.
@@ -391,6 +419,25 @@ mod tests {
         assert!(folder.read("a", 4, Readers::Owner).unwrap_err().message.contains("more than 4 bytes"));
         fs::write(folder.path_of("a"), b"\xff").unwrap();
         assert!(folder.read("a", 4, Readers::Owner).unwrap_err().message.contains("not text"));
+    }
+
+    #[test]
+    fn what_grows_is_read_from_its_end_and_written_there() {
+        let (_dir, folder) = folder();
+        let (mut file, before) = folder.open_growing("a", 5).unwrap();
+        assert_eq!(before, "");
+        file.write_all(b"12345\xff89").unwrap();
+        let (mut again, tail) = folder.open_growing("a", 5).unwrap();
+        assert_eq!(tail, "45\u{fffd}89");
+        again.write_all(b"0").unwrap();
+        assert_eq!(folder.open_growing("a", 3).unwrap().1, "890");
+        assert_eq!(mode(&folder.path_of("a")), 0o600);
+        fs::set_permissions(folder.path_of("a"), Permissions::from_mode(0o640)).unwrap();
+        assert!(folder.open_growing("a", 5).unwrap_err().hint.contains("chmod 600"));
+        symlink("a", folder.path_of("link")).unwrap();
+        fs::create_dir(folder.path_of("folder")).unwrap();
+        assert!(folder.open_growing("link", 5).unwrap_err().message.contains("symbolic link"));
+        assert!(folder.open_growing("folder", 5).unwrap_err().message.contains("cannot be used"));
     }
 
     #[test]

@@ -80,6 +80,18 @@ pub fn open_lock(folder: BorrowedFd<'_>, name: &str) -> io::Result<File> {
     Ok(File::from(retry_on_intr(|| openat(folder, name, flags, Mode::RUSR | Mode::WUSR))?))
 }
 
+/// Opens the entry `name` for reading and for writing at its end, wherever that is by then, and makes an empty one (0600)
+/// where there is none. Waits for nobody where it is a pipe, and follows no link.
+///
+/// # Errors
+/// As [`open_kept`].
+pub fn open_growing(folder: BorrowedFd<'_>, name: &str) -> io::Result<File> {
+    super::component(name)?;
+    let flags = OFlags::RDWR | OFlags::APPEND | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let flags = flags | OFlags::NOCTTY | OFlags::CLOEXEC;
+    Ok(File::from(retry_on_intr(|| openat(folder, name, flags, Mode::RUSR | Mode::WUSR))?))
+}
+
 /// Gives the entry `from` the name `to`, in place of what stands there: whoever opens `to` has the one or the other.
 ///
 /// # Errors
@@ -93,6 +105,7 @@ pub fn rename_over(folder: BorrowedFd<'_>, from: &str, to: &str) -> io::Result<(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write;
     use std::os::unix::fs::symlink;
 
     #[test]
@@ -120,7 +133,22 @@ mod tests {
         for name in ["link", "../x", ""] {
             assert!(open_kept(folder.as_fd(), name).is_err(), "{name}");
             assert!(open_lock(folder.as_fd(), name).is_err(), "{name}");
+            assert!(open_growing(folder.as_fd(), name).is_err(), "{name}");
         }
+    }
+
+    #[test]
+    fn what_grows_is_written_at_its_end_by_everybody() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = open_folder_itself(dir.path()).unwrap();
+        let mut both = ["log", "log"].map(|name| open_growing(folder.as_fd(), name).unwrap());
+        for (file, text) in both.iter_mut().zip(["first\n", "second\n"]) {
+            file.write_all(text.as_bytes()).unwrap();
+        }
+        both[0].write_all(b"third\n").unwrap();
+        let path = dir.path().join("log");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "first\nsecond\nthird\n");
+        assert_eq!(access(&both[0]).unwrap().mode, 0o600);
     }
 
     #[test]

@@ -26,7 +26,9 @@ pub use file::{
     sync_file, trim, will_read, write_all_at,
 };
 pub use folder::{folder_stamp, free_bytes, is_entry, list_names, open_folder, sync_folder, unlink};
-pub use kept::{Access, access, make_private_folder, open_folder_itself, open_kept, open_lock, rename_over};
+pub use kept::{
+    Access, access, make_private_folder, open_folder_itself, open_growing, open_kept, open_lock, rename_over,
+};
 pub use send::{is_link_error, send_file, send_more};
 pub use socket::{connect, is_out_of_descriptors, listener, outward_address, prepare_stream, prepare_talk};
 
