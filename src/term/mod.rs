@@ -1,9 +1,12 @@
 //! Lines in, lines out.
 //!
 //! Owns: what a person, or a program that reads NDJSON, types and sees. Must not know: sockets.
+//!
+//! On a terminal: [`keys`] turns its bytes into keys.
 
 pub mod capable;
 pub mod complete;
 pub mod json;
+pub mod keys;
 pub mod lines;
 pub mod plain;
