@@ -2,10 +2,14 @@
 //!
 //! Owns: what a person, or a program that reads NDJSON, types and sees. Must not know: sockets.
 //!
-//! On a terminal: [`keys`] turns its bytes into keys.
+//! On a terminal: [`keys`] turns its bytes into keys, [`editor`] the keys into lines, each written as a [`draft`], and
+//! [`history`] remembers them.
 
 pub mod capable;
 pub mod complete;
+pub mod draft;
+pub mod editor;
+pub mod history;
 pub mod json;
 pub mod keys;
 pub mod lines;
