@@ -144,6 +144,11 @@ fn frames_are_read_alike_however_they_are_cut() {
 }
 
 #[test]
+fn whatever_a_keyboard_sends_the_line_stays_whole_and_within_its_bounds() {
+    replay("line_editor");
+}
+
+#[test]
 fn the_corpus_of_openings_reaches_every_end() {
     let ends: BTreeSet<End> = corpus("opening").iter().map(|script| played(script)).collect();
     assert_eq!(ends, BTreeSet::from([End::Undecided, End::Open, End::Joined, End::Refused, End::Broken]));

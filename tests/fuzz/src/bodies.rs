@@ -6,6 +6,7 @@
 
 mod pairs;
 mod scripts;
+mod typing;
 
 use data_encoding::BASE64;
 use serde_json::json;
@@ -20,18 +21,20 @@ use tete::secure::saved_name::{MAX_NAME, clean};
 
 pub(crate) use pairs::code;
 pub(crate) use scripts::{End, opening, played};
+pub(crate) use typing::line_editor;
 
 /// A reader and its name, which is also the name of its corpus.
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub(crate) const TARGETS: [Target; 6] = [
+pub(crate) const TARGETS: [Target; 7] = [
     ("hello", hello),
     ("key", key),
     ("known_peers", known_peers),
     ("code", code),
     ("opening", opening),
     ("decoder", decoder),
+    ("line_editor", line_editor),
 ];
 
 /// A greeting is the same however it is cut, is never waited for beyond its bound, and is read back as it was.
