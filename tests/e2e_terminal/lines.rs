@@ -1,12 +1,11 @@
-//! Users at terminals, one line at a time: the questions of the start, and the conversation of the classroom.
-
-mod common;
+//! Users at terminals, one line at a time (`--ui plain`): the questions of the start, and the conversation of the
+//! classroom.
 
 use std::fs;
 use std::net::TcpListener;
 
-use common::terminal::Terminal;
-use common::{bob, tete};
+use crate::common::terminal::Terminal;
+use crate::common::{bob, tete};
 use rustix::process::Signal;
 
 /// Answers the questions of the start up to the target; the port that it then listens on.

@@ -1,0 +1,13 @@
+//! The program at a terminal, as people see it: keys go in, screens come out.
+//!
+//! Each child has a session and a terminal of its own, a home of its own and an account of its own: never those of
+//! whoever runs the tests.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+#[path = "../common/mod.rs"]
+mod common;
+#[allow(dead_code, reason = "a kit; not every part is in use at all times")]
+mod console;
+mod emulator;
+mod lines;
+mod shells;
