@@ -54,6 +54,7 @@ impl Desk {
         Self { size: USUAL, env, kept }
     }
 
+    /// A size; 0 and 0: the terminal does not tell its size, which is the usual one.
     pub(crate) fn size(mut self, columns: u16, rows: u16) -> Self {
         self.size = (columns, rows);
         self
@@ -144,6 +145,7 @@ pub(crate) struct Console {
     shown: Receiver<Vec<u8>>,
     emulator: Emulator,
     bytes: Vec<u8>,
+    before: Modes,
     home: TempDir,
     kept: Arc<TempDir>,
     label: String,
@@ -164,6 +166,24 @@ fn open(name: &Path) -> File {
     rustix::fs::open(name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).expect("a terminal has two ends").into()
 }
 
+fn modes(theirs: &File, emulator: &Emulator) -> Modes {
+    let modes = tcgetattr(theirs).expect("a terminal has modes");
+    let line = LineModes {
+        input: modes.input_modes.bits().into(),
+        output: modes.output_modes.bits().into(),
+        local: modes.local_modes.bits().into(),
+    };
+    let cooked = LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG;
+    let screen = emulator.screen();
+    Modes {
+        line,
+        is_raw: !modes.local_modes.intersects(cooked),
+        marks_pastes: screen.bracketed_paste(),
+        hides_cursor: screen.hide_cursor(),
+        is_alternate: screen.alternate_screen(),
+    }
+}
+
 fn read(mut from: Box<dyn Read + Send>, to: &Sender<Vec<u8>>, is_stopped: &AtomicBool, is_over: &AtomicBool) {
     let mut buffer = [0; 4096];
     // Once nobody has the other end any more there is nothing to read.
@@ -182,6 +202,9 @@ impl Console {
         let label: Vec<_> = command.get_argv()[1..].iter().map(|word| word.to_string_lossy().into_owned()).collect();
         let pair = native_pty_system().openpty(pty_size(size)).expect("a pseudo-terminal");
         let theirs = open(&pair.master.tty_name().expect("a terminal has a name"));
+        let (columns, rows) = if size == (0, 0) { USUAL } else { size };
+        let emulator = Emulator::new(columns, rows);
+        let before = modes(&theirs, &emulator);
         let child = pair.slave.spawn_command(command).expect("the program starts");
         let (said, shown) = channel();
         let (is_stopped, is_over) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
@@ -209,8 +232,9 @@ impl Console {
             to_press: 0,
             reading: Some(Reading { thread, is_stopped, is_over }),
             shown,
-            emulator: Emulator::new(size.0, size.1),
+            emulator,
             bytes: Vec::new(),
+            before,
             home,
             kept,
             label: label.join(" "),
@@ -348,6 +372,14 @@ impl Console {
         }
     }
 
+    /// Waits at most so long for more to see.
+    pub(crate) fn hear_within(&mut self, patience: Duration) {
+        if let Ok(bytes) = self.shown.recv_timeout(patience) {
+            self.take(&bytes);
+        }
+        self.hear();
+    }
+
     /// The row in which the cursor stands, counted from 0.
     pub(crate) fn row_of_prompt(&self) -> usize {
         usize::from(self.emulator.screen().cursor_position().0)
@@ -399,21 +431,12 @@ impl Console {
     }
 
     pub(crate) fn modes(&self) -> Modes {
-        let modes = tcgetattr(self.theirs.as_ref().expect("it has not hung up")).expect("a terminal has modes");
-        let line = LineModes {
-            input: modes.input_modes.bits().into(),
-            output: modes.output_modes.bits().into(),
-            local: modes.local_modes.bits().into(),
-        };
-        let cooked = LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG;
-        let screen = self.emulator.screen();
-        Modes {
-            line,
-            is_raw: !modes.local_modes.intersects(cooked),
-            marks_pastes: screen.bracketed_paste(),
-            hides_cursor: screen.hide_cursor(),
-            is_alternate: screen.alternate_screen(),
-        }
+        modes(self.theirs.as_ref().expect("it has not hung up"), &self.emulator)
+    }
+
+    /// As they were before anything ran there.
+    pub(crate) fn modes_before(&self) -> Modes {
+        self.before
     }
 
     // ---- where it runs
@@ -484,12 +507,13 @@ impl Console {
     }
 
     /// It has ended with this code, and the terminal is as it was before, at the start of an empty row.
-    pub(crate) fn ends(&mut self, code: i32, before: Modes) {
+    pub(crate) fn ends(&mut self, code: i32) {
         let got = self.exit_code();
-        assert_eq!(got, code, "{}", self.seen());
-        assert_eq!(self.modes(), before, "{}", self.seen());
-        assert!(!self.emulator.is_within_a_frame(), "a frame has no end\n{}", self.seen());
-        assert_eq!((self.cursor().1, self.prompt()), (0, String::new()), "{}", self.seen());
+        let seen = self.seen();
+        assert_eq!(got, code, "{seen}");
+        assert_eq!(self.modes(), self.before, "{seen}");
+        assert!(!self.emulator.is_within_a_frame(), "a frame has no end\n{seen}");
+        assert_eq!((self.cursor().1, self.prompt()), (0, String::new()), "{seen}");
     }
 
     fn reading(&self) -> &Reading {
@@ -498,6 +522,7 @@ impl Console {
 
     /// The screen and the cursor, to complain with.
     pub(crate) fn seen(&mut self) -> String {
+        self.hear();
         let (row, column) = self.cursor();
         let (screen, above) = (self.screen(), self.emulator.lines().join("\n"));
         let tail: String = self.bytes[self.bytes.len().saturating_sub(600)..].escape_ascii().to_string();
@@ -507,7 +532,6 @@ impl Console {
     }
 
     pub(crate) fn fail(&mut self, why: &str) -> ! {
-        self.hear();
         let seen = self.seen();
         panic!("{}: {why}\n{seen}", self.label);
     }

@@ -9,5 +9,13 @@ mod common;
 #[allow(dead_code, reason = "a kit; not every part is in use at all times")]
 mod console;
 mod emulator;
+mod hostile;
+mod leaving;
 mod lines;
+mod people;
+mod plainness;
 mod shells;
+mod sizes;
+mod stalled;
+mod start;
+mod typing;
