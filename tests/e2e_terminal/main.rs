@@ -14,6 +14,7 @@ mod leaving;
 mod lines;
 mod people;
 mod plainness;
+mod screens;
 mod shells;
 mod sizes;
 mod stalled;
