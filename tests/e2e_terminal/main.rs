@@ -12,6 +12,7 @@ mod emulator;
 mod hostile;
 mod leaving;
 mod lines;
+mod panics;
 mod people;
 mod plainness;
 mod screens;
