@@ -5,6 +5,7 @@
 //! On a terminal: [`keys`] turns its bytes into keys, [`editor`] the keys into lines, each written as a [`draft`], and
 //! [`history`] remembers them.
 
+mod bar;
 pub mod capable;
 pub mod complete;
 pub mod draft;
@@ -14,3 +15,6 @@ pub mod json;
 pub mod keys;
 pub mod lines;
 pub mod plain;
+mod prompt;
+pub mod view;
+mod width;

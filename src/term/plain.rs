@@ -104,27 +104,44 @@ pub fn size(bytes: u64) -> String {
     }
 }
 
+/// A decimal unit of bytes: `kB` is 1000 of them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Unit {
+    bytes: f64,
+    pub(super) name: &'static str,
+}
+
+const UNITS: [Unit; 6] = [
+    Unit { bytes: 1.0, name: "B" },
+    Unit { bytes: 1e3, name: "kB" },
+    Unit { bytes: 1e6, name: "MB" },
+    Unit { bytes: 1e9, name: "GB" },
+    Unit { bytes: 1e12, name: "TB" },
+    Unit { bytes: 1e15, name: "PB" },
+];
+
+/// The unit in which so many bytes have one to three digits.
+pub(super) fn unit_of(bytes: f64) -> Unit {
+    // What would round to 1000 belongs to the next unit.
+    *UNITS.iter().find(|unit| bytes / unit.bytes < 999.5).unwrap_or(&UNITS[UNITS.len() - 1])
+}
+
+impl Unit {
+    /// So many bytes in this unit, to two or three digits, without its name.
+    pub(super) fn digits(self, bytes: f64) -> String {
+        let value = bytes / self.bytes;
+        // 9.95 would print as 10.0. There is no tenth of a byte, and nothing is nothing in every unit.
+        if value < 9.95 && self.bytes > 1.0 && value > 0.0 { format!("{value:.1}") } else { format!("{value:.0}") }
+    }
+}
+
 /// A rate in bytes a second, to two or three digits in decimal units: `1.2 MB/s`. What is not a rate is none.
 pub fn rate(bytes_per_second: f64) -> String {
-    const UNITS: [&str; 5] = ["kB/s", "MB/s", "GB/s", "TB/s", "PB/s"];
     if !bytes_per_second.is_finite() || bytes_per_second < 0.5 {
         return "0 B/s".to_owned();
     }
-    if bytes_per_second < 999.5 {
-        return format!("{bytes_per_second:.0} B/s");
-    }
-    let mut value = bytes_per_second / 1e3;
-    let mut unit = UNITS[0];
-    for next in &UNITS[1..] {
-        // What would round to 1000 belongs to the next unit.
-        if value < 999.5 {
-            break;
-        }
-        value /= 1e3;
-        unit = next;
-    }
-    // 9.95 would print as 10.0.
-    if value < 9.95 { format!("{value:.1} {unit}") } else { format!("{value:.0} {unit}") }
+    let unit = unit_of(bytes_per_second);
+    format!("{} {}/s", unit.digits(bytes_per_second), unit.name)
 }
 
 #[cfg(test)]
