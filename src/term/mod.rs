@@ -14,6 +14,7 @@ pub mod history;
 pub mod json;
 pub mod keys;
 pub mod lines;
+pub mod painter;
 pub mod plain;
 mod prompt;
 pub mod view;

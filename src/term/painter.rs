@@ -1,0 +1,188 @@
+//! Frames for a terminal on which the last rows stay where they are while the conversation scrolls away above them.
+//!
+//! Owns: the escape sequences, and what stands on the screen now. Must not know: what the rows say, when they are
+//! written.
+//!
+//! A frame wipes the pinned rows, prints what was said since the last one where they stood, and draws them again below
+//! it. What is said goes through the terminal's own scrolling into its own scrollback, and is never touched again.
+//!
+//! # When the size changes
+//! Some terminals cut rows then (xterm, screens of consoles), most flow them anew, and there is no asking which. The
+//! rule is that no line of the conversation is ever erased: the next frame goes up as many rows as stand above the
+//! cursor if nothing flowed, and clears from there. On a terminal that was made narrower and did flow them there are
+//! more, so a piece of an old bar or of what was typed can stay in the scrollback. That is the lesser evil, and rare,
+//! because a bar is never wider than 79 columns.
+//!
+//! # Where the cursor goes
+//! Terminals do not agree on how wide joined characters are, so the cursor is not sent to a column: what stands left of
+//! it is written once more, and it stands behind that whatever the terminal thinks. For the same reason pinned rows
+//! are drawn with automatic wrapping off: a row that is wider than was thought is cut, it does not push the others up.
+
+use std::fmt::Write as _;
+
+use super::view::{Pinned, Size};
+use super::width::left_of;
+
+/// What is written between these appears at once ("Synchronized Output", private mode 2026); a terminal that does not
+/// know it ignores it.
+const BEGIN: &str = "\x1b[?2026h";
+const END: &str = "\x1b[?2026l";
+
+/// Automatic wrapping (DECAWM, private mode 7).
+const WRAP: &str = "\x1b[?7h";
+const NO_WRAP: &str = "\x1b[?7l";
+
+/// Erase from the cursor to the end of the screen, and of the row (ED and EL, ECMA-48, 8.3.39 and 8.3.41).
+const ERASE_BELOW: &str = "\x1b[J";
+const ERASE_ROW: &str = "\x1b[K";
+
+/// What is pasted comes between marks (bracketed paste, private mode 2004).
+const PASTE_MARKED: &str = "\x1b[?2004h";
+
+/// The terminal as a shell wants it: nothing held back, no colour, wrapping, a cursor that is seen (DECTCEM, private
+/// mode 25), pastes without marks. Harmless at any time, also in the middle of a frame.
+pub const RESTORE: &str = "\x1b[?2026l\x1b[0m\x1b[?7h\x1b[?25h\x1b[?2004l";
+
+/// Writes frames. It knows what it has pinned, and nothing else of the screen.
+#[derive(Debug, Default)]
+pub struct Painter {
+    /// What is pinned now. None before the first frame and after [`wipe`](Self::wipe).
+    standing: Option<Pinned>,
+    /// The size has changed since the last frame: rows may stand elsewhere.
+    has_moved: bool,
+}
+
+impl Painter {
+    /// Nothing is pinned yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What is written before the first frame, and before the first after a stop.
+    pub fn begin(&mut self) -> String {
+        PASTE_MARKED.to_owned()
+    }
+
+    /// The next frame: `above` is printed for good, and `pinned` stands below it. Each line of `above` ends with a
+    /// newline; it may hold SGR, but must be harmless otherwise. Nothing where there is nothing to change.
+    pub fn frame(&mut self, above: &str, pinned: &Pinned) -> String {
+        let is_quiet = above.is_empty() && !self.has_moved;
+        let frame = match &self.standing {
+            Some(standing) if is_quiet && standing == pinned => return String::new(),
+            Some(standing) if is_quiet && has_same_shape(standing, pinned) => changes(standing, pinned),
+            standing => whole(standing.as_ref(), above, pinned),
+        };
+        self.standing = Some(pinned.clone());
+        self.has_moved = false;
+        frame
+    }
+
+    /// The terminal has another size. What is pinned may stand elsewhere now: the next frame draws all of it.
+    pub fn resized(&mut self, _size: Size) {
+        self.has_moved = true;
+    }
+
+    /// The pinned rows gone, the cursor at the start of an empty row, the terminal as a shell wants it: before leaving
+    /// or stopping. Harmless when called again.
+    pub fn wipe(&mut self) -> String {
+        let mut out = String::new();
+        if let Some(standing) = self.standing.take() {
+            go_to_start(&mut out, standing.cursor_row, 0);
+            out.push_str(ERASE_BELOW);
+        }
+        out.push_str(RESTORE);
+        out
+    }
+}
+
+fn has_same_shape(a: &Pinned, b: &Pinned) -> bool {
+    a.rows.len() == b.rows.len() && a.cursor_row == b.cursor_row
+}
+
+/// A frame that makes everything anew.
+fn whole(standing: Option<&Pinned>, above: &str, pinned: &Pinned) -> String {
+    let mut out = String::from(BEGIN);
+    go_to_start(&mut out, standing.map_or(0, |standing| standing.cursor_row), 0);
+    out.push_str(ERASE_BELOW);
+    for line in above.lines() {
+        // In raw mode a newline alone does not return to the first column.
+        out.push_str(line);
+        out.push_str("\r\n");
+    }
+    out.push_str(NO_WRAP);
+    for (at, row) in pinned.rows.iter().enumerate() {
+        if at > 0 {
+            out.push_str("\r\n");
+        }
+        out.push_str(row);
+    }
+    let last = pinned.rows.len().saturating_sub(1);
+    let is_behind = last == pinned.cursor_row && stands_at_end(pinned);
+    if !is_behind {
+        go_to_start(&mut out, last, pinned.cursor_row);
+        place(&mut out, pinned);
+    }
+    out.push_str(WRAP);
+    out.push_str(END);
+    out
+}
+
+/// A frame that writes only the rows that differ.
+fn changes(standing: &Pinned, pinned: &Pinned) -> String {
+    let mut out = format!("{BEGIN}{NO_WRAP}");
+    let mut at = standing.cursor_row;
+    // The cursor's row last: the cursor stays there.
+    let others = (0..pinned.rows.len()).filter(|row| *row != pinned.cursor_row);
+    for row in others.chain([pinned.cursor_row]) {
+        let (Some(before), Some(after)) = (standing.rows.get(row), pinned.rows.get(row)) else { continue };
+        if before != after {
+            go_to_start(&mut out, at, row);
+            at = row;
+            out.push_str(after);
+            out.push_str(ERASE_ROW);
+            if row == pinned.cursor_row && stands_at_end(pinned) {
+                out.push_str(WRAP);
+                out.push_str(END);
+                return out;
+            }
+        }
+    }
+    go_to_start(&mut out, at, pinned.cursor_row);
+    place(&mut out, pinned);
+    out.push_str(WRAP);
+    out.push_str(END);
+    out
+}
+
+/// To the first column of a row, up or down (CUU and CUD, ECMA-48, 8.3.22 and 8.3.19).
+fn go_to_start(out: &mut String, from: usize, to: usize) {
+    out.push('\r');
+    // Writing into a String cannot fail.
+    let _ = match from.cmp(&to) {
+        std::cmp::Ordering::Greater => write!(out, "\x1b[{}A", from - to),
+        std::cmp::Ordering::Less => write!(out, "\x1b[{}B", to - from),
+        std::cmp::Ordering::Equal => Ok(()),
+    };
+}
+
+/// The cursor to its place, from the first column of its row.
+fn place(out: &mut String, pinned: &Pinned) {
+    let row = pinned.rows.get(pinned.cursor_row).map_or("", String::as_str);
+    match left_of(row, pinned.cursor_column.into()) {
+        Some(left) => out.push_str(left),
+        // Past the end of the row, which the view never asks for (CUF, ECMA-48, 8.3.20).
+        None => {
+            let _ = write!(out, "\x1b[{}C", pinned.cursor_column);
+        }
+    }
+}
+
+/// Whether a cursor behind the last character of its row is where it should be.
+fn stands_at_end(pinned: &Pinned) -> bool {
+    let row = pinned.rows.get(pinned.cursor_row).map_or("", String::as_str);
+    left_of(row, pinned.cursor_column.into()).is_some_and(|left| left.len() == row.len())
+}
+
+#[cfg(test)]
+#[path = "painter_tests.rs"]
+mod tests;
