@@ -18,6 +18,11 @@ exit                finish transfers and leave (also terminate123, /quit)
 /help               this list
 anything else       is said to the other side";
 
+/// What Tab completes at the start of a line, as it is to be written: with a space where something may follow. The words
+/// that mean the same as another one are left out, so that fewer letters are enough.
+pub const COMPLETED: [&str; 11] =
+    ["transfer ", "exit", "/send ", "/quit", "/cancel ", "/accept ", "/refuse ", "/status", "/peers", "/say ", "/help"];
+
 /// The commands that begin with a slash, for the nearest one to a word that is none.
 const SLASH_COMMANDS: [&str; 9] =
     ["/send", "/quit", "/cancel", "/accept", "/refuse", "/status", "/peers", "/say", "/help"];
@@ -283,6 +288,18 @@ mod tests {
             assert_eq!(parse_as_message(line), say(line));
         }
         assert_eq!(parse_as_message("\r\n"), Parsed::Nothing);
+    }
+
+    #[test]
+    fn what_is_completed_is_a_command() {
+        for command in COMPLETED {
+            let line = if command.ends_with(' ') { format!("{command}7") } else { command.to_owned() };
+            let parsed = parse(&line);
+            assert!(!matches!(parsed, Parsed::Unknown { .. } | Parsed::Usage { .. }), "{line}: {parsed:?}");
+            assert!(parsed != say(&line), "{line} is a message");
+        }
+        let all = COMPLETED.map(str::trim_end);
+        assert!(SLASH_COMMANDS.iter().all(|command| all.contains(command)));
     }
 
     #[test]
