@@ -8,7 +8,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::parser::ValueSource;
-use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::Shell;
 
 use crate::app::address::{Listen, Target};
 use crate::app::code::CodeFrom;
@@ -18,17 +19,16 @@ use crate::app::kept::{Kept, Task};
 
 use values::{choice, name, prefix, rate, seconds, send_as, target};
 
+mod help;
+mod man;
 mod values;
 
-const USAGE: &str = "tete [OPTIONS] [PEER]\n       tete demo | id | peers [forget NAME]";
-
-const EXAMPLES: &str = "\
-Examples:
-  tete -n ann -l 5000                wait for a call on port 5000
-  tete -n bob 5000                   call it from another terminal
-  tete --new-code                    show a code that lets the next caller in
-  tete HOST --code - --send a.txt    prove it, send a file and leave
-  tete 5000 --send -- -x             send a file called -x";
+/// The ways to begin, as the man page has them.
+const USAGE: &str = "\
+tete [OPTIONS] [PEER]
+tete demo
+tete id | peers [forget NAME]
+tete completions SHELL | man";
 
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub enum Invocation {
 /// Why nothing is to be run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stop {
-    /// A text was asked for, of `--help` or `--version`.
+    /// A text was asked for: of `--help` or `--version`, a man page, completions.
     Show(String),
     /// The command line cannot be meant.
     Usage(UsageError),
@@ -58,10 +58,13 @@ impl Stop {
     pub fn print(&self) -> Exit {
         // Where nobody reads there is nobody to tell that nobody reads.
         match self {
-            Self::Show(text) => {
-                let _ = std::io::stdout().write_all(text.as_bytes());
-                Exit::Done
-            }
+            Self::Show(text) => match std::io::stdout().write_all(text.as_bytes()) {
+                Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                    let _ = writeln!(std::io::stderr(), "error: {error}");
+                    Exit::Failed
+                }
+                _ => Exit::Done,
+            },
             Self::Usage(error) => {
                 let _ = writeln!(std::io::stderr(), "{error}");
                 Exit::Usage
@@ -98,14 +101,13 @@ impl From<clap::Error> for Stop {
     version,
     about = "A private conversation between two terminals: text both ways, files both ways.",
     override_usage = USAGE,
-    after_help = EXAMPLES,
     disable_help_subcommand = true,
     term_width = 80
 )]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
-    #[arg(num_args = 0..=2, help = "HOST, HOST:PORT, [V6]:PORT, PORT, KEY@HOST:PORT or a known name")]
+    #[arg(num_args = 0..=2, value_hint = ValueHint::Hostname, help = "HOST, HOST:PORT, [V6]:PORT, PORT, KEY@HOST:PORT or a known name")]
     peer: Vec<OsString>,
     /// How the peer sees you (login; env TETE_NAME)
     #[arg(short, long)]
@@ -114,7 +116,7 @@ struct Cli {
     #[arg(short, long, value_name = "[ADDR:]PORT")]
     listen: Option<String>,
     /// Where received files go (this folder)
-    #[arg(short = 'd', long, value_name = "DIR")]
+    #[arg(short = 'd', long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     into: Option<PathBuf>,
     /// Before their names (fetched_; env TETE_PREFIX)
     #[arg(long, value_name = "STR")]
@@ -132,7 +134,7 @@ struct Cli {
     #[arg(long, value_name = "WHEN", value_parser = choice(&values::ACCEPT), hide_possible_values = true)]
     accept: Option<Accept>,
     /// Send these (-: stdin) and leave; PEER first
-    #[arg(long, value_name = "PATH", num_args = 0..)]
+    #[arg(long, value_name = "PATH", num_args = 0.., value_hint = ValueHint::FilePath)]
     send: Option<Vec<OsString>>,
     /// Name of the file that --send - sends
     #[arg(long = "as", value_name = "NAME")]
@@ -149,6 +151,9 @@ struct Cli {
     /// auto, or plain: lines, also on a terminal
     #[arg(long, value_name = "HOW", value_parser = choice(&values::UI), hide_possible_values = true)]
     ui: Option<Ui>,
+    /// Ring the terminal's bell when a message arrives
+    #[arg(long)]
+    bell: bool,
     /// When the peer leaves, wait for the next
     #[arg(long)]
     stay: bool,
@@ -177,13 +182,13 @@ struct Cli {
     #[arg(long, value_name = "WHEN", value_parser = choice(&values::COLOR), hide_possible_values = true)]
     color: Option<ColorChoice>,
     /// Where keys and peers are (env TETE_HOME)
-    #[arg(long, value_name = "DIR", global = true)]
+    #[arg(long, value_name = "DIR", global = true, value_hint = ValueHint::DirPath)]
     config_dir: Option<PathBuf>,
     /// Log more; -vv still more (also RUST_LOG)
     #[arg(short, long, action = clap::ArgAction::Count)]
     verbose: u8,
     /// Log into FILE instead of stderr
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     log: Option<PathBuf>,
 }
 
@@ -198,6 +203,13 @@ enum Command {
         #[command(subcommand)]
         command: Option<PeersCommand>,
     },
+    /// Print what a shell completes commands by: bash, zsh, fish, elvish, powershell
+    Completions {
+        /// Which shell
+        shell: Option<Shell>,
+    },
+    /// Print the man page
+    Man,
 }
 
 #[derive(Clone, Subcommand)]
@@ -231,11 +243,11 @@ pub fn parse_with(
         Some(at) => words.split_off(at).split_off(1),
         None => Vec::new(),
     };
-    let matches = Cli::command().try_get_matches_from(words)?;
+    let matches = help::of(Cli::command()).try_get_matches_from(words)?;
     let mut cli = Cli::from_arg_matches(&matches)?;
     if let Some(command) = cli.command.take() {
         refuse_strangers_to(&command, &matches, !behind.is_empty())?;
-        return Ok(cli.into_command(command, environment));
+        return cli.into_command(command, environment);
     }
     cli.place_words(behind);
     cli.refuse_conflicts()?;
@@ -259,6 +271,8 @@ fn refuse_strangers_to(command: &Command, matches: &ArgMatches, words_behind: bo
         Command::Demo => ("demo", &[]),
         Command::Id => ("id", &["json", "config_dir"]),
         Command::Peers { .. } => ("peers", &["json", "config_dir"]),
+        Command::Completions { .. } => ("completions", &[]),
+        Command::Man => ("man", &[]),
     };
     // Options have no defaults in clap but the flags, which are then false: each other that it knows of was typed.
     let was_typed = |id: &&str| matches.value_source(id) == Some(ValueSource::CommandLine);
@@ -325,20 +339,28 @@ impl Cli {
             let message = format!("{flag} proves who is there, which --plain cannot");
             return fail(&message, "leave out --plain on both sides, or the code");
         }
-        if self.json && self.ui.is_some() {
-            return fail("--json has no terminal for --ui", "give one of them");
+        if self.json && (self.ui.is_some() || self.bell) {
+            let flag = if self.bell { "--bell" } else { "--ui" };
+            return fail(&format!("--json has no terminal for {flag}"), "give one of them");
         }
         Ok(())
     }
 
-    fn into_command(self, command: Command, environment: impl Fn(&str) -> Option<OsString>) -> Invocation {
+    fn into_command(
+        self,
+        command: Command,
+        environment: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<Invocation, Stop> {
         let task = match command {
-            Command::Demo => return Invocation::Demo,
+            Command::Demo => return Ok(Invocation::Demo),
+            Command::Completions { shell } => return Err(completions(shell)),
+            Command::Man => return Err(Stop::Show(man::page(Self::command()))),
             Command::Id => Task::Id,
             Command::Peers { command: None } => Task::Peers,
             Command::Peers { command: Some(PeersCommand::Forget { name }) } => Task::Forget(name),
         };
-        Invocation::Kept(Kept { task, config_dir: values::config_dir(self.config_dir, environment), json: self.json })
+        let config_dir = values::config_dir(self.config_dir, environment);
+        Ok(Invocation::Kept(Kept { task, config_dir, json: self.json }))
     }
 
     fn into_config(self, environment: impl Fn(&str) -> Option<OsString>) -> Result<Config, UsageError> {
@@ -363,6 +385,7 @@ impl Cli {
             plain: self.plain,
             json: self.json,
             ui: self.ui.unwrap_or(Ui::Auto),
+            bell: self.bell,
             stay: self.stay,
             linger: self.linger.map_or(Ok(DEFAULT_LINGER), |text| seconds("--linger", &text))?,
             limit: self.limit.as_deref().map(rate).transpose()?,
@@ -380,6 +403,17 @@ impl Cli {
             config_dir: values::config_dir(self.config_dir, environment),
         })
     }
+}
+
+/// What a shell completes our command lines by.
+fn completions(shell: Option<Shell>) -> Stop {
+    let Some(shell) = shell else {
+        let all = Shell::value_variants().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        return UsageError::new("completions needs a shell", format!("tete completions SHELL, one of {all}")).into();
+    };
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "tete", &mut script); // into memory: it cannot fail
+    Stop::Show(String::from_utf8_lossy(&script).into_owned())
 }
 
 /// An address of one kind cannot be used with the other kind alone. Names are not looked up here.

@@ -1,5 +1,6 @@
 //! Parse, run, exit code.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::fs::OpenOptions;
 use std::io::{self, IsTerminal, Write};
@@ -13,6 +14,7 @@ use tete::app::screen::Mode;
 use tete::app::{App, StartError, Streams, demo};
 use tete::cli::{self, Invocation};
 use tete::net::output::Sinks;
+use tete::term::capable::is_dumb;
 use tete::term::plain::{Choice, Paint};
 
 fn main() -> ExitCode {
@@ -108,7 +110,8 @@ fn paint(config: &Config) -> Paint {
     };
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     let terminal = io::stdout().is_terminal() && config.ui == Ui::Auto;
-    Paint::decide(choice, terminal, set("NO_COLOR").is_some(), set("TERM").is_none_or(|term| term == "dumb"))
+    let dumb = is_dumb(set("TERM").as_deref().and_then(OsStr::to_str));
+    Paint::decide(choice, terminal, set("NO_COLOR").is_some(), dumb)
 }
 
 /// The log goes to a file, or to standard error; `RUST_LOG` is finer than `-v`.

@@ -21,7 +21,7 @@ fn names(folder: &Path) -> BTreeSet<String> {
 
 #[test]
 fn a_command_line_that_cannot_be_meant_is_an_error_with_a_hint() {
-    let wrong: [&[&str]; 23] = [
+    let wrong: [&[&str]; 26] = [
         &["--frobnicate"],
         &["--plain", "host:0"],
         &["--plain", "host:70000"],
@@ -45,6 +45,9 @@ fn a_command_line_that_cannot_be_meant_is_an_error_with_a_hint() {
         &["anna@host:5000"],
         &["id", "host"],
         &["peers", "remember", "bob"],
+        &["completions"],
+        &["completions", "tcsh"],
+        &["man", "bash"],
     ];
     for args in wrong {
         let mut run = tete(args).start();
@@ -70,6 +73,21 @@ fn help_and_version_go_to_stdout() {
     }
     let mut run = tete(&["--version"]).start();
     assert_eq!((run.exit_code(), run.out()), (0, format!("tete {}\n", env!("CARGO_PKG_VERSION"))));
+}
+
+#[test]
+fn completions_and_the_man_page_go_to_stdout_and_nobody_has_to_read_them() {
+    for (args, word) in [(&["completions", "bash"][..], "complete "), (&["man"], ".TH tete 1"), (&["--help"], "Usage")]
+    {
+        let mut run = tete(args).start();
+        assert_eq!((run.exit_code(), run.err()), (0, String::new()), "{args:?}");
+        assert!(run.out().contains(word), "{args:?} {}", run.out());
+        let mut run = tete(args).without_output().start();
+        assert_eq!((run.exit_code(), run.err()), (0, String::new()), "{args:?}");
+        let mut run = tete_with_limit("exec >/dev/full", args).start();
+        assert_eq!(run.exit_code(), 1, "{args:?}");
+        assert!(run.err().contains("No space left"), "{args:?} {}", run.err());
+    }
 }
 
 #[test]

@@ -61,6 +61,8 @@ pub struct Config {
     pub json: bool,
     /// How a terminal is used.
     pub ui: Ui,
+    /// A terminal rings its bell when a message arrives.
+    pub bell: bool,
     /// When the peer leaves, wait for the next one. A target then has a `listen` beside it.
     pub stay: bool,
     /// How long a conversation waits for a lost peer.
@@ -103,6 +105,7 @@ impl Default for Config {
             plain: false,
             json: false,
             ui: Ui::Auto,
+            bell: false,
             stay: false,
             linger: DEFAULT_LINGER,
             limit: None,

@@ -120,6 +120,7 @@ fn fault_8_conflicting_flags_are_a_usage_error_that_names_them() {
         ("-l 1 5000 --stay --send a", "--stay"),
         ("--json --ui plain", "--ui"),
         ("--ui auto --json", "--ui"),
+        ("--json --bell", "--bell"),
         ("-4 ::1", "-4"),
         ("-6 127.0.0.1", "-6"),
         ("-4 -l [::1]:5000", "-4"),
@@ -288,15 +289,80 @@ fn a_flag_that_does_not_exist_is_an_error_with_the_nearest() {
 
 #[test]
 fn help_fits_on_a_screen_and_the_version_on_a_line() {
-    let help = shown("--help");
-    assert!(help.lines().count() <= 50, "{} lines:\n{help}", help.lines().count());
-    for line in help.lines() {
-        assert!(line.chars().count() <= 80, "{line}");
+    for (flag, lines) in [("-h", 24), ("--help", 40)] {
+        let help = shown(flag);
+        assert!(help.lines().count() <= lines, "{} lines:\n{help}", help.lines().count());
+        for line in help.lines() {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+        assert!(help.matches("\n  tete ").count() >= 3, "examples:\n{help}");
+        assert!(help.starts_with("A private conversation") && help.ends_with('\n') && !help.ends_with("\n\n"));
     }
-    assert!(help.matches("\n  tete ").count() >= 4, "examples:\n{help}");
-    assert_eq!(help, shown("-h"));
+    assert!(shown("-h").contains("--help tells all"));
     assert_eq!(shown("-V").lines().count(), 1);
     assert!(shown("--version").starts_with("tete "));
+}
+
+/// The flags that a text names, as `-x` and `--long`.
+fn flags_in(text: &str) -> HashSet<String> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+    words.filter(|word| word.starts_with('-') && !word.trim_matches('-').is_empty()).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_help_names_every_flag_and_command_that_there_is_and_no_other() {
+    let mut command = Cli::command();
+    command.build();
+    let long = command.get_arguments().filter_map(|arg| Some(format!("--{}", arg.get_long()?)));
+    let short = command.get_arguments().filter_map(|arg| Some(format!("-{}", arg.get_short()?)));
+    let all: HashSet<String> = long.chain(short).collect();
+    let help = shown("--help");
+    let named: HashSet<String> = flags_in(&help).into_iter().filter(|flag| flag != "-vv").collect();
+    assert_eq!(named, all);
+    let few = flags_in(&shown("-h"));
+    assert!(few.is_subset(&all), "{few:?}");
+    for command in command.get_subcommands() {
+        for help in [&help, &shown("-h")] {
+            assert!(help.contains(command.get_name()), "{} in {help}", command.get_name());
+        }
+    }
+    let readme = include_str!("../../README.md");
+    for flag in all {
+        assert!(readme.contains(&format!("`{flag}")) || readme.contains(&format!(", {flag}")), "{flag} in README.md");
+    }
+}
+
+#[test]
+fn every_shell_gets_completions_and_a_slip_is_told_which_there_are() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = shown(&format!("completions {shell}"));
+        for word in ["tete", "config-dir", "completions", "known"] {
+            assert!(script.contains(word), "{word} for {shell}");
+        }
+    }
+    for line in ["completions", "completions tcsh", "completions bash zsh", "completions -q bash"] {
+        let error = error_of(with_environment(line, &[]));
+        let names_them =
+            ["bash", "zsh", "fish", "elvish", "powershell"].iter().all(|shell| error.to_string().contains(shell));
+        assert!(names_them || line.len() > "completions tcsh".len(), "{line}: {error}");
+    }
+}
+
+#[test]
+fn the_man_page_has_every_flag_every_command_and_what_may_be_typed() {
+    let page = shown("man");
+    assert!(page.contains(".TH tete 1"), "{page}");
+    // A hyphen stands there as `\-`.
+    let text = page.replace("\\-", "-").replace("\\fB", "").replace("\\fR", "").replace("\\fI", "");
+    for flag in Cli::command().get_arguments().filter_map(|arg| arg.get_long()) {
+        assert!(text.contains(&format!("--{flag}")), "{flag} in {page}");
+    }
+    for word in ["SYNOPSIS", "/cancel", "terminate123", "130", "TETE_HOME", "completions SHELL", "peers [forget NAME]"]
+    {
+        assert!(text.contains(word), "{word} in {text}");
+    }
+    assert_eq!(page.matches(".ie").count(), 1, "one beginning");
+    error_of(with_environment("man -q", &[]));
 }
 
 #[test]
@@ -312,6 +378,7 @@ fn every_flag_of_the_help_changes_a_setting() {
         "-w 1",
         "--json",
         "--ui plain",
+        "--bell",
         "--stay",
         "--linger 1",
         "--limit 1",

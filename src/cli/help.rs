@@ -1,0 +1,83 @@
+//! What `-h` and `--help` print.
+//!
+//! Owns: both texts, written out: a screen each, which lists made of the options are not. A test compares them with the
+//! options that there are. Must not know: what the options do.
+
+use clap::Command;
+
+/// The most used: 24 lines.
+const SHORT: &str = "\
+A private conversation between two terminals: text both ways, files both ways.
+
+Usage: tete [OPTIONS] [PEER]
+       tete demo                 see a whole conversation in one terminal
+       tete id | peers | man | completions SHELL
+
+PEER: HOST, HOST:PORT, PORT, or the name of a known peer. Without it tete asks.
+
+  -n, --name NAME            how the peer sees you
+  -l, --listen [ADDR:]PORT   where to listen
+  -d, --into DIR             where received files go
+      --send PATH...         send these and leave
+      --new-code             make a one-time code for a first meeting
+      --code CODE            prove a first meeting with the other side's code
+      --plain                no encryption; both sides must ask for it
+      --json                 events as NDJSON on stdout, no prompts
+
+  tete                               ask for a name, a port and whom to call
+  tete -n ann -l 5000                wait for a call on port 5000
+  tete -n bob 5000                   call it from another terminal
+  tete HOST --code - --send a.txt    prove it, send a file and leave
+
+tete --help tells all; man tete too, once it is installed.";
+
+/// Everything: 40 lines.
+const LONG: &str = "\
+A private conversation between two terminals: text both ways, files both ways.
+
+Usage: tete [OPTIONS] [PEER]     talk; without PEER: ask, or wait in a pipe
+       tete demo                 see a whole conversation in one terminal
+       tete id                   the key here, and how others call it
+       tete peers [forget NAME]  the known peers
+       tete completions SHELL    for bash, zsh, fish, ...; tete man: the page
+PEER: HOST, HOST:PORT, [V6]:PORT, PORT, KEY@HOST:PORT or a known name
+
+  -n, --name NAME            how the peer sees you (login; env TETE_NAME)
+  -l, --listen [ADDR:]PORT   where to listen; port 0: any free one
+  -4 | -6                    IPv4 only, IPv6 only
+  -w, --wait SECS            stop dialling after (30; on a terminal never)
+      --stay                 when the peer leaves, wait for the next
+      --linger SECS          how long to wait for a lost peer (600)
+      --trust WHICH          keys talked to: known, ask, new
+      --code CODE|-|@FILE    prove a first meeting by a code (env TETE_CODE)
+      --new-code             make a one-time code and show it
+      --plain                no encryption; both sides must ask for it
+  -d, --into DIR             where received files go (this folder)
+      --prefix STR           before their names (fetched_; env TETE_PREFIX)
+      --accept WHEN          offered files: auto, ask, never (auto)
+      --send PATH...         send these and leave; PEER first; -: stdin,
+      --as NAME              sent under this name
+      --limit RATE           bytes a second for files: 10M, 10Mi
+      --no-sync              delivered before the disk has it
+      --no-commands          every line of input is a message
+      --json                 events as NDJSON on stdout, no prompts
+      --ui auto|plain        plain: lines, also on a terminal
+      --bell                 ring when a message arrives
+      --color WHEN           auto, always, never (auto)
+      --config-dir DIR       where keys and peers are (env TETE_HOME)
+  -q, --quiet                say less
+  -v, --verbose, --log FILE  log more (-vv still more), into FILE
+  -h, --help, -V, --version  a shorter help, this one; the version
+Examples:
+";
+
+/// The last lines of the long help, and of the man page.
+pub(super) const EXAMPLES: &str = "  tete -n ann -l 5000                wait for a call on port 5000
+  tete -n bob 5000                   call it from another terminal
+  tete --new-code                    show a code that lets the next caller in
+  tete HOST --code - --send a.txt    prove it, send a file and leave";
+
+/// The same command line with these two texts.
+pub(super) fn of(command: Command) -> Command {
+    command.about(SHORT).long_about(format!("{LONG}{EXAMPLES}")).help_template("{about}")
+}
