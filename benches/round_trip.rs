@@ -265,7 +265,7 @@ impl Side {
                 limit: None,
                 linger: PATIENCE,
             },
-            signals: false,
+            heeds: tete::net::event::Heeds::Nothing,
         };
         Ok(Self { reactor: Reactor::new(settings)? })
     }

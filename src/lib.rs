@@ -56,7 +56,7 @@
 //! #         calls: tete::sys::Calls::Native,
 //! #         discard: false,
 //! #         setup: Setup { lead: false, policy: Policy::Never, sync: true, verify: true, limit: None, linger },
-//! #         signals: false,
+//! #         heeds: tete::net::event::Heeds::Nothing,
 //! #     })
 //! # }
 //!

@@ -1,21 +1,28 @@
 //! Parse, run, exit code.
 
-use std::ffi::OsStr;
 use std::fmt;
 use std::fs::OpenOptions;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::mpsc::{self, Receiver, SyncSender};
+
+use env_logger::Target;
+use log::LevelFilter;
 
 use tete::app::code::{CodeFrom, SEEN_BY_PS};
 use tete::app::config::{CodeSource, ColorChoice, Config, Ui};
 use tete::app::exit::Exit;
+use tete::app::full::{Full, Manner};
 use tete::app::kept::{self, Kept};
 use tete::app::screen::Mode;
 use tete::app::{App, StartError, Streams, demo};
 use tete::cli::{self, Invocation};
+use tete::net::event::Heeds;
 use tete::net::output::Sinks;
-use tete::term::capable::is_dumb;
+use tete::term::capable::{self, Charset};
+use tete::term::console::{self, Console};
 use tete::term::plain::{Choice, Paint};
+use tete::term::view::Style;
 
 fn main() -> ExitCode {
     match cli::parse(std::env::args_os()) {
@@ -62,13 +69,24 @@ fn talk(mut config: Config, code: Option<CodeFrom>) -> Exit {
             return Exit::Failed;
         }
     }
-    if let Err(error) = start_log(&config) {
-        complain(format_args!("error: the log cannot be written: {error}"));
-        return Exit::Failed;
-    }
     let terminal = io::stdin().is_terminal() && io::stdout().is_terminal() && !config.json;
+    let has_screen = terminal && config.ui == Ui::Auto && !is_dumb();
+    let log = match start_log(&config, has_screen) {
+        Ok(log) => log,
+        Err(error) => {
+            complain(format_args!("error: the log cannot be written: {error}"));
+            return Exit::Failed;
+        }
+    };
     let mode = match config.json {
         true => Mode::Json,
+        false if has_screen => match Console::take() {
+            Ok(console) => Mode::Full(Box::new(full(console, log, &config))),
+            Err(error) => {
+                complain(format_args!("error: the terminal cannot be used: {error}\nhint: try --ui plain"));
+                return Exit::Failed;
+            }
+        },
         false => Mode::Lines { quiet: config.quiet, paint: paint(&config) },
     };
     let streams = Streams {
@@ -76,7 +94,7 @@ fn talk(mut config: Config, code: Option<CodeFrom>) -> Exit {
         sinks: Sinks { out: Box::new(io::stdout()), err: Box::new(io::stderr()) },
         terminal,
         mode,
-        signals: true,
+        heeds: if has_screen { Heeds::Terminal } else { Heeds::Endings },
     };
     match App::new(config, streams) {
         Err(error) => {
@@ -102,36 +120,80 @@ fn finish(result: io::Result<Exit>) -> Exit {
     }
 }
 
+fn is_dumb() -> bool {
+    capable::is_dumb(text_of("TERM").as_deref())
+}
+
+fn full(console: Console, log: Option<Receiver<String>>, config: &Config) -> Full {
+    console::survive_panics();
+    let [all, kind, lang] = ["LC_ALL", "LC_CTYPE", "LANG"].map(text_of);
+    let charset = Charset::decide(all.as_deref(), kind.as_deref(), lang.as_deref());
+    let style = Style { paint: paint(config), charset };
+    Full::new(console, style, Manner { quiet: config.quiet, bell: config.bell }, log)
+}
+
+/// A variable of the environment, with U+FFFD for what is not UTF-8.
+fn text_of(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+}
+
 fn paint(config: &Config) -> Paint {
     let choice = match config.color {
         ColorChoice::Auto => Choice::Auto,
         ColorChoice::Always => Choice::Always,
         ColorChoice::Never => Choice::Never,
     };
-    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     let terminal = io::stdout().is_terminal() && config.ui == Ui::Auto;
-    let dumb = is_dumb(set("TERM").as_deref().and_then(OsStr::to_str));
-    Paint::decide(choice, terminal, set("NO_COLOR").is_some(), dumb)
+    let no_color = text_of("NO_COLOR").is_some_and(|value| !value.is_empty());
+    Paint::decide(choice, terminal, no_color, is_dumb())
 }
 
-/// The log goes to a file, or to standard error; `RUST_LOG` is finer than `-v`.
-fn start_log(config: &Config) -> io::Result<()> {
+/// Records that wait to be shown among the notices; more of them are left out.
+const LOG_LINES: usize = 256;
+
+/// The log on its way to the screen.
+struct LogLines(SyncSender<String>);
+
+impl Write for LogLines {
+    fn write(&mut self, record: &[u8]) -> io::Result<usize> {
+        // What finds no room is left out: the log must not stop who writes it.
+        let _ = self.0.try_send(String::from_utf8_lossy(record).into_owned());
+        Ok(record.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The log goes to a file, or to standard error; `RUST_LOG` is finer than `-v`. On a screen of our own it stands among
+/// the notices, and only what is worth that: showing it is itself something that `debug` and `trace` tell of.
+fn start_log(config: &Config, has_screen: bool) -> io::Result<Option<Receiver<String>>> {
     let level = match config.verbose {
-        0 => log::LevelFilter::Off,
-        1 => log::LevelFilter::Info,
-        2 => log::LevelFilter::Debug,
-        _ => log::LevelFilter::Trace,
+        0 => LevelFilter::Off,
+        1 => LevelFilter::Info,
+        2 => LevelFilter::Debug,
+        _ => LevelFilter::Trace,
     };
     let mut logger = env_logger::Builder::new();
     logger.filter_level(level).parse_default_env();
-    if config.log.is_none() {
-        // Among the notices: a line of the log looks like one of them, so that nothing else can begin a line there.
-        logger.format(|out, record| writeln!(out, "-- [{} {}] {}", record.level(), record.target(), record.args()));
-    }
     if let Some(path) = &config.log {
         let file = OpenOptions::new().create(true).append(true).open(path)?;
-        logger.target(env_logger::Target::Pipe(Box::new(file)));
+        logger.target(Target::Pipe(Box::new(file))).init();
+        return Ok(None);
     }
+    if has_screen && io::stderr().is_terminal() {
+        let (lines, shown) = mpsc::sync_channel(LOG_LINES);
+        logger.format(|out, record| writeln!(out, "[{} {}] {}", record.level(), record.target(), record.args()));
+        logger.target(Target::Pipe(Box::new(LogLines(lines)))).init();
+        if log::max_level() > LevelFilter::Info {
+            log::set_max_level(LevelFilter::Info);
+            log::info!("debug and trace go to a file: --log FILE");
+        }
+        return Ok(Some(shown));
+    }
+    // Among the notices: a line of the log looks like one of them, so that nothing else can begin a line there.
+    logger.format(|out, record| writeln!(out, "-- [{} {}] {}", record.level(), record.target(), record.args()));
     logger.init();
-    Ok(())
+    Ok(None)
 }

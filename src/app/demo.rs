@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 
+use crate::net::event::Heeds;
 use crate::net::output::Sinks;
 use crate::sys;
 use crate::term::plain::Paint;
@@ -127,7 +128,7 @@ fn streams(script: Script, sinks: Sinks) -> Streams {
         sinks,
         terminal: false,
         mode: Mode::Lines { quiet: false, paint: Paint::Off },
-        signals: false,
+        heeds: Heeds::Nothing,
     }
 }
 

@@ -23,15 +23,15 @@ use super::start::Answer;
 use super::{App, Exit, Start};
 
 /// Bytes of input taken at once.
-const PIECE: usize = 16 * 1024;
+pub(super) const PIECE: usize = 16 * 1024;
 /// Lines that are kept, at most, for somebody to connect.
-const HELD: usize = 256;
+pub(super) const HELD: usize = 256;
 /// Pieces taken in one turn, so that an endless input of nothing leaves time for everything else.
-const PIECES: usize = 4;
+pub(super) const PIECES: usize = 4;
 
 /// What became of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Used {
+pub(super) enum Used {
     /// It is dealt with.
     Yes,
     /// Its time has not come.
@@ -50,6 +50,9 @@ impl App {
         }
         if self.config.send.iter().any(|path| path == super::STDIN) {
             return false; // it is no input but a file, and nobody is there yet to take it
+        }
+        if self.screen.is_full() {
+            return self.take_keys();
         }
         let mut pieces = 0;
         while !self.input_over && self.exit.is_none() && self.screen.takes_input() {
@@ -117,7 +120,7 @@ impl App {
     }
 
     /// Nothing more will be typed.
-    fn handle_end_of_input(&mut self) {
+    pub(super) fn handle_end_of_input(&mut self) {
         self.input_over = true;
         if self.partner.is_some() {
             self.leave(LeaveReason::Done, true);
@@ -129,14 +132,18 @@ impl App {
         }
     }
 
-    fn use_line(&mut self, line: &Line, fresh: bool) -> Used {
+    pub(super) fn use_line(&mut self, line: &Line, fresh: bool) -> Used {
         if !line.is_start() {
             return self.say(&line.text);
         }
         if line.cut == Cut::First && !std::mem::replace(&mut self.told_cut, true) {
             self.screen.notice(&format!("a line of over {MAX_LINE} bytes goes as several messages"));
         }
-        if fresh && let Some(used) = self.use_trust_answer(&line.text) {
+        let answers = line.may_be_command && self.screen.full().is_none_or(|full| full.was_answer());
+        if fresh
+            && answers
+            && let Some(used) = self.use_trust_answer(&line.text)
+        {
             return used;
         }
         if self.start != Start::Over {
@@ -148,7 +155,7 @@ impl App {
         if self.takes_objects() && line.text.starts_with('{') {
             return self.use_object(line);
         }
-        self.use_command(line)
+        self.use_command(line, fresh)
     }
 
     /// The answer to the question of trust on the screen, if there is one and this is one. What untrusted input is poured
@@ -178,8 +185,9 @@ impl App {
             Ok(json::Input::Say(text)) => self.say_all(&text),
             Ok(json::Input::Transfer(path)) => self.transfer(Words::Path(OsString::from(path))),
             Ok(json::Input::Command(command)) => {
-                let line = Line { raw: command.clone().into_bytes(), text: command, cut: Cut::Whole };
-                self.use_command(&line)
+                let raw = command.clone().into_bytes();
+                let line = Line { raw, text: command, cut: Cut::Whole, may_be_command: true };
+                self.use_command(&line, true)
             }
             Ok(json::Input::Answer { id, yes }) => {
                 self.answer(id, yes);
@@ -192,18 +200,23 @@ impl App {
         }
     }
 
-    fn use_command(&mut self, line: &Line) -> Used {
-        let parsed = match self.config.commands {
+    fn use_command(&mut self, line: &Line, fresh: bool) -> Used {
+        let parsed = match self.config.commands && line.may_be_command {
             true => commands::parse(&line.text),
             false => commands::parse_as_message(&line.text),
         };
         let now = self.reactor.now();
+        if fresh && !self.held.is_empty() && matches!(parsed, Parsed::Say(_) | Parsed::Transfer(_)) {
+            return Used::NotYet; // behind those that wait
+        }
+        if !matches!(parsed, Parsed::Nothing | Parsed::Say(_)) && fresh {
+            self.screen.echo(&line.text);
+        }
         match parsed {
             Parsed::Nothing => {}
             Parsed::Say(text) => return self.say(&text),
             Parsed::Transfer(rest) => return self.transfer(self.words(line, rest)),
-            Parsed::Leave if self.leaving.is_some_and(|leaving| leaving.asked) => self.cut(LeaveReason::Done),
-            Parsed::Leave => self.leave(LeaveReason::Done, true),
+            Parsed::Leave => self.leave_or_cut(),
             Parsed::Cancel(id) => self.order(|session| session.cancel(now, id.map(TransferId))),
             Parsed::Accept(id) => self.order(|session| session.accept(now, id.map(TransferId))),
             Parsed::Refuse(id) => self.order(|session| session.refuse(now, id.map(TransferId))),
@@ -216,6 +229,14 @@ impl App {
             Parsed::Usage { message, hint } => self.screen.error(now, &message, &hint),
         }
         Used::Yes
+    }
+
+    /// Leaves when everything is through; asked for again, at once.
+    pub(super) fn leave_or_cut(&mut self) {
+        match self.leaving.is_some_and(|leaving| leaving.asked) {
+            true => self.cut(LeaveReason::Done),
+            false => self.leave(LeaveReason::Done, true),
+        }
     }
 
     /// The words of a `transfer`: verbatim for a program, as a shell reads them for a person. A name that is not
@@ -261,7 +282,10 @@ impl App {
         }
         let Some(session) = self.reactor.session() else { return Used::NotYet };
         match session.say(now, text) {
-            Ok(seq) => self.screen.event("queued", now, |object| object.field("seq", &seq)),
+            Ok(seq) => {
+                self.screen.event("queued", now, |object| object.field("seq", &seq));
+                self.screen.full().into_iter().for_each(|full| full.said_by_us(seq, text));
+            }
             Err(CommandError::WindowFull) if session.ended().is_none() => return Used::NotYet,
             Err(error) => self.tell(error),
         }
@@ -307,7 +331,7 @@ impl App {
     }
 
     fn answer_trust(&mut self, id: u64, yes: bool) {
-        self.screen.answered();
+        self.screen.answered(if yes { "yes" } else { "no" });
         self.questions.over(id);
         if !self.reactor.answer_question(id, yes) {
             self.screen.notice("that caller has gone");
@@ -319,13 +343,13 @@ impl App {
     fn use_answer(&mut self, line: &str) -> Option<Used> {
         let is_command = self.start.is_asking() && matches!(commands::parse(line), Parsed::Leave);
         if is_command {
-            self.screen.answered();
+            self.screen.answered(line);
             self.exit = Some(Exit::Done);
             return Some(Used::Yes);
         }
         let answer = self.start.answer(line);
-        if answer != Answer::Input {
-            self.screen.answered();
+        if !matches!(answer, Answer::Input | Answer::Swallowed) {
+            self.screen.answered(line);
         }
         match answer {
             Answer::Input => return None,

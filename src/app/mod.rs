@@ -3,7 +3,8 @@
 //! Owns: the outer loop (input, a turn of the reactor, what happened, what is shown) and what the program does of its
 //! own accord: start, leave, end. Must not know: sockets, frames, the disk.
 //!
-//! Reading order: here, then `input` (what is typed), `report` (what is shown), [`tally`] (how it went).
+//! Reading order: here, then `input` (what is typed; `keyboard`, where keys are ours), `report` (what is shown;
+//! `progress`, of transfers), [`tally`] (how it went).
 
 pub mod address;
 pub mod code;
@@ -11,23 +12,27 @@ pub mod commands;
 pub mod config;
 pub mod demo;
 pub mod exit;
+pub mod full;
 pub mod identity;
 mod input;
 pub mod kept;
+mod keyboard;
 pub mod past;
+mod progress;
 pub mod questions;
 mod report;
 pub mod screen;
 pub mod start;
 pub mod tally;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use crate::net::event::Heeds;
 use crate::net::input::Input;
 use crate::net::output::{Output, Sinks};
 use crate::net::source::{Prepared, Request, Words};
@@ -44,6 +49,8 @@ use crate::term::lines::{Line, LineReader};
 
 use config::{Accept, CodeSource, Config, Family, STDIN, Trust, Wait};
 use exit::Exit;
+use keyboard::Tab;
+use progress::Progress;
 use questions::Questions;
 use screen::{Mode, Screen};
 use start::Start;
@@ -51,8 +58,6 @@ use tally::Tally;
 
 /// How long dialling goes on where nobody watches.
 const USUAL_WAIT: Duration = Duration::from_secs(30);
-/// Progress is told so often at most, whatever is being transferred.
-const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 /// What may still be under way when a signal has asked us to end.
 const SIGNAL_PATIENCE: Duration = Duration::from_secs(2);
 /// Files that are being looked for at once.
@@ -70,8 +75,8 @@ pub struct Streams {
     pub terminal: bool,
     /// How it is shown.
     pub mode: Mode,
-    /// Whether signals end the program in an orderly way.
-    pub signals: bool,
+    /// Which signals are obeyed in an orderly way.
+    pub heeds: Heeds,
 }
 
 impl fmt::Debug for Streams {
@@ -152,6 +157,10 @@ pub struct App {
     peer_reason: Option<LeaveReason>,
     questions: Questions,
     warned_interrupt: bool,
+    /// What Tab has asked for.
+    tab: Option<Tab>,
+    /// Whether the program stops as soon as the terminal is in order.
+    is_stopping: bool,
     progress: Progress,
     tally: Tally,
     exit: Option<Exit>,
@@ -167,12 +176,9 @@ fn policy(accept: Option<Accept>) -> Policy {
     }
 }
 
-/// What was told of transfers' progress.
-#[derive(Debug, Default)]
-struct Progress {
-    next: Option<Instant>,
-    last: Option<TransferId>,
-    told: HashMap<TransferId, (Instant, u64)>,
+/// What `~` stands for.
+fn home() -> Option<PathBuf> {
+    std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from)
 }
 
 impl App {
@@ -236,11 +242,14 @@ impl App {
                 limit: config.limit,
                 linger: config.linger,
             },
-            signals: streams.signals,
+            heeds: streams.heeds,
         };
         let mut reactor = Reactor::new(settings).map_err(broken("the event loop"))?;
         let output = Output::spawn(streams.sinks, reactor.waker()).map_err(broken("the output thread"))?;
-        let screen = Screen::new(output, streams.mode, reactor.now());
+        let mut screen = Screen::new(output, streams.mode, reactor.now());
+        if let Some(full) = screen.full() {
+            full.recall(config.config_dir.as_deref());
+        }
         let reads_input = config.send.is_empty() || config.send.iter().any(|path| path == STDIN);
         if let Some(source) = streams.input.filter(|_| reads_input) {
             let input = Input::spawn(source).map_err(broken("the input thread"))?;
@@ -270,6 +279,8 @@ impl App {
             peer_reason: None,
             questions: Questions::default(),
             warned_interrupt: false,
+            tab: None,
+            is_stopping: false,
             progress: Progress::default(),
             tally: Tally::default(),
             exit: None,
@@ -383,8 +394,7 @@ impl App {
         while self.preparing < PREPARING
             && let Some(words) = self.to_find.pop_front()
         {
-            let home = std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
-            self.reactor.prepare(Request { words, folder: self.folder.clone(), home });
+            self.reactor.prepare(Request { words, folder: self.folder.clone(), home: home() });
             self.preparing += 1;
         }
     }
@@ -406,7 +416,9 @@ impl App {
             self.follow_leaving();
             self.show_events(); // those that the input led to: nothing else may wake the loop for them
             self.show_progress();
-            self.screen.flush();
+            self.show_prompt();
+            self.screen.flush(self.reactor.now());
+            self.stop_if_asked();
             self.give_up_on_the_reader();
             if let Some(exit) = self.exit {
                 return self.end(exit);
@@ -416,17 +428,18 @@ impl App {
         }
     }
 
-    fn deadline(&self) -> Option<Instant> {
+    fn deadline(&mut self) -> Option<Instant> {
         let stuck = self.stuck_since.map(|since| since + END_PATIENCE);
-        self.progress.next.into_iter().chain(stuck).min()
+        self.progress.next.into_iter().chain(stuck).chain(self.screen.due()).min()
     }
 
     /// Lets helpers finish and readers read, within reason.
     fn end(mut self, exit: Exit) -> io::Result<Exit> {
         self.reactor.close_doors();
+        self.screen.leave();
         let latest = self.reactor.now() + END_PATIENCE;
         loop {
-            self.screen.flush();
+            self.screen.flush(self.reactor.now());
             let shown = self.screen.is_idle() || self.screen.is_broken();
             if (shown && self.reactor.is_quiet()) || self.reactor.now() >= latest {
                 return Ok(exit);

@@ -57,6 +57,11 @@ impl Questions {
         self.open.front().filter(|_| self.is_shown).map(|question| question.id)
     }
 
+    /// What is asked on the screen.
+    pub fn prompt(&self) -> Option<&str> {
+        self.open.front().filter(|_| self.is_shown).map(|question| question.prompt.as_str())
+    }
+
     /// Whether this one is open.
     pub fn has(&self, id: u64) -> bool {
         self.open.iter().any(|question| question.id == id)

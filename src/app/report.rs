@@ -9,8 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::net::NetEvent;
-use crate::net::conversation::BulkState;
-use crate::net::event::{Peer, Signal};
+use crate::net::event::{Ending, Peer, Signal};
 use crate::net::source::Sources;
 use crate::proto::TransferId;
 use crate::proto::event::{Direction, Event, LeaveReason};
@@ -25,20 +24,20 @@ use crate::term::json::Object;
 use crate::term::plain;
 
 use super::exit::Exit;
+use super::full::Full;
 use super::questions::{Gone, Question};
 use super::start::Start;
-use super::{App, PROGRESS_EVERY, Partner, SIGNAL_PATIENCE};
+use super::{App, Partner, SIGNAL_PATIENCE};
 
 /// Questions about files are numbered from here on, those about callers below.
 pub(super) const FILE_QUESTIONS: u64 = 1 << 32;
-/// Time over which a rate is told.
-const RATE_SPAN: Duration = Duration::from_secs(1);
 /// Longest file name shown, in bytes.
 const MAX_FILE_SHOWN: usize = 200;
 /// Longest explanation shown, in bytes.
 const MAX_REASON_SHOWN: usize = 512;
 
-fn file(name: &Untrusted) -> String {
+/// The name of a file, as it may stand in a line.
+pub(super) fn file(name: &Untrusted) -> String {
     name.shown_within(MAX_FILE_SHOWN).to_string()
 }
 
@@ -82,6 +81,8 @@ impl App {
                 self.screen.event("dialling", now, |object| object.field("to", &to).field("attempt", &attempt));
                 if attempt == 1 {
                     self.screen.notice(&format!("calling {to}"));
+                } else if let Some(full) = self.screen.full() {
+                    full.set_status(Some(format!("calling {to}, attempt {attempt}")));
                 }
             }
             NetEvent::Unanswered { to, words } => {
@@ -110,7 +111,8 @@ impl App {
             NetEvent::Ended { ended, unread } => self.handle_ended(&ended, unread),
             NetEvent::Prepared { request, .. } if request < self.first_request => {}
             NetEvent::Prepared { found, .. } => self.handle_prepared(found),
-            NetEvent::Listed { .. } | NetEvent::KnownPeers { .. } => {} // nobody here has asked
+            NetEvent::Listed { request, found } => self.complete_path(request, found),
+            NetEvent::KnownPeers { request, names } => self.complete_peer(request, names),
         }
     }
 
@@ -228,6 +230,9 @@ impl App {
     fn handle_connected(&mut self, peer: Peer) {
         let now = self.reactor.now();
         self.questions.clear();
+        if let Some(full) = self.screen.full() {
+            full.set_status(None);
+        }
         if self.start.is_asking() {
             self.start = match peer.dialled {
                 false if peer.port > 0 => Start::CalledFirst { port: peer.port },
@@ -262,7 +267,7 @@ impl App {
         }
     }
 
-    fn partner_name(&self) -> String {
+    pub(super) fn partner_name(&self) -> String {
         self.partner.as_ref().map_or_else(|| "the other side".to_owned(), |partner| plain::shown_name(&partner.name))
     }
 
@@ -281,7 +286,12 @@ impl App {
                 self.screen.event("message", now, fields);
                 self.screen.said(&from, &text);
             }
-            Event::Delivered { seq } => self.screen.event("delivered", now, |object| object.field("seq", &seq)),
+            Event::Delivered { seq } => {
+                self.screen.event("delivered", now, |object| object.field("seq", &seq));
+                if let Some(full) = self.screen.full() {
+                    full.delivered(seq);
+                }
+            }
             Event::Offer { id, name, size, ask } => {
                 let fields = |object: Object| {
                     object.field("id", &id.0).untrusted("from", &from).untrusted("name", &name).field("size", &size)
@@ -339,8 +349,16 @@ impl App {
             Event::Silent { quiet } => {
                 let words = format!("no answer from {who} for {} s; still there, still trying", quiet.as_secs());
                 self.screen.loud_notice(&words);
+                if let Some(full) = self.screen.full() {
+                    full.set_status(Some(format!("no answer from {who}")));
+                }
             }
-            Event::Answering => self.screen.loud_notice(&format!("{who} answers again")),
+            Event::Answering => {
+                self.screen.loud_notice(&format!("{who} answers again"));
+                if let Some(full) = self.screen.full() {
+                    full.set_status(None);
+                }
+            }
         }
     }
 
@@ -399,9 +417,18 @@ impl App {
     }
 
     fn handle_signal(&mut self, signal: Signal) {
-        let now = self.reactor.now();
-        let talking = self.reactor.session().is_some_and(|session| session.ended().is_none());
-        if signal == Signal::Interrupt && self.terminal && !std::mem::replace(&mut self.warned_interrupt, true) {
+        match signal {
+            Signal::End(Ending::Interrupt) => self.handle_interrupt(),
+            Signal::End(ending) => self.handle_ending(ending),
+            Signal::Resized => self.screen.full().into_iter().for_each(Full::resized),
+            Signal::Stop => self.handle_stop(),
+            Signal::Continued => self.screen.full().into_iter().for_each(Full::retake),
+        }
+    }
+
+    /// Ctrl-C: on a terminal the first one tells what is running.
+    pub(super) fn handle_interrupt(&mut self) {
+        if self.terminal && !std::mem::replace(&mut self.warned_interrupt, true) {
             // The terminal has thrown away the line that stood typed, and shows `^C` in its place.
             self.screen.end_line();
             let running = self.reactor.session().map_or(0, |session| session.progress().len());
@@ -413,13 +440,20 @@ impl App {
             self.screen.loud_notice(&format!("{what}Ctrl-C again leaves, `exit` leaves when all is done"));
             return self.prompt();
         }
-        if signal == Signal::Interrupt && self.terminal {
+        if self.terminal {
             self.screen.end_line();
         }
-        let again = self.tally.signal.replace(signal).is_some();
+        self.handle_ending(Ending::Interrupt);
+    }
+
+    /// Leaves, and soon.
+    fn handle_ending(&mut self, ending: Ending) {
+        let now = self.reactor.now();
+        let talking = self.reactor.session().is_some_and(|session| session.ended().is_none());
+        let again = self.tally.ending.replace(ending).is_some();
         if !talking {
             let ended = self.partner.is_some();
-            let code = if signal == Signal::Interrupt { Exit::Interrupted } else { Exit::Terminated };
+            let code = if ending == Ending::Interrupt { Exit::Interrupted } else { Exit::Terminated };
             self.exit = Some(code).filter(|_| !ended).or(self.exit);
             return;
         }
@@ -452,6 +486,10 @@ impl App {
             },
         };
         self.screen.event("closed", now, |object| object.field("by", by).field("reason", &reason));
+        if let Some(full) = self.screen.full() {
+            full.nothing_more_is_delivered();
+            full.set_status(None);
+        }
         match ended {
             // Who leaves need not be told that the other one follows.
             Ended::Left if by_us => {}
@@ -463,7 +501,7 @@ impl App {
             self.screen.loud_notice(&format!("{texts} not read by {who}"));
         }
         let exit = self.tally.exit(ended, self.is_sending());
-        if self.config.stay && !by_us && self.tally.signal.is_none() {
+        if self.config.stay && !by_us && self.tally.ending.is_none() {
             self.forget_unsaid();
             self.partner = None;
             self.leaving = None;
@@ -483,90 +521,6 @@ impl App {
         self.tally.refused += std::mem::take(&mut self.ready).len() + std::mem::take(&mut self.to_find).len();
         self.preparing = 0;
         self.first_request = self.reactor.next_request();
-    }
-
-    /// Tells of one running transfer, each in its turn.
-    pub(super) fn show_progress(&mut self) {
-        if !self.screen.is_json() {
-            return;
-        }
-        let now = self.reactor.now();
-        let Some(session) = self.reactor.session().filter(|session| session.is_moving()) else {
-            self.progress = super::Progress::default();
-            return;
-        };
-        if self.progress.next.is_some_and(|next| now < next) {
-            return;
-        }
-        let running: Vec<_> =
-            session.progress().into_iter().filter(|progress| progress.elapsed > Duration::ZERO).collect();
-        self.progress.next = Some(now + PROGRESS_EVERY);
-        let later = running.iter().find(|progress| Some(progress.id) > self.progress.last);
-        let Some(progress) = later.or(running.first()).filter(|_| self.screen.has_room()) else { return };
-        self.progress.last = Some(progress.id);
-        // Since about a second ago: reports come in steps, and over shorter spans the rate would jump.
-        let began = now.checked_sub(progress.elapsed).unwrap_or(now);
-        let (since, before) = *self.progress.told.entry(progress.id).or_insert((began, 0));
-        let span = now.saturating_duration_since(since);
-        let rate = progress.bytes.saturating_sub(before) as f64 / span.as_secs_f64().max(1e-3);
-        if span >= RATE_SPAN {
-            self.progress.told.insert(progress.id, (now, progress.bytes));
-        }
-        let fields = |object: Object| {
-            let object = object.field("id", &progress.id.0).field("direction", progress.direction.word());
-            let object = object.untrusted("name", &progress.name).field("bytes", &progress.bytes);
-            object.field("size", &progress.size).field("rate", &rate.round())
-        };
-        self.screen.event("progress", now, fields);
-    }
-
-    /// `/status`.
-    pub(super) fn show_status(&mut self) {
-        let who = self.partner_name();
-        let carried_by = match self.reactor.bulk_state() {
-            Some(BulkState::Own) => "files have a link of their own",
-            Some(BulkState::Called) => "files share the talk link; one of their own is being called for",
-            Some(BulkState::Failed) => "files share the talk link; one of their own could not be had",
-            Some(BulkState::NotNeeded) | None => "files would share the talk link until one is large",
-        };
-        let Some(session) = self.reactor.session() else {
-            let what = if self.reactor.is_dialling() { "calling" } else { "waiting for a call" };
-            self.screen.answer(&format!("not connected; {what}"));
-            return;
-        };
-        let trip = session
-            .round_trip()
-            .map_or_else(String::new, |trip| format!(", round trip {:.1} ms", trip.as_secs_f64() * 1e3));
-        let mut lines =
-            vec![format!("talking to {who}{trip}; {} of our messages unread", session.unread()), carried_by.to_owned()];
-        for progress in session.progress() {
-            let way = match progress.direction {
-                Direction::Send => "to",
-                Direction::Receive => "from",
-            };
-            let of = progress.size.map_or_else(|| "?".to_owned(), |size| size.to_string());
-            let rate = progress.bytes as f64 / progress.elapsed.as_secs_f64().max(1e-3);
-            lines.push(format!(
-                "{}: {} {way} {who}, {}, {} of {of} bytes, {} verified, {}, over {}",
-                progress.id,
-                file(&progress.name),
-                progress.state,
-                progress.bytes,
-                progress.verified,
-                plain::rate(rate),
-                progress.ride.words(),
-            ));
-        }
-        self.screen.answer(&lines.join("\n"));
-    }
-
-    /// `/peers`.
-    pub(super) fn show_peers(&mut self) {
-        let line = match &self.partner {
-            Some(partner) => format!("{} at {} ({})", plain::shown_name(&partner.name), partner.address, partner.proof),
-            None => "nobody is connected".to_owned(),
-        };
-        self.screen.answer(&line);
     }
 }
 

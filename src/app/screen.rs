@@ -1,6 +1,6 @@
-//! What the user sees, as lines or as NDJSON.
+//! What the user sees: as lines, as NDJSON, or on a terminal of one's own.
 //!
-//! Owns: the choice between the two, and the one buffer on its way to the output thread.
+//! Owns: the choice between them, and the one buffer on its way to the output thread.
 //! Must not know: what led to what is shown.
 
 use std::time::Instant;
@@ -10,6 +10,8 @@ use crate::proto::text::Untrusted;
 use crate::term::json::Object;
 use crate::term::plain::{self, Paint};
 
+use super::full::Full;
+
 /// Rendered bytes after which no more events are taken: a screen's worth many times over, and the bound on what waits
 /// for a reader who does not read. One longest message more may come on top.
 const FULL: usize = 32 * 1024;
@@ -18,7 +20,7 @@ const FULL: usize = 32 * 1024;
 const BURSTING: usize = 256 * 1024;
 
 /// How things are shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Mode {
     /// Messages on standard output, notices on standard error.
     Lines {
@@ -29,6 +31,8 @@ pub enum Mode {
     },
     /// Events on standard output.
     Json,
+    /// On a terminal, with the line being typed below and everything else above it.
+    Full(Box<Full>),
 }
 
 /// Both streams.
@@ -53,17 +57,35 @@ impl Screen {
 
     /// Whether events are shown as NDJSON.
     pub fn is_json(&self) -> bool {
-        self.mode == Mode::Json
+        matches!(self.mode, Mode::Json)
+    }
+
+    /// The terminal, if we have one to ourselves.
+    pub fn full(&mut self) -> Option<&mut Full> {
+        match &mut self.mode {
+            Mode::Full(full) => Some(full),
+            Mode::Lines { .. } | Mode::Json => None,
+        }
+    }
+
+    /// Whether we have a terminal to ourselves.
+    pub fn is_full(&self) -> bool {
+        matches!(self.mode, Mode::Full(_))
+    }
+
+    fn waiting(&self) -> usize {
+        let composed = self.pending.len();
+        if let Mode::Full(full) = &self.mode { composed + full.waiting() } else { composed }
     }
 
     /// Whether more may be shown now. What may not waits where it is bounded.
     pub fn has_room(&self) -> bool {
-        self.pending.len() < FULL
+        self.waiting() < FULL
     }
 
     /// Whether what is typed may be answered now.
     pub fn takes_input(&self) -> bool {
-        self.pending.len() < BURSTING
+        self.waiting() < BURSTING
     }
 
     /// Whether whoever reads us has gone.
@@ -73,12 +95,33 @@ impl Screen {
 
     /// Whether everything was written.
     pub fn is_idle(&mut self) -> bool {
-        self.output.is_idle() && self.pending.is_empty()
+        let composed = if let Mode::Full(full) = &self.mode { full.is_shown() } else { true };
+        self.output.is_idle() && self.pending.is_empty() && composed
     }
 
     /// Hands what was shown to the output thread.
-    pub fn flush(&mut self) {
+    pub fn flush(&mut self, now: Instant) {
+        if let Mode::Full(full) = &mut self.mode
+            && self.output.is_idle()
+            && let Some(frame) = full.frame(now)
+        {
+            self.pending.push(Stream::Out, &frame);
+        }
         self.output.take(&mut self.pending);
+    }
+
+    /// When there will be something to hand over although nothing else happens.
+    pub fn due(&mut self) -> Option<Instant> {
+        let Mode::Full(full) = &self.mode else { return None };
+        // While the last frame is being written, its end wakes the loop.
+        full.due().filter(|_| self.output.is_idle())
+    }
+
+    /// Nothing more will be typed: a terminal is left as it was found.
+    pub fn leave(&mut self) {
+        if let Mode::Full(full) = &mut self.mode {
+            full.leave();
+        }
     }
 
     fn push(&mut self, stream: Stream, text: &str) {
@@ -90,25 +133,31 @@ impl Screen {
 
     /// A line of the program's own. Its text may quote the peer: it is escaped.
     pub fn notice(&mut self, text: &str) {
-        if let Mode::Lines { quiet: false, paint } = self.mode {
-            self.push(Stream::Err, &plain::notice(text, paint));
+        match &self.mode {
+            Mode::Lines { quiet: true, .. } | Mode::Json => {}
+            Mode::Full(full) if full.is_quiet() => {}
+            Mode::Lines { .. } | Mode::Full(_) => self.loud_notice(text),
         }
     }
 
     /// A line of the program's own that even `--quiet` shows.
     pub fn loud_notice(&mut self, text: &str) {
-        if let Mode::Lines { paint, .. } = self.mode {
-            self.push(Stream::Err, &plain::notice(text, paint));
+        match &mut self.mode {
+            Mode::Lines { paint, .. } => {
+                let notice = plain::notice(text, *paint);
+                self.push(Stream::Err, &notice);
+            }
+            Mode::Full(full) => full.print(&plain::notice(text, full.paint())),
+            Mode::Json => {}
         }
     }
 
     /// The answer to a command that asks: on standard error also beside NDJSON, which has no event for it.
     pub fn answer(&mut self, text: &str) {
-        let paint = match self.mode {
-            Mode::Lines { paint, .. } => paint,
-            Mode::Json => Paint::Off,
-        };
-        self.push(Stream::Err, &plain::notice(text, paint));
+        match self.mode {
+            Mode::Json => self.push(Stream::Err, &plain::notice(text, Paint::Off)),
+            Mode::Lines { .. } | Mode::Full(_) => self.loud_notice(text),
+        }
     }
 
     /// A question whose answer is typed behind it. The cursor stays there.
@@ -120,26 +169,43 @@ impl Screen {
     }
 
     /// The user's answer has ended the question's line.
-    pub fn answered(&mut self) {
+    pub fn answered(&mut self, answer: &str) {
         self.asking = false;
+        if let Mode::Full(full) = &mut self.mode {
+            full.print_answer(answer);
+        }
+    }
+
+    /// A command that was typed goes where everything goes that was said: what follows is its answer.
+    pub fn echo(&mut self, command: &str) {
+        if let Mode::Full(full) = &mut self.mode {
+            full.print_answer(command);
+        }
     }
 
     /// Ends the line in which the cursor stands, when nobody has typed its end.
     pub fn end_line(&mut self) {
-        self.asking = true;
-        self.push(Stream::Out, "");
+        if !self.is_full() {
+            self.asking = true;
+            self.push(Stream::Out, "");
+        }
     }
 
     /// What a person said.
     pub fn said(&mut self, name: &Untrusted, text: &Untrusted) {
-        if let Mode::Lines { paint, .. } = self.mode {
-            self.push(Stream::Out, &plain::said(name, text, paint));
+        match &mut self.mode {
+            Mode::Lines { paint, .. } => {
+                let said = plain::said(name, text, *paint);
+                self.push(Stream::Out, &said);
+            }
+            Mode::Full(full) => full.said(name, text),
+            Mode::Json => {}
         }
     }
 
     /// An event, for who reads NDJSON.
     pub fn event(&mut self, name: &str, now: Instant, fields: impl FnOnce(Object) -> Object) {
-        if self.mode != Mode::Json {
+        if !self.is_json() {
             return;
         }
         let mut object = Object::event(name, now.saturating_duration_since(self.started));

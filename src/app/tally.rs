@@ -3,7 +3,7 @@
 //! Owns: the count of what was not delivered, and its translation into an [`Exit`].
 //! Must not know: how any of it came to be.
 
-use crate::net::event::Signal;
+use crate::net::event::Ending;
 use crate::proto::session::Ended;
 
 use super::exit::Exit;
@@ -22,7 +22,7 @@ pub struct Tally {
     /// Files that could not even be offered.
     pub refused: usize,
     /// The signal that asked us to end.
-    pub signal: Option<Signal>,
+    pub ending: Option<Ending>,
 }
 
 impl Tally {
@@ -34,9 +34,9 @@ impl Tally {
     /// The exit code after a conversation that ended like this. `sending`: the program was there to send files, so
     /// that one which could not be offered counts.
     pub fn exit(&self, ended: &Ended, sending: bool) -> Exit {
-        match (self.signal, ended) {
-            (Some(Signal::Interrupt), _) => Exit::Interrupted,
-            (Some(Signal::Terminate | Signal::HangUp), _) => Exit::Terminated,
+        match (self.ending, ended) {
+            (Some(Ending::Interrupt), _) => Exit::Interrupted,
+            (Some(Ending::Terminate | Ending::HangUp), _) => Exit::Terminated,
             (None, Ended::Broken(_)) => Exit::Failed,
             (None, _) if self.is_short() => Exit::Undelivered,
             (None, Ended::Lost(_)) => Exit::NotConnected,
@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn a_signal_decides() {
-        let tally = Tally { failed: 1, signal: Some(Signal::Terminate), ..Tally::default() };
+        let tally = Tally { failed: 1, ending: Some(Ending::Terminate), ..Tally::default() };
         assert_eq!(tally.exit(&Ended::Cut, false), Exit::Terminated);
     }
 

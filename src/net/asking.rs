@@ -114,7 +114,7 @@ mod tests {
             calls: crate::sys::Calls::Native,
             discard: false,
             setup: Setup { lead: false, policy: Policy::Never, sync: true, verify: true, limit: None, linger },
-            signals: false,
+            heeds: crate::net::event::Heeds::Nothing,
         };
         Reactor::new(settings).unwrap()
     }

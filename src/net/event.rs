@@ -37,13 +37,37 @@ pub struct Peer {
 
 /// A signal that asks the program to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Signal {
+pub enum Ending {
     /// SIGINT: Ctrl-C.
     Interrupt,
     /// SIGTERM.
     Terminate,
     /// SIGHUP: the terminal is gone.
     HangUp,
+}
+
+/// A signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// The program shall end.
+    End(Ending),
+    /// SIGWINCH: the terminal has another size.
+    Resized,
+    /// SIGTSTP: the program shall stop until it is told to go on.
+    Stop,
+    /// SIGCONT: it goes on, and others may have used the terminal meanwhile.
+    Continued,
+}
+
+/// Which signals become events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heeds {
+    /// None.
+    Nothing,
+    /// Those that end the program: SIGINT, SIGTERM, SIGHUP.
+    Endings,
+    /// Those, and those about the terminal that we have to ourselves: SIGWINCH, SIGTSTP, SIGCONT.
+    Terminal,
 }
 
 /// What happened.

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mio::{Events, Interest, Poll, Token, Waker};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGWINCH, SIGXFSZ};
 use signal_hook_mio::v1_0::Signals;
 use slab::Slab;
 
@@ -35,7 +35,7 @@ use super::connection::{self, Connection, Stage};
 use super::conversation::{BulkState, Conversation};
 use super::dialler::Dialler;
 use super::doorkeeper::Doorkeeper;
-use super::event::{NetEvent, Signal};
+use super::event::{Ending, Heeds, NetEvent, Signal};
 use super::files::Files;
 use super::gate::Trust;
 use super::input::{Input, InputRead};
@@ -83,8 +83,8 @@ pub struct Settings {
     pub discard: bool,
     /// What a session needs; who leads is found at the gate.
     pub setup: Setup,
-    /// Whether SIGINT, SIGTERM and SIGHUP become events.
-    pub signals: bool,
+    /// Which signals become events.
+    pub heeds: Heeds,
 }
 
 /// The loop and everything in it.
@@ -142,10 +142,12 @@ impl Reactor {
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         let mut nonce = [0; 16];
         sys::random(&mut nonce)?;
-        let signals = match settings.signals {
-            // SIGXFSZ is caught so that it does not kill: the write that met the limit fails with EFBIG instead.
-            true => Some(Signals::new([SIGINT, SIGTERM, SIGHUP, SIGXFSZ])?),
-            false => None,
+        // SIGXFSZ is caught so that it does not kill: the write that met the limit fails with EFBIG instead.
+        let endings = [SIGINT, SIGTERM, SIGHUP, SIGXFSZ];
+        let signals = match settings.heeds {
+            Heeds::Nothing => None,
+            Heeds::Endings => Some(Signals::new(endings)?),
+            Heeds::Terminal => Some(Signals::new(endings.into_iter().chain([SIGWINCH, SIGTSTP, SIGCONT]))?),
         };
         let mut reactor = Self {
             nonce: Nonce(nonce),
@@ -353,9 +355,12 @@ impl Reactor {
         let Some(signals) = &mut self.signals else { return };
         for signal in signals.pending() {
             let signal = match signal {
-                SIGINT => Signal::Interrupt,
-                SIGTERM => Signal::Terminate,
-                SIGHUP => Signal::HangUp,
+                SIGINT => Signal::End(Ending::Interrupt),
+                SIGTERM => Signal::End(Ending::Terminate),
+                SIGHUP => Signal::End(Ending::HangUp),
+                SIGWINCH => Signal::Resized,
+                SIGTSTP => Signal::Stop,
+                SIGCONT => Signal::Continued,
                 _ => continue,
             };
             self.signalled.push_back(signal);

@@ -130,6 +130,8 @@ pub struct Progress {
     pub direction: Direction,
     /// Its name, as offered.
     pub name: Untrusted,
+    /// Bytes that the sender has given to its network; a receiver knows only of those that have come.
+    pub sent: u64,
     /// Bytes that stand on the receiver's side.
     pub bytes: u64,
     /// Bytes of which both sides have the same digest.

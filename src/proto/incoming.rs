@@ -537,6 +537,7 @@ impl Incoming {
             ride,
             direction: Direction::Receive,
             name: self.name.clone(),
+            sent: bytes,
             bytes,
             verified,
             size: self.size,

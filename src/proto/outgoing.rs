@@ -458,26 +458,27 @@ impl Outgoing {
 
     /// How far it is.
     pub fn progress(&self, now: Instant) -> Progress {
-        let (state, bytes, verified, since) = match &self.state {
-            State::Queued => ("queued", 0, 0, None),
-            State::Offered => ("offered", 0, 0, None),
-            State::Accepted { since, .. } | State::Opening { since, .. } => ("starting", 0, 0, Some(*since)),
-            State::Sending(sending) => ("sending", sending.stored, sending.verified, Some(sending.since)),
-            State::Checking(sending) => ("checking", sending.stored, sending.verified, Some(sending.since)),
-            State::Ended { sending, .. } => ("verifying", sending.stored, sending.verified, Some(sending.since)),
-            State::Cancelled { .. } | State::Over => ("cancelled", 0, 0, None),
+        let (state, sending) = match &self.state {
+            State::Queued => ("queued", None),
+            State::Offered => ("offered", None),
+            State::Accepted { .. } | State::Opening { .. } => ("starting", None),
+            State::Sending(sending) => ("sending", Some(sending)),
+            State::Checking(sending) => ("checking", Some(sending)),
+            State::Ended { sending, .. } => ("verifying", Some(sending)),
+            State::Cancelled { .. } | State::Over => ("cancelled", None),
         };
-        let ride = match &self.state {
-            State::Sending(sending) | State::Checking(sending) | State::Ended { sending, .. } => sending.ride,
-            _ => Ride::Talk,
+        let since = match &self.state {
+            State::Accepted { since, .. } | State::Opening { since, .. } => Some(*since),
+            _ => sending.map(|sending| sending.since),
         };
         Progress {
             id: self.id,
-            ride,
+            ride: sending.map_or(Ride::Talk, |sending| sending.ride),
             direction: Direction::Send,
             name: self.name.clone(),
-            bytes,
-            verified,
+            sent: sending.map_or(0, |sending| sending.sent),
+            bytes: sending.map_or(0, |sending| sending.stored),
+            verified: sending.map_or(0, |sending| sending.verified),
             size: self.size,
             state,
             elapsed: since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since)),

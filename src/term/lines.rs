@@ -39,6 +39,8 @@ pub struct Line {
     pub raw: Vec<u8>,
     /// Whether it is all.
     pub cut: Cut,
+    /// Whether it may be a command, or answer a question of trust: not what was pasted.
+    pub may_be_command: bool,
 }
 
 impl Line {
@@ -161,7 +163,7 @@ impl LineReader {
         let raw = self.held[self.start..end].to_vec();
         self.start = end + newline;
         self.known = Known::default();
-        Line { text: String::from_utf8_lossy(&raw).into_owned(), raw, cut }
+        Line { text: String::from_utf8_lossy(&raw).into_owned(), raw, cut, may_be_command: true }
     }
 
     fn longest(&self) -> usize {

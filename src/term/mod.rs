@@ -2,12 +2,14 @@
 //!
 //! Owns: what a person, or a program that reads NDJSON, types and sees. Must not know: sockets.
 //!
-//! On a terminal: [`keys`] turns its bytes into keys, [`editor`] the keys into lines, each written as a [`draft`], and
-//! [`history`] remembers them.
+//! On a terminal: [`keys`] turns its bytes into keys, [`editor`] the keys into lines, which [`history`] remembers and
+//! [`complete`] finishes; [`view`] lays out what is pinned at the bottom, [`painter`] writes frames around it, and
+//! [`console`] is the terminal itself. All but the last are pure.
 
 mod bar;
 pub mod capable;
 pub mod complete;
+pub mod console;
 pub mod draft;
 pub mod editor;
 pub mod history;

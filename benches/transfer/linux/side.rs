@@ -105,7 +105,7 @@ impl Side {
             calls: if how.copied { Calls::Portable } else { Calls::Native },
             discard: how.discarded,
             setup: Setup { lead: false, policy, sync: false, verify: !how.unverified, limit: None, linger: PATIENCE },
-            signals: false,
+            heeds: tete::net::event::Heeds::Nothing,
         };
         let reactor = Reactor::new(settings)?;
         let now = reactor.now();
