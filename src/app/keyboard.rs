@@ -70,12 +70,11 @@ impl App {
             Outcome::Submitted(typed) => self.submit(typed),
             Outcome::Interrupted => self.handle_interrupt(),
             Outcome::Ended => self.leave_or_cut(),
-            Outcome::Suspended if sys::can_stop() => {
-                if let Err(error) = sys::ask_to_stop() {
-                    self.screen.loud_notice(&format!("cannot stop: {}", sys::words(&error)));
-                }
+            Outcome::Suspended => {
+                // The terminal is given back first.
+                self.screen.leave();
+                self.is_stopping = true;
             }
-            Outcome::Suspended => self.screen.loud_notice("there is no shell here to go back to"),
             Outcome::Complete => self.complete(),
             Outcome::Redraw => self.screen.full().into_iter().for_each(super::full::Full::clear),
             Outcome::Full { dropped } => {
@@ -186,13 +185,7 @@ impl App {
 
     // ---- stopping and going on ----
 
-    /// The terminal is given back first.
-    pub(super) fn handle_stop(&mut self) {
-        self.screen.leave();
-        self.is_stopping = true;
-    }
-
-    /// Stops once the terminal is as a shell wants it. SIGCONT is told as [`Continued`](crate::net::event::Signal::Continued).
+    /// Stops once the terminal is as a shell wants it, and takes it again when the shell lets us go on.
     pub(super) fn stop_if_asked(&mut self) {
         if !self.is_stopping || !self.screen.is_idle() {
             return;
@@ -200,9 +193,10 @@ impl App {
         self.is_stopping = false;
         let Some(full) = self.screen.full() else { return };
         full.release();
-        if let Err(error) = sys::stop() {
-            log::warn!("cannot stop: {}", sys::words(&error));
-            full.retake();
+        let stopped = sys::stop_job();
+        full.retake();
+        if let Err(error) = stopped {
+            self.screen.loud_notice(&format!("cannot stop: {}", sys::words(&error)));
         }
     }
 }

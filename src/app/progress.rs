@@ -21,6 +21,9 @@ const EVERY: Duration = Duration::from_millis(100);
 /// Time over which a rate is told: reports come in steps, and over shorter spans it would jump.
 const RATE_SPAN: Duration = Duration::from_secs(1);
 
+/// What is faster than this was there at once.
+const WORTH_A_PACE: Duration = Duration::from_secs(1);
+
 /// What was told of the transfers under way.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
@@ -98,6 +101,15 @@ impl App {
             object.field("size", &transfer.size).field("rate", &rate.round())
         };
         self.screen.event("progress", now, fields);
+    }
+
+    /// How fast a file went, for the person who saw it go.
+    pub(super) fn pace(&self, bytes: u64, elapsed: Duration) -> String {
+        let seconds = elapsed.as_secs_f64();
+        match self.screen.is_full() && elapsed >= WORTH_A_PACE {
+            true => format!(" ({seconds:.1} s, {})", plain::rate(bytes as f64 / seconds)),
+            false => String::new(),
+        }
     }
 
     /// `/status`.

@@ -315,7 +315,8 @@ impl App {
                 };
                 self.screen.event("received", now, fields);
                 let saved = file(&Untrusted::from(saved));
-                self.screen.notice(&format!("received {saved} from {who}: {}, verified", plain::size(bytes)));
+                let pace = self.pace(bytes, elapsed);
+                self.screen.notice(&format!("received {saved} from {who}: {}, verified{pace}", plain::size(bytes)));
             }
             Event::Sent { id, name, bytes, elapsed, root } => {
                 let fields = |object: Object| {
@@ -323,7 +324,8 @@ impl App {
                     object.field("seconds", &seconds(elapsed)).field("blake3", &hex(&root))
                 };
                 self.screen.event("sent", now, fields);
-                self.screen.notice(&format!("sent {} to {who}: {}, verified", file(&name), plain::size(bytes)));
+                let pace = self.pace(bytes, elapsed);
+                self.screen.notice(&format!("sent {} to {who}: {}, verified{pace}", file(&name), plain::size(bytes)));
             }
             Event::Failed { id, direction, name, reason, resumable, wanted } => {
                 self.tally.failed += usize::from(!wanted);
@@ -421,7 +423,6 @@ impl App {
             Signal::End(Ending::Interrupt) => self.handle_interrupt(),
             Signal::End(ending) => self.handle_ending(ending),
             Signal::Resized => self.screen.full().into_iter().for_each(Full::resized),
-            Signal::Stop => self.handle_stop(),
             Signal::Continued => self.screen.full().into_iter().for_each(Full::retake),
         }
     }

@@ -53,8 +53,6 @@ pub enum Signal {
     End(Ending),
     /// SIGWINCH: the terminal has another size.
     Resized,
-    /// SIGTSTP: the program shall stop until it is told to go on.
-    Stop,
     /// SIGCONT: it goes on, and others may have used the terminal meanwhile.
     Continued,
 }
@@ -66,7 +64,7 @@ pub enum Heeds {
     Nothing,
     /// Those that end the program: SIGINT, SIGTERM, SIGHUP.
     Endings,
-    /// Those, and those about the terminal that we have to ourselves: SIGWINCH, SIGTSTP, SIGCONT.
+    /// Those, and those about the terminal that we have to ourselves: SIGWINCH, SIGCONT.
     Terminal,
 }
 

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mio::{Events, Interest, Poll, Token, Waker};
-use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGWINCH, SIGXFSZ};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGWINCH, SIGXFSZ};
 use signal_hook_mio::v1_0::Signals;
 use slab::Slab;
 
@@ -147,7 +147,7 @@ impl Reactor {
         let signals = match settings.heeds {
             Heeds::Nothing => None,
             Heeds::Endings => Some(Signals::new(endings)?),
-            Heeds::Terminal => Some(Signals::new(endings.into_iter().chain([SIGWINCH, SIGTSTP, SIGCONT]))?),
+            Heeds::Terminal => Some(Signals::new(endings.into_iter().chain([SIGWINCH, SIGCONT]))?),
         };
         let mut reactor = Self {
             nonce: Nonce(nonce),
@@ -359,7 +359,6 @@ impl Reactor {
                 SIGTERM => Signal::End(Ending::Terminate),
                 SIGHUP => Signal::End(Ending::HangUp),
                 SIGWINCH => Signal::Resized,
-                SIGTSTP => Signal::Stop,
                 SIGCONT => Signal::Continued,
                 _ => continue,
             };

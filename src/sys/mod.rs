@@ -30,7 +30,7 @@ pub use folder::{folder_stamp, free_bytes, is_entry, list_names, open_folder, sy
 pub use kept::{
     Access, access, make_private_folder, open_folder_itself, open_growing, open_kept, open_lock, rename_over,
 };
-pub use process::{ask_to_stop, can_stop, stop};
+pub use process::stop_job;
 pub use send::{is_link_error, send_file, send_more};
 pub use socket::{connect, is_out_of_descriptors, listener, outward_address, prepare_stream, prepare_talk};
 

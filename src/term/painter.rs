@@ -39,8 +39,11 @@ const ERASE_ROW: &str = "\x1b[K";
 /// What is pasted comes between marks (bracketed paste, private mode 2004).
 const PASTE_MARKED: &str = "\x1b[?2004h";
 
-/// The terminal as a shell wants it: nothing held back, no colour, wrapping, a cursor that is seen (DECTCEM, private
-/// mode 25), pastes without marks. Harmless at any time, also in the middle of a frame.
+/// The terminal as a shell wants it: nothing held back, wrapping, a cursor that is seen (DECTCEM, private mode 25), pastes
+/// without marks. Harmless at any time.
+const LEAVE: &str = "\x1b[?2026l\x1b[?7h\x1b[?25h\x1b[?2004l";
+
+/// The same in the middle of a frame, where a colour may be on: for who dies.
 pub const RESTORE: &str = "\x1b[?2026l\x1b[0m\x1b[?7h\x1b[?25h\x1b[?2004l";
 
 /// Writes frames. It knows what it has pinned, and nothing else of the screen.
@@ -90,7 +93,7 @@ impl Painter {
             go_to_start(&mut out, standing.cursor_row, 0);
             out.push_str(ERASE_BELOW);
         }
-        out.push_str(RESTORE);
+        out.push_str(LEAVE);
         out
     }
 }

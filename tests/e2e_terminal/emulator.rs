@@ -76,8 +76,9 @@ impl Callbacks for Asked {
     }
 
     fn unhandled_csi(&mut self, _: &mut Screen, i1: Option<u8>, _: Option<u8>, params: &[&[u16]], c: char) {
-        // A synchronized update is no stranger here.
-        if (i1, params, c) != (Some(b'?'), &[&[2026]], 'h') && (i1, params, c) != (Some(b'?'), &[&[2026]], 'l') {
+        // A synchronized update is no stranger here, nor is a row that shall not wrap.
+        let is_known = [2026, 7].iter().any(|mode| params == [[*mode]]);
+        if i1 != Some(b'?') || !is_known || !matches!(c, 'h' | 'l') {
             self.strange.push(format!("the sequence {i1:?} {params:?} {c:?}"));
         }
     }

@@ -61,7 +61,7 @@ fn fault_11_pulled_to_one_cell_and_back_it_lives_and_keeps_what_was_typed() {
 fn a_terminal_that_does_not_tell_its_size_has_the_usual_one() {
     let mut talk = Talk::at(&Desk::new().size(0, 0));
     talk.ann.types(&"word ".repeat(20));
-    talk.ann.waits_for("a row that scrolls", |ann| ann.cursor().1 > 70 && ann.prompt().starts_with("ann> ‹"));
+    talk.ann.waits_for("a row that scrolls", |ann| ann.cursor().1 > 40 && ann.prompt().starts_with("ann> ‹"));
     talk.ann.enter();
     talk.bob.event("message");
     talk.part();
