@@ -10,7 +10,7 @@ use env_logger::Target;
 use log::LevelFilter;
 
 use tete::app::code::{CodeFrom, SEEN_BY_PS};
-use tete::app::config::{CodeSource, ColorChoice, Config, Ui};
+use tete::app::config::{CodeSource, ColorChoice, Config, STDIN, Ui};
 use tete::app::exit::Exit;
 use tete::app::full::{Full, Manner};
 use tete::app::kept::{self, Kept};
@@ -70,7 +70,9 @@ fn talk(mut config: Config, code: Option<CodeFrom>) -> Exit {
         }
     }
     let terminal = io::stdin().is_terminal() && io::stdout().is_terminal() && !config.json;
-    let has_screen = terminal && config.ui == Ui::Auto && !is_dumb();
+    // What is sent from the keyboard is a file.
+    let sends_input = config.send.iter().any(|path| path == STDIN);
+    let has_screen = terminal && config.ui == Ui::Auto && !is_dumb() && !sends_input;
     let log = match start_log(&config, has_screen) {
         Ok(log) => log,
         Err(error) => {

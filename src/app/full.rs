@@ -24,13 +24,16 @@ use crate::term::plain::{self, Paint};
 use crate::term::view::{Bar, Prompt, Style, View, Waiting, lay_out};
 
 use super::past::{Opened, Past};
+use super::start::Start;
 
 /// Time between two frames that no key asked for: what the eye takes for motion.
 const FRAME: Duration = Duration::from_millis(33);
+/// Rows of one message: a screen or two.
+const MAX_ROWS: usize = 100;
 /// Bytes of a text that are shown while it waits: more than the widest row has.
 const MAX_WAITING_SHOWN: usize = 400;
-/// The cursor to the upper left, and everything from there on erased (CUP and ED, ECMA-48, 8.3.21 and 8.3.39).
-const CLEAR: &str = "\x1b[H\x1b[J";
+/// The cursor to the upper left (CUP, ECMA-48, 8.3.21).
+const HOME: &str = "\x1b[H";
 /// The bell.
 const BELL: &str = "\x07";
 
@@ -39,6 +42,17 @@ struct Unread {
     seq: u64,
     text: String,
     shown: Waiting,
+}
+
+/// What stands before the line being typed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// Nothing is asked: what is typed is said.
+    Nothing,
+    /// The question of trust with this number.
+    Trust(u64),
+    /// A question of the start.
+    Start(Start),
 }
 
 /// What our user wants it to be like.
@@ -64,8 +78,7 @@ pub struct Full {
     /// How we call ourselves.
     name: Untrusted,
     label: String,
-    /// Whether the label is a question.
-    asks: bool,
+    asked: Asked,
     /// Whether the line being typed was begun under the present label, and whether the one before was.
     is_answer: bool,
     was_answer: bool,
@@ -109,7 +122,7 @@ impl Full {
             past: Past::nowhere(),
             name: Untrusted::from(""),
             label: String::new(),
-            asks: false,
+            asked: Asked::Nothing,
             is_answer: true,
             was_answer: true,
             unread: VecDeque::new(),
@@ -169,7 +182,10 @@ impl Full {
 
     /// Prints complete lines above what is pinned.
     pub fn print(&mut self, lines: &str) {
-        self.above.push_str(lines);
+        match self.style.charset {
+            Charset::Unicode => self.above.push_str(lines),
+            Charset::Ascii => self.above.push_str(&plain::in_ascii(lines)),
+        }
         self.is_stale = true;
     }
 
@@ -214,23 +230,27 @@ impl Full {
         self.is_stale = true;
     }
 
-    /// What stands before the line being typed; `asks`: it is a question, and its answer is not kept as something that
-    /// was said.
-    pub fn set_label(&mut self, label: &str, asks: bool) {
-        if self.label == label {
+    /// What stands before the line being typed. An answer is not kept as something that was said.
+    pub fn set_label(&mut self, label: &str, asked: Asked) {
+        if self.label != label {
+            label.clone_into(&mut self.label);
+            self.is_stale = true;
+        }
+        if self.asked == asked {
             return;
         }
-        label.clone_into(&mut self.label);
-        self.editor.set_recording(!asks);
-        self.asks = asks;
-        // Who is in the middle of a line does not answer what is asked meanwhile.
-        self.is_answer = self.editor.text().is_empty();
+        self.editor.set_recording(asked == Asked::Nothing);
+        // Who is in the middle of a line does not answer what is asked meanwhile; nor whoever typed ahead, where it is
+        // about who comes in.
+        let is_ahead = matches!(asked, Asked::Trust(_)) && !self.pressed.is_empty();
+        self.is_answer = self.editor.text().is_empty() && !is_ahead;
+        self.asked = asked;
         self.is_stale = true;
     }
 
-    /// Whether something is asked.
-    pub fn is_asking(&self) -> bool {
-        self.asks
+    /// What is asked.
+    pub fn asked(&self) -> &Asked {
+        &self.asked
     }
 
     /// Whether the last line was begun with the present question before one's eyes.
@@ -238,10 +258,21 @@ impl Full {
         self.was_answer
     }
 
-    /// The question and what was answered go where everything goes that was said.
-    pub fn print_answer(&mut self, answer: &str) {
-        let line = format!("{}{}\n", Untrusted::from(self.label.as_str()).shown(), Untrusted::from(answer).shown());
+    /// A question, or what else stood before it, and what was typed go where everything goes that was said.
+    pub fn print_typed(&mut self, label: Option<&str>, typed: &str) {
+        let label = Untrusted::from(label.unwrap_or(&self.label));
+        let line = format!("{}{}\n", label.shown(), Untrusted::from(typed).shown());
         self.print(&line);
+    }
+
+    /// A line that found no room goes back to where it was typed. What was pasted stays that.
+    pub fn give_back(&mut self, text: &str, was_typed: bool) {
+        if was_typed {
+            return self.editor().set_line(text);
+        }
+        let pasted = text.chars().map(Key::Pasted);
+        let keys = [Key::PasteBegin].into_iter().chain(pasted).chain([Key::PasteEnd]);
+        keys.collect::<Vec<_>>().into_iter().rev().for_each(|key| self.pressed.push_front(key));
     }
 
     // ---- what is said ----
@@ -258,7 +289,8 @@ impl Full {
         let mut line = format!("{dim}{time}{normal} {name}: ");
         // A break in what is said begins a row that nothing else begins like.
         let bar = if self.style.charset == Charset::Unicode { '│' } else { '|' };
-        for (at, row) in text.split('\n').enumerate() {
+        // Who sends a thousand breaks does not get a thousand rows: from some on they are escaped.
+        for (at, row) in text.splitn(MAX_ROWS, '\n').enumerate() {
             if at > 0 {
                 line.push_str(&format!("\n      {dim}{bar}{normal} "));
             }
@@ -280,13 +312,15 @@ impl Full {
 
     /// The other side said this.
     pub fn said(&mut self, name: &Untrusted, text: &Untrusted) {
-        let bell = if self.manner.bell { BELL } else { "" };
+        if self.manner.bell {
+            self.opening.push_str(BELL);
+        }
         // What is no text is shown byte by byte.
         let line = match std::str::from_utf8(text.as_bytes()) {
             Ok(text) => self.line(name, text, ""),
             Err(_) => self.line(name, &text.shown().to_string(), ""),
         };
-        self.print(&format!("{line}{bell}"));
+        self.print(&line);
     }
 
     /// We said this; it stands below until the other side has taken it.
@@ -303,6 +337,13 @@ impl Full {
             self.unread.pop_front();
             self.print(&line);
         }
+    }
+
+    /// This will not be said any more.
+    pub fn not_said(&mut self, text: &str) {
+        let mark = if self.style.charset == Charset::Unicode { "✗ not said" } else { "(not said)" };
+        let line = self.line(&self.name, text, mark);
+        self.print(&line);
     }
 
     /// Nobody will take any more of it.
@@ -350,7 +391,9 @@ impl Full {
 
     /// An empty screen; what was said before stays in the scrollback.
     pub fn clear(&mut self) {
-        self.opening = self.painter.wipe() + CLEAR + &self.painter.begin();
+        // What stands on the screen is pushed out of it, not erased.
+        let rows = usize::from(self.console.size().rows.saturating_sub(1));
+        self.opening = self.painter.wipe() + &"\r\n".repeat(rows) + HOME + &self.painter.begin();
         self.touch();
     }
 
@@ -398,10 +441,15 @@ impl Full {
             let found = if search.matches { "search" } else { "nothing found" };
             format!("({found}) {}: ", search.pattern)
         });
-        let prompt = Prompt {
-            label: search.as_deref().unwrap_or(&self.label),
-            text: self.editor.text(),
-            cursor: self.editor.cursor(),
+        let (label, text) = (search.as_deref().unwrap_or(&self.label), self.editor.text());
+        let typed = text.split_at(self.editor.cursor());
+        let ascii = (self.style.charset == Charset::Ascii).then(|| {
+            let [label, before, behind] = [label, typed.0, typed.1].map(plain::in_ascii);
+            (label, before.len(), before + &behind)
+        });
+        let prompt = match &ascii {
+            Some((label, cursor, text)) => Prompt { label, text, cursor: *cursor },
+            None => Prompt { label, text, cursor: typed.0.len() },
         };
         let view = View { bars: &self.bars, waiting: &waiting, status: self.status.as_deref(), prompt };
         let pinned = lay_out(&view, self.console.size(), self.style);

@@ -134,19 +134,17 @@ impl App {
 
     pub(super) fn use_line(&mut self, line: &Line, fresh: bool) -> Used {
         if !line.is_start() {
-            return self.say(&line.text);
+            return self.say(&line.text, fresh);
         }
         if line.cut == Cut::First && !std::mem::replace(&mut self.told_cut, true) {
             self.screen.notice(&format!("a line of over {MAX_LINE} bytes goes as several messages"));
         }
-        let answers = line.may_be_command && self.screen.full().is_none_or(|full| full.was_answer());
-        if fresh
-            && answers
-            && let Some(used) = self.use_trust_answer(&line.text)
-        {
+        // Who began a line before the question was there does not answer it, nor does what had to wait.
+        let answers = fresh && self.screen.full().is_none_or(|full| full.was_answer());
+        if answers && let Some(used) = self.use_trust_answer(line) {
             return used;
         }
-        if self.start != Start::Over {
+        if self.start != Start::Over && (answers || !self.start.is_asking()) {
             match self.use_answer(&line.text) {
                 Some(used) => return used,
                 None => self.start = Start::Over,
@@ -160,10 +158,21 @@ impl App {
 
     /// The answer to the question of trust on the screen, if there is one and this is one. What untrusted input is poured
     /// into answers nothing.
-    fn use_trust_answer(&mut self, line: &str) -> Option<Used> {
+    fn use_trust_answer(&mut self, line: &Line) -> Option<Used> {
         let listens = !self.screen.is_json() && (self.terminal || self.config.commands);
         let id = self.questions.shown().filter(|_| listens)?;
-        let yes = questions::answer(line, !self.start.is_asking())?;
+        // Where the question is all that is asked, whatever is no answer is no message either.
+        let alone = self.screen.is_full() || !self.start.is_asking();
+        let answer = questions::answer(&line.text, alone).filter(|_| line.may_be_command);
+        let Some(yes) = answer else {
+            let parsed = commands::parse(&line.text);
+            let is_order = line.may_be_command && !matches!(parsed, Parsed::Say(_));
+            if self.screen.is_full() && !is_order {
+                self.screen.loud_notice("answer with a whole yes, or no");
+                return Some(Used::Yes);
+            }
+            return None;
+        };
         self.answer_trust(id, yes);
         if !yes && self.questions.shown().is_none() {
             self.prompt();
@@ -183,7 +192,7 @@ impl App {
         };
         match parsed {
             Ok(json::Input::Say(text)) => self.say_all(&text),
-            Ok(json::Input::Transfer(path)) => self.transfer(Words::Path(OsString::from(path))),
+            Ok(json::Input::Transfer(path)) => self.transfer(Words::Path(OsString::from(path)), true),
             Ok(json::Input::Command(command)) => {
                 let raw = command.clone().into_bytes();
                 let line = Line { raw, text: command, cut: Cut::Whole, may_be_command: true };
@@ -214,8 +223,8 @@ impl App {
         }
         match parsed {
             Parsed::Nothing => {}
-            Parsed::Say(text) => return self.say(&text),
-            Parsed::Transfer(rest) => return self.transfer(self.words(line, rest)),
+            Parsed::Say(text) => return self.say(&text, fresh),
+            Parsed::Transfer(rest) => return self.transfer(self.words(line, rest), fresh),
             Parsed::Leave => self.leave_or_cut(),
             Parsed::Cancel(id) => self.order(|session| session.cancel(now, id.map(TransferId))),
             Parsed::Accept(id) => self.order(|session| session.accept(now, id.map(TransferId))),
@@ -250,11 +259,11 @@ impl App {
         }
     }
 
-    fn transfer(&mut self, words: Words) -> Used {
+    fn transfer(&mut self, words: Words, fresh: bool) -> Used {
         if self.partner.is_none() || !self.to_find.is_empty() {
             return Used::NotYet;
         }
-        if let Some(leaving) = self.leaving {
+        if let Some(leaving) = self.leaving.filter(|leaving| fresh || !leaving.by_us) {
             self.refuse_line(leaving.by_us);
             return Used::Yes;
         }
@@ -265,18 +274,19 @@ impl App {
     /// A text that may be longer than one message.
     fn say_all(&mut self, text: &str) -> Used {
         if text.len() <= MAX_LINE {
-            return self.say(text);
+            return self.say(text, true);
         }
         self.screen.error(self.reactor.now(), "the message is too long", CommandError::TextTooLong.hint());
         Used::Yes
     }
 
-    fn say(&mut self, text: &str) -> Used {
+    /// `fresh`: it was typed just now, and did not have to wait.
+    fn say(&mut self, text: &str, fresh: bool) -> Used {
         let now = self.reactor.now();
         if self.partner.is_none() {
             return Used::NotYet;
         }
-        if let Some(leaving) = self.leaving {
+        if let Some(leaving) = self.leaving.filter(|leaving| fresh || !leaving.by_us) {
             self.refuse_line(leaving.by_us);
             return Used::Yes;
         }
@@ -331,7 +341,8 @@ impl App {
     }
 
     fn answer_trust(&mut self, id: u64, yes: bool) {
-        self.screen.answered(if yes { "yes" } else { "no" });
+        let question = self.questions.prompt().unwrap_or_default().to_owned();
+        self.screen.answered(&question, if yes { "yes" } else { "no" });
         self.questions.over(id);
         if !self.reactor.answer_question(id, yes) {
             self.screen.notice("that caller has gone");
@@ -342,14 +353,15 @@ impl App {
     /// An answer to a question of the start; `None` when the line is something else.
     fn use_answer(&mut self, line: &str) -> Option<Used> {
         let is_command = self.start.is_asking() && matches!(commands::parse(line), Parsed::Leave);
+        let question = self.start.prompt(&self.config).unwrap_or_default();
         if is_command {
-            self.screen.answered(line);
+            self.screen.answered(&question, line);
             self.exit = Some(Exit::Done);
             return Some(Used::Yes);
         }
         let answer = self.start.answer(line);
         if !matches!(answer, Answer::Input | Answer::Swallowed) {
-            self.screen.answered(line);
+            self.screen.answered(&question, line);
         }
         match answer {
             Answer::Input => return None,

@@ -6,6 +6,7 @@
 //! Keys are taken at any time, also while lines wait: who is being waited for can still be told something, and a person
 //! must be able to leave. A line that cannot be used yet waits behind those that came before it.
 
+use crate::net::event::Ending;
 use crate::net::input::InputRead;
 use crate::net::listing::{Listed, Look};
 use crate::sys;
@@ -14,6 +15,7 @@ use crate::term::editor::{Outcome, Typed};
 use crate::term::lines::{Cut, Line, MAX_LINE};
 
 use super::commands;
+use super::full::{Asked, Full};
 use super::input::{HELD, PIECE, PIECES, Used};
 use super::start::Start;
 use super::{App, home};
@@ -38,11 +40,17 @@ impl App {
         }
         for _ in 0..PIECES {
             while self.exit.is_none()
-                && let Some(outcome) = self.screen.full().and_then(super::full::Full::press_next)
+                && !self.is_stopping
+                && let Some(outcome) = self.screen.full().and_then(Full::press_next)
             {
                 self.follow_key(outcome);
             }
-            if self.input_over || self.exit.is_some() || !self.screen.takes_input() || !self.read_keys() {
+            if self.is_stopping
+                || self.input_over
+                || self.exit.is_some()
+                || !self.screen.takes_input()
+                || !self.read_keys()
+            {
                 return false;
             }
         }
@@ -55,7 +63,11 @@ impl App {
         let (Some(input), Some(full)) = (self.reactor.input(), self.screen.full()) else { return false };
         match input.read(&mut buffer) {
             InputRead::NotYet => return false,
-            InputRead::End => self.handle_end_of_input(), // the terminal has gone
+            // The terminal has gone, and the signal that says so is on its way.
+            InputRead::End => {
+                self.input_over = true;
+                self.handle_ending(Ending::HangUp);
+            }
             InputRead::Bytes(n) => full.feed(&buffer[..n]),
         }
         true
@@ -76,20 +88,16 @@ impl App {
                 self.is_stopping = true;
             }
             Outcome::Complete => self.complete(),
-            Outcome::Redraw => self.screen.full().into_iter().for_each(super::full::Full::clear),
+            Outcome::Redraw => self.screen.full().into_iter().for_each(Full::clear),
             Outcome::Full { dropped } => {
                 let bytes = crate::term::plain::size(dropped as u64);
-                self.screen.loud_notice(&format!("a message has at most {MAX_LINE} bytes: {bytes} were left out"));
+                let verb = if dropped == 1 { "was" } else { "were" };
+                self.screen.loud_notice(&format!("a message has at most {MAX_LINE} bytes: {bytes} {verb} left out"));
             }
         }
     }
 
     fn submit(&mut self, typed: Typed) {
-        if self.held.len() >= HELD {
-            self.screen.loud_notice(&format!("{HELD} lines wait already; this one was not taken"));
-            self.screen.full().into_iter().for_each(|full| full.editor().set_line(&typed.text));
-            return;
-        }
         let line = Line {
             raw: typed.text.clone().into_bytes(),
             text: typed.text,
@@ -97,11 +105,18 @@ impl App {
             may_be_command: typed.may_be_command,
         };
         if self.use_line(&line, true) == Used::NotYet {
+            if self.held.len() >= HELD {
+                self.screen.loud_notice(&format!("{HELD} lines wait already; this one was not taken"));
+                let full = self.screen.full();
+                return full.into_iter().for_each(|full| full.give_back(&line.text, line.may_be_command));
+            }
             if self.held.is_empty() && self.partner.is_none() {
                 self.screen.loud_notice("nobody is connected yet: it is said when somebody is");
             }
             self.held.push_back(line);
         }
+        // What is asked next, and what is answered, is known before the next key.
+        self.show_prompt();
     }
 
     /// What stands before the line being typed, and what waits above it.
@@ -109,10 +124,12 @@ impl App {
         let Some(full) = self.screen.full() else { return };
         full.set_held(self.held.iter().map(|line| line.text.as_str()));
         full.set_name(&self.config.name);
-        match (self.questions.prompt(), self.start.prompt(&self.config)) {
-            (Some(question), _) => full.set_label(question, true),
-            (None, Some(question)) => full.set_label(&question, true),
-            (None, None) => full.set_label(&format!("{}> ", self.config.name), false),
+        if let (Some(question), Some(id)) = (self.questions.prompt(), self.questions.shown()) {
+            full.set_label(question, Asked::Trust(id));
+        } else if let Some(question) = self.start.prompt(&self.config) {
+            full.set_label(&question, Asked::Start(self.start.clone()));
+        } else {
+            full.set_label(&format!("{}> ", self.config.name), Asked::Nothing);
         }
     }
 
@@ -120,7 +137,7 @@ impl App {
 
     fn complete(&mut self) {
         let Some(full) = self.screen.full() else { return };
-        if full.is_asking() && self.start != Start::Target {
+        if *full.asked() != Asked::Nothing && *full.asked() != Asked::Start(Start::Target) {
             return;
         }
         let (line, cursor) = (full.editor().text().to_owned(), full.editor().cursor());

@@ -210,7 +210,7 @@ impl App {
             let hint = "-d names an existing folder for received files".to_owned();
             return Err(StartError { message, hint });
         }
-        let can_be_asked = streams.terminal;
+        let can_be_asked = streams.terminal && !config.send.iter().any(|path| path == STDIN);
         let trust = match (config.trust, can_be_asked) {
             (Some(Trust::New), _) => crate::net::gate::Trust::New,
             (Some(Trust::Ask), _) | (None, true) => crate::net::gate::Trust::Ask,
@@ -250,7 +250,8 @@ impl App {
         if let Some(full) = screen.full() {
             full.recall(config.config_dir.as_deref());
         }
-        let reads_input = config.send.is_empty() || config.send.iter().any(|path| path == STDIN);
+        // At a terminal of our own there are questions, and keys that stop or end the program.
+        let reads_input = config.send.is_empty() || config.send.iter().any(|path| path == STDIN) || screen.is_full();
         if let Some(source) = streams.input.filter(|_| reads_input) {
             let input = Input::spawn(source).map_err(broken("the input thread"))?;
             reactor.set_input(input).map_err(broken("the input pipe"))?;
@@ -411,6 +412,7 @@ impl App {
     pub fn run(mut self) -> io::Result<Exit> {
         loop {
             self.take_signals();
+            self.take_prepared();
             self.show_events();
             let more_input = self.take_input();
             self.follow_leaving();
@@ -420,6 +422,9 @@ impl App {
             self.screen.flush(self.reactor.now());
             self.stop_if_asked();
             self.give_up_on_the_reader();
+            if self.exit.is_some() {
+                self.count_unsaid();
+            }
             if let Some(exit) = self.exit {
                 return self.end(exit);
             }
@@ -481,7 +486,25 @@ impl App {
         let leaving = self.leaving.get_or_insert(Leaving { reason, by_us, asked: false });
         leaving.asked |= by_us;
         if self.partner.is_none() {
-            self.exit.get_or_insert(Exit::Done);
+            self.exit.get_or_insert(if self.tally.is_short() { Exit::Undelivered } else { Exit::Done });
+        }
+    }
+
+    /// What was typed for somebody and could not be said is told, and counts.
+    fn count_unsaid(&mut self) {
+        let held = std::mem::take(&mut self.held);
+        self.tally.unsaid += held.len();
+        if let Some(full) = self.screen.full() {
+            held.iter().for_each(|line| full.not_said(&line.text));
+            let begun = full.editor().text().to_owned();
+            if !begun.is_empty() && *full.asked() == full::Asked::Nothing {
+                full.not_said(&begun);
+            }
+        } else if !held.is_empty() && self.terminal {
+            self.screen.loud_notice(&format!("lines that were not said: {}", held.len()));
+        }
+        if self.exit == Some(Exit::Done) && self.tally.is_short() {
+            self.exit = Some(Exit::Undelivered);
         }
     }
 
@@ -493,7 +516,9 @@ impl App {
             self.leave(LeaveReason::Done, false);
         }
         let Some(leaving) = self.leaving else { return };
-        if self.is_finding() || !self.ready.is_empty() || self.stream.is_some() {
+        // What was typed before the goodbye is said before it.
+        let waits = leaving.by_us && leaving.reason == LeaveReason::Done && !self.held.is_empty();
+        if waits || self.is_finding() || !self.ready.is_empty() || self.stream.is_some() {
             return;
         }
         // Who came to send waits for the answers: goodbye would turn down what the other side is still asked about.

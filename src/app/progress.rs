@@ -69,7 +69,7 @@ impl Progress {
 impl App {
     /// Tells of the running transfers: on a terminal of all, as events of one, each in its turn.
     pub(super) fn show_progress(&mut self) {
-        if !self.screen.is_json() && !self.screen.is_full() {
+        if self.is_stopping || (!self.screen.is_json() && !self.screen.is_full()) {
             return;
         }
         let now = self.reactor.now();

@@ -48,8 +48,16 @@ fn hex(root: &[u8; 32]) -> String {
 impl App {
     /// Shows what happened, as far as there is room.
     pub(super) fn show_events(&mut self) {
-        while self.exit.is_none() && self.screen.has_room() && !self.screen.is_broken() {
+        // Before a stop everything that is composed is written, and nothing more.
+        while self.exit.is_none() && !self.is_stopping && self.screen.has_room() && !self.screen.is_broken() {
             let Some(event) = self.reactor.poll_event() else { return };
+            self.handle_event(event);
+        }
+    }
+
+    /// Offers what was found, whether or not anything can be shown.
+    pub(super) fn take_prepared(&mut self) {
+        while let Some(event) = self.reactor.poll_prepared() {
             self.handle_event(event);
         }
     }
@@ -133,6 +141,7 @@ impl App {
     }
 
     fn handle_dial_failed(&mut self, words: &str, hint: &str) {
+        self.screen.full().into_iter().for_each(|full| full.set_status(None));
         self.screen.error(self.reactor.now(), words, hint);
         if self.terminal && self.config.target.is_none() {
             self.start = Start::Target;
@@ -143,6 +152,7 @@ impl App {
     }
 
     fn handle_not_let_in(&mut self, reason: Option<Refusal>, words: &Untrusted) {
+        self.screen.full().into_iter().for_each(|full| full.set_status(None));
         let words = words.shown_within(MAX_REASON_SHOWN).to_string();
         let hint = match reason {
             Some(Refusal::Yourself) => "give the port of the other one",
@@ -371,7 +381,8 @@ impl App {
             object.untrusted("name", name).field("size", &size)
         };
         self.screen.event("question", self.reactor.now(), fields);
-        self.screen.loud_notice(&format!("/accept {id} takes it, /refuse {id} does not"));
+        let size = size.map_or_else(|| "size unknown".to_owned(), plain::size);
+        self.screen.loud_notice(&format!("{}, {size}: /accept {id} takes it, /refuse {id} does not", file(name)));
     }
 
     fn handle_prepared(&mut self, found: Result<Sources, String>) {
@@ -448,10 +459,11 @@ impl App {
     }
 
     /// Leaves, and soon.
-    fn handle_ending(&mut self, ending: Ending) {
+    pub(super) fn handle_ending(&mut self, ending: Ending) {
         let now = self.reactor.now();
         let talking = self.reactor.session().is_some_and(|session| session.ended().is_none());
-        let again = self.tally.ending.replace(ending).is_some();
+        // A window that is closed is told twice, by its end and by a signal.
+        let again = self.tally.ending.replace(ending).is_some() && ending != Ending::HangUp;
         if !talking {
             let ended = self.partner.is_some();
             let code = if ending == Ending::Interrupt { Exit::Interrupted } else { Exit::Terminated };
@@ -501,8 +513,12 @@ impl App {
             let texts = if unread == 1 { "one message was".to_owned() } else { format!("{unread} messages were") };
             self.screen.loud_notice(&format!("{texts} not read by {who}"));
         }
+        let stays = self.config.stay && !by_us && self.tally.ending.is_none();
+        if !stays {
+            self.count_unsaid();
+        }
         let exit = self.tally.exit(ended, self.is_sending());
-        if self.config.stay && !by_us && self.tally.ending.is_none() {
+        if stays {
             self.forget_unsaid();
             self.partner = None;
             self.leaving = None;

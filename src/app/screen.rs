@@ -169,17 +169,17 @@ impl Screen {
     }
 
     /// The user's answer has ended the question's line.
-    pub fn answered(&mut self, answer: &str) {
+    pub fn answered(&mut self, question: &str, answer: &str) {
         self.asking = false;
         if let Mode::Full(full) = &mut self.mode {
-            full.print_answer(answer);
+            full.print_typed(Some(question), answer);
         }
     }
 
     /// A command that was typed goes where everything goes that was said: what follows is its answer.
     pub fn echo(&mut self, command: &str) {
         if let Mode::Full(full) = &mut self.mode {
-            full.print_answer(command);
+            full.print_typed(None, command);
         }
     }
 

@@ -476,6 +476,13 @@ impl Reactor {
         self.signalled.pop_front()
     }
 
+    /// What was found of files that our user wants to send. Apart from the other events: nobody has to be shown anything
+    /// for them to be offered.
+    pub fn poll_prepared(&mut self) -> Option<NetEvent> {
+        let at = self.events.iter().position(|event| matches!(event, NetEvent::Prepared { .. }))?;
+        self.events.remove(at)
+    }
+
     /// The next thing that happened. Taking a text counts as its having been read.
     pub fn poll_event(&mut self) -> Option<NetEvent> {
         if let Some(event) = self.events.pop_front() {

@@ -96,6 +96,16 @@ pub fn notice(text: &str, paint: Paint) -> String {
     notice
 }
 
+/// The text for a terminal that knows nothing but ASCII: other characters as `\u{e9}`. To such a terminal some of their
+/// bytes are control characters.
+pub fn in_ascii(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_ascii() { out.push(c) } else { out.extend(c.escape_unicode()) }
+    }
+    out
+}
+
 /// A size to the byte: `1780871 bytes`.
 pub fn size(bytes: u64) -> String {
     match bytes {
