@@ -189,6 +189,19 @@ impl Full {
         self.is_stale = true;
     }
 
+    /// What the terminal can show of this.
+    fn in_charset(&self, text: String) -> String {
+        match self.style.charset {
+            Charset::Unicode => text,
+            Charset::Ascii => plain::in_ascii(&text),
+        }
+    }
+
+    /// A text of ours, in one row.
+    fn one_row(&self, text: &str) -> Waiting {
+        Waiting { text: self.in_charset(Untrusted::from(text).shown_within(MAX_WAITING_SHOWN).to_string()) }
+    }
+
     // ---- what is typed ----
 
     /// Takes bytes from the keyboard.
@@ -325,7 +338,7 @@ impl Full {
 
     /// We said this; it stands below until the other side has taken it.
     pub fn said_by_us(&mut self, seq: u64, text: &str) {
-        self.unread.push_back(Unread { seq, text: text.to_owned(), shown: waiting(text) });
+        self.unread.push_back(Unread { seq, text: text.to_owned(), shown: self.one_row(text) });
         self.is_stale = true;
     }
 
@@ -360,7 +373,7 @@ impl Full {
     /// Lines that wait for their time.
     pub fn set_held<'a>(&mut self, texts: impl ExactSizeIterator<Item = &'a str>) {
         if texts.len() != self.held.len() {
-            self.held = texts.map(waiting).collect();
+            self.held = texts.map(|text| self.one_row(text)).collect();
             self.is_stale = true;
         }
     }
@@ -368,13 +381,15 @@ impl Full {
     /// What is being transferred.
     pub fn set_bars(&mut self, bars: Vec<Bar>) {
         if !(bars.is_empty() && self.bars.is_empty()) {
-            self.bars = bars;
+            let shown = |bar: Bar| Bar { name: self.in_charset(bar.name), ..bar };
+            self.bars = bars.into_iter().map(shown).collect();
             self.is_stale = true;
         }
     }
 
     /// How the connection is, where that is worth a row.
     pub fn set_status(&mut self, status: Option<String>) {
+        let status = status.map(|status| self.in_charset(status));
         if self.status != status {
             self.status = status;
             self.is_stale = true;
@@ -462,8 +477,4 @@ impl Full {
         (self.is_stale, self.is_touched, self.drawn) = (false, false, Some(now));
         Some(frame)
     }
-}
-
-fn waiting(text: &str) -> Waiting {
-    Waiting { text: Untrusted::from(text).shown_within(MAX_WAITING_SHOWN).to_string() }
 }

@@ -499,6 +499,7 @@ impl App {
             let begun = full.editor().text().to_owned();
             if !begun.is_empty() && *full.asked() == full::Asked::Nothing {
                 full.not_said(&begun);
+                full.editor().clear(); // told once
             }
         } else if !held.is_empty() && self.terminal {
             self.screen.loud_notice(&format!("lines that were not said: {}", held.len()));

@@ -534,7 +534,11 @@ impl App {
     /// What was typed for somebody who has left is not said to whoever comes next.
     fn forget_unsaid(&mut self) {
         let lines = std::iter::from_fn(|| self.lines.next_line()).count();
-        self.tally.unsaid += lines + std::mem::take(&mut self.held).len();
+        let held = std::mem::take(&mut self.held);
+        self.tally.unsaid += lines + held.len();
+        if let Some(full) = self.screen.full() {
+            held.iter().for_each(|line| full.not_said(&line.text));
+        }
         self.tally.refused += std::mem::take(&mut self.ready).len() + std::mem::take(&mut self.to_find).len();
         self.preparing = 0;
         self.first_request = self.reactor.next_request();

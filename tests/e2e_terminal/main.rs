@@ -4,6 +4,7 @@
 //! whoever runs the tests.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod asked;
 #[path = "../common/mod.rs"]
 mod common;
 #[allow(dead_code, reason = "a kit; not every part is in use at all times")]
@@ -16,8 +17,11 @@ mod panics;
 mod people;
 mod plainness;
 mod screens;
+mod sending;
 mod shells;
+mod shown;
 mod sizes;
 mod stalled;
 mod start;
 mod typing;
+mod waiting;
