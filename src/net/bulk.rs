@@ -45,13 +45,13 @@ impl Reactor {
         // A claim is good once, so that each call has an epoch of its own.
         conversation.epoch = conversation.epoch.saturating_add(1);
         let epoch = conversation.epoch;
-        match sys::connect(address).map(TcpStream::from_std) {
-            Ok(stream) => {
-                let key = self.add_connection(stream, address, Origin::DialledForFiles, CONNECT_PATIENCE);
-                let (Some(connection), Some(conversation)) = (self.connections.get_mut(key), &mut self.conversation)
-                else {
-                    return;
-                };
+        let called = sys::connect(address).map(TcpStream::from_std);
+        let added =
+            called.and_then(|stream| self.add_connection(stream, address, Origin::DialledForFiles, CONNECT_PATIENCE));
+        let Some(conversation) = &mut self.conversation else { return };
+        match added {
+            Ok(key) => {
+                let Some(connection) = self.connections.get_mut(key) else { return };
                 connection.stage = Stage::Connecting(Intent::Files(epoch));
                 conversation.call = Call::UnderWay(connection.generation);
             }

@@ -29,18 +29,22 @@ impl Reactor {
                     self.events.push_back(NetEvent::Dialling { to, attempt });
                     self.resolve(callee);
                 }
-                Some(Want::Connect(address)) => match sys::connect(address).map(TcpStream::from_std) {
-                    Ok(stream) => {
-                        let key = self.add_connection(stream, address, Origin::Dialled, CONNECT_PATIENCE);
-                        if let Some(connection) = self.connections.get_mut(key) {
-                            connection.stage = Stage::Connecting(Intent::Talk);
+                Some(Want::Connect(address)) => {
+                    let called = sys::connect(address).map(TcpStream::from_std);
+                    let add = |stream| self.add_connection(stream, address, Origin::Dialled, CONNECT_PATIENCE);
+                    match called.and_then(add) {
+                        Ok(key) => {
+                            if let Some(connection) = self.connections.get_mut(key) {
+                                connection.stage = Stage::Connecting(Intent::Talk);
+                            }
+                        }
+                        Err(error) => {
+                            let Some(dialler) = &mut self.dialler else { return };
+                            let fate = dialler.failed(self.now, sys::words(&error));
+                            self.tell_fate(fate);
                         }
                     }
-                    Err(error) => {
-                        let fate = dialler.failed(self.now, sys::words(&error));
-                        self.tell_fate(fate);
-                    }
-                },
+                }
             }
         }
     }

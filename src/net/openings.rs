@@ -2,6 +2,7 @@
 //!
 //! Owns: the reactor's part in accepting, dialling and the gate. Must not know: what is said behind it.
 
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -68,8 +69,13 @@ impl Reactor {
                 }
             }
             sys::prepare_stream(&stream, address.ip().is_loopback());
-            let key = self.add_connection(stream, address, Origin::Came, OPENING_PATIENCE);
-            self.begin(key, Intent::Talk);
+            match self.add_connection(stream, address, Origin::Came, OPENING_PATIENCE) {
+                Ok(key) => self.begin(key, Intent::Talk),
+                Err(error) => {
+                    log::error!("{address} is turned away: {error}");
+                    self.door.left(self.now, self.generations, Parting::Gone);
+                }
+            }
         }
     }
 
@@ -88,18 +94,24 @@ impl Reactor {
         }
     }
 
+    /// Takes a connection into the loop.
+    ///
+    /// # Errors
+    /// The system's; of a connection that is not waited for nothing would ever be heard, so it is closed.
     pub(super) fn add_connection(
         &mut self,
-        stream: TcpStream,
+        mut stream: TcpStream,
         address: SocketAddr,
         origin: Origin,
         patience: Duration,
-    ) -> usize {
+    ) -> io::Result<usize> {
         self.generations += 1;
         let generation = self.generations;
         let dialled = origin != Origin::Came;
         let entry = self.connections.vacant_entry();
         let key = entry.key();
+        let both = Interest::READABLE | Interest::WRITABLE;
+        self.poll.registry().register(&mut stream, token(key, generation), both)?;
         let connection = Connection {
             stream,
             generation,
@@ -118,12 +130,8 @@ impl Reactor {
             stage: Stage::Dead, // until whoever adds it has said what it is
             deadline: Some(self.now + patience),
         };
-        let connection = entry.insert(connection);
-        let both = Interest::READABLE | Interest::WRITABLE;
-        if let Err(error) = self.poll.registry().register(&mut connection.stream, token(key, generation), both) {
-            log::error!("{address}: {error}");
-        }
-        key
+        entry.insert(connection);
+        Ok(key)
     }
 
     /// Goes on with every connection that is not talking.
@@ -459,5 +467,41 @@ impl Connection {
                 Moved::WouldBlock => return Ok(None),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::Settings;
+    use crate::net::event::Heeds;
+    use crate::net::gate::Trust;
+    use crate::net::pool::Family;
+    use crate::proto::transfers::Policy;
+    use std::os::fd::OwnedFd;
+
+    #[test]
+    fn a_connection_that_cannot_be_waited_for_is_closed_at_once() {
+        let linger = Duration::from_secs(5);
+        let mut reactor = Reactor::new(Settings {
+            name: "anna".to_owned(),
+            secure: None,
+            trust: Trust::Known,
+            policy_for_new: Policy::Never,
+            family: Family::Any,
+            into: std::env::temp_dir(),
+            prefix: String::new(),
+            calls: sys::Calls::Native,
+            discard: false,
+            setup: Setup { lead: false, policy: Policy::Never, sync: true, verify: true, limit: None, linger },
+            heeds: Heeds::Nothing,
+        })
+        .unwrap();
+        // A regular file in its place: the system refuses to wait for one.
+        let file = OwnedFd::from(tempfile::tempfile().unwrap());
+        let stream = TcpStream::from_std(std::net::TcpStream::from(file));
+        let address = SocketAddr::from(([127, 0, 0, 1], 1));
+        assert!(reactor.add_connection(stream, address, Origin::Came, OPENING_PATIENCE).is_err());
+        assert!(reactor.connections.is_empty());
     }
 }
