@@ -110,7 +110,14 @@ impl App {
         let Some(input) = self.reactor.input() else { return false };
         match input.read(&mut buffer) {
             InputRead::NotYet => return false,
-            InputRead::End => self.lines.end(),
+            InputRead::End => {
+                if let Some(error) = input.failure() {
+                    let message = format!("the input cannot be read any further: {}", sys::words(&error));
+                    self.screen.error(self.reactor.now(), &message, "what was not read was not said");
+                    self.tally.unsaid += 1;
+                }
+                self.lines.end();
+            }
             InputRead::Bytes(n) => {
                 let taken = self.lines.feed(&buffer[..n]);
                 debug_assert_eq!(taken, n, "a reader that has no line has room for a piece");

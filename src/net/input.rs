@@ -7,6 +7,7 @@
 //! `cat huge | tete` stops at 64 KiB, and pushes back on `cat`.
 
 use std::io::{self, Read, Write};
+use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
@@ -24,6 +25,8 @@ pub struct Input {
     pub(super) pipe: pipe::Receiver,
     /// Whether the pipe may have bytes; only a `WouldBlock` clears it.
     pub(super) readable: bool,
+    /// Tells, before the pipe ends, why it does if not because the input has.
+    failures: Receiver<io::Error>,
 }
 
 /// What reading gave.
@@ -33,7 +36,7 @@ pub enum InputRead {
     Bytes(usize),
     /// Nothing for now.
     NotYet,
-    /// It has ended.
+    /// It has ended, or has failed: [`failure`](Input::failure) tells.
     End,
 }
 
@@ -45,6 +48,7 @@ impl Input {
     pub fn spawn(mut source: impl Read + Send + 'static) -> io::Result<Self> {
         let (mut sender, pipe) = pipe::new()?;
         sender.set_nonblocking(false)?;
+        let (failed, failures) = mpsc::channel();
         let work = move || {
             let mut buffer = vec![0; BUFFER];
             loop {
@@ -59,6 +63,7 @@ impl Input {
                     }
                     Err(error) => {
                         log::debug!("reading the input ended: {error}");
+                        let _ = failed.send(error); // the loop may have ended before
                         return;
                     }
                 };
@@ -69,7 +74,12 @@ impl Input {
             }
         };
         thread::Builder::new().name("tete-input".into()).spawn(work)?;
-        Ok(Self { pipe, readable: true })
+        Ok(Self { pipe, readable: true, failures })
+    }
+
+    /// Why the input has ended, if not because there was no more: told once. What was read so far is not all there was.
+    pub fn failure(&mut self) -> Option<io::Error> {
+        self.failures.try_recv().ok()
     }
 
     /// Takes bytes without waiting.
@@ -92,5 +102,49 @@ impl Input {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Everything that comes of an input, and why it ended.
+    fn all_of(source: impl Read + Send + 'static) -> (Vec<u8>, Option<io::Error>) {
+        let mut input = Input::spawn(source).unwrap();
+        let (mut all, mut buffer) = (Vec::new(), [0; 4]);
+        loop {
+            match input.read(&mut buffer) {
+                InputRead::Bytes(n) => all.extend_from_slice(&buffer[..n]),
+                InputRead::NotYet => {
+                    input.readable = true; // there is no loop here that waits for it
+                    thread::yield_now();
+                }
+                InputRead::End => return (all, input.failure()),
+            }
+        }
+    }
+
+    /// Fails when it is read.
+    struct Broken;
+
+    impl Read for Broken {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::Error::other("the disk is broken"))
+        }
+    }
+
+    #[test]
+    fn an_input_that_ends_has_not_failed() {
+        let (all, failure) = all_of(&b"everything"[..]);
+        assert_eq!(all, b"everything");
+        assert!(failure.is_none(), "{failure:?}");
+    }
+
+    #[test]
+    fn an_input_that_fails_is_told_from_one_that_ends() {
+        let (all, failure) = all_of(b"a part".chain(Broken));
+        assert_eq!(all, b"a part");
+        assert_eq!(failure.unwrap().to_string(), "the disk is broken");
     }
 }

@@ -40,6 +40,7 @@ use super::files::Files;
 use super::gate::Trust;
 use super::input::{Input, InputRead};
 use super::listener::Listeners;
+use super::part::for_good;
 use super::pool::{Answer, Done, Family, Pool};
 use super::source::Prepared;
 use super::standing::{Callee, Secure};
@@ -522,7 +523,8 @@ impl Reactor {
         Ok(id)
     }
 
-    /// Moves input into the stream as far as it has room; whether the input has ended.
+    /// Moves input into the stream as far as it has room; whether the input has ended. An input that fails fails the
+    /// file: what came of it is not all there was.
     pub fn stream_input(&mut self, id: TransferId) -> bool {
         let (Some(input), Some(conversation)) = (&mut self.input, &mut self.conversation) else { return true };
         let mut buffer = [0; STREAM_PIECE];
@@ -539,6 +541,10 @@ impl Reactor {
                 }
                 InputRead::NotYet => break false,
                 InputRead::End => {
+                    if let Some(error) = input.failure() {
+                        conversation.session.source_failed(self.now, id, &for_good("standard input", &error));
+                        return true;
+                    }
                     self.files.end(id);
                     break true;
                 }
