@@ -447,10 +447,18 @@ impl App {
             self.screen.flush(self.reactor.now());
             let shown = self.screen.is_idle() || self.screen.is_broken();
             if (shown && self.reactor.is_quiet()) || self.reactor.now() >= latest {
-                return Ok(exit);
+                break;
             }
             while self.reactor.poll_event().is_some() {}
             self.reactor.turn(Some(latest))?;
+        }
+        match self.screen.failure() {
+            // What was to be shown is lost: nobody must take that for a run in which everything was done.
+            Some(error) if !matches!(exit, Exit::Interrupted | Exit::Terminated) => {
+                let words = format!("the output cannot be written: {}", sys::words(error));
+                Err(io::Error::new(error.kind(), words))
+            }
+            _ => Ok(exit),
         }
     }
 

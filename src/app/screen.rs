@@ -3,6 +3,7 @@
 //! Owns: the choice between them, and the one buffer on its way to the output thread.
 //! Must not know: what led to what is shown.
 
+use std::io;
 use std::time::Instant;
 
 use crate::net::output::{Output, Rendered, Stream};
@@ -91,6 +92,11 @@ impl Screen {
     /// Whether whoever reads us has gone.
     pub fn is_broken(&self) -> bool {
         self.output.is_broken()
+    }
+
+    /// Why standard output takes nothing, unless its reader has gone: a terminal that takes nothing was closed.
+    pub fn failure(&self) -> Option<&io::Error> {
+        self.output.failure().filter(|_| !self.is_full())
     }
 
     /// Whether everything was written.

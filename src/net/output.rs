@@ -94,7 +94,8 @@ pub struct Output {
     answers: mpsc::Receiver<io::Result<Rendered>>,
     /// An empty buffer, while the thread has none to write.
     idle: Option<Rendered>,
-    broken: bool,
+    /// Why nothing can be written any more.
+    broken: Option<io::Error>,
 }
 
 impl Output {
@@ -120,7 +121,7 @@ impl Output {
             }
         };
         thread::Builder::new().name("tete-output".into()).spawn(writer)?;
-        Ok(Self { work, answers, idle: Some(Rendered::default()), broken: false })
+        Ok(Self { work, answers, idle: Some(Rendered::default()), broken: None })
     }
 
     /// Hands over what was rendered, if the last buffer is through; takes all of it or nothing.
@@ -132,7 +133,7 @@ impl Output {
         let Some(mut buffer) = self.idle.take() else { return };
         std::mem::swap(&mut buffer, rendered);
         if self.work.send(buffer).is_err() {
-            self.broken = true;
+            self.broken.get_or_insert_with(|| io::ErrorKind::BrokenPipe.into()); // the thread has said why, or never will
         }
     }
 
@@ -142,16 +143,66 @@ impl Output {
             Ok(Ok(buffer)) => self.idle = Some(buffer),
             Ok(Err(error)) => {
                 log::debug!("writing failed: {error}");
-                self.broken = true;
+                self.broken = Some(error);
             }
             Err(TryRecvError::Empty) => {}
-            Err(TryRecvError::Disconnected) => self.broken = true,
+            Err(TryRecvError::Disconnected) => {
+                self.broken.get_or_insert_with(|| io::ErrorKind::BrokenPipe.into());
+            }
         }
         self.idle.is_some()
     }
 
-    /// Whether whoever read standard output has gone.
+    /// Whether nothing can be written any more: whoever read standard output has gone, or it takes nothing.
     pub fn is_broken(&self) -> bool {
-        self.broken
+        self.broken.is_some()
+    }
+
+    /// Why standard output takes nothing, such as a full disk. That a reader has gone is no failure.
+    pub fn failure(&self) -> Option<&io::Error> {
+        self.broken.as_ref().filter(|error| error.kind() != io::ErrorKind::BrokenPipe)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    use mio::{Events, Poll, Token};
+
+    /// Fails like this when it is written to.
+    struct Broken(io::ErrorKind);
+
+    impl Write for Broken {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(self.0.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// After something was written to standard output that fails like this.
+    fn after(kind: io::ErrorKind) -> Output {
+        let mut poll = Poll::new().unwrap();
+        let wake = Arc::new(Waker::new(poll.registry(), Token(0)).unwrap());
+        let sinks = Sinks { out: Box::new(Broken(kind)), err: Box::new(io::sink()) };
+        let mut output = Output::spawn(sinks, wake).unwrap();
+        let mut rendered = Rendered::default();
+        rendered.push(Stream::Out, "text");
+        output.take(&mut rendered);
+        poll.poll(&mut Events::with_capacity(1), Some(Duration::from_secs(30))).unwrap();
+        output.is_idle();
+        assert!(output.is_broken());
+        output
+    }
+
+    #[test]
+    fn a_full_disk_is_a_failure_of_the_output_and_a_reader_who_has_gone_is_none() {
+        assert!(after(io::ErrorKind::BrokenPipe).failure().is_none());
+        let output = after(io::ErrorKind::StorageFull);
+        assert_eq!(output.failure().unwrap().kind(), io::ErrorKind::StorageFull);
     }
 }
