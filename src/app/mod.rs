@@ -420,6 +420,7 @@ impl App {
             self.show_progress();
             self.show_prompt();
             self.screen.flush(self.reactor.now());
+            self.acknowledge();
             self.stop_if_asked();
             self.give_up_on_the_reader();
             if self.exit.is_some() {

@@ -62,6 +62,14 @@ impl App {
         }
     }
 
+    /// A text is acknowledged when it was written, not when it is about to be: the disk may be full, the reader gone.
+    pub(super) fn acknowledge(&mut self) {
+        let written = self.screen.written_text();
+        if let Some(session) = self.reactor.session() {
+            session.texts_shown(written);
+        }
+    }
+
     /// Obeys the system, whether or not anything can be shown.
     pub(super) fn take_signals(&mut self) {
         while let Some(signal) = self.reactor.poll_signal() {
@@ -240,6 +248,8 @@ impl App {
     fn handle_connected(&mut self, peer: Peer) {
         let now = self.reactor.now();
         self.questions.clear();
+        self.screen.forget_texts();
+        self.acknowledge();
         if let Some(full) = self.screen.full() {
             full.set_status(None);
         }
@@ -294,7 +304,7 @@ impl App {
                 let fields =
                     |object: Object| object.untrusted("from", &from).field("seq", &seq).untrusted("text", &text);
                 self.screen.event("message", now, fields);
-                self.screen.said(&from, &text);
+                self.screen.said(&from, seq, &text);
             }
             Event::Delivered { seq } => {
                 self.screen.event("delivered", now, |object| object.field("seq", &seq));

@@ -36,6 +36,17 @@ pub enum Mode {
     Full(Box<Full>),
 }
 
+/// How far the peer's texts have come, by their numbers.
+#[derive(Clone, Copy, Debug, Default)]
+struct Texts {
+    /// Rendered.
+    rendered: u64,
+    /// With the output thread.
+    handed_over: u64,
+    /// Written.
+    written: u64,
+}
+
 /// Both streams.
 #[derive(Debug)]
 pub struct Screen {
@@ -44,6 +55,8 @@ pub struct Screen {
     pending: Rendered,
     mode: Mode,
     started: Instant,
+    /// The last text of the peer's.
+    texts: Texts,
     /// Whether the first event has been shown: it tells the time of day.
     dated: bool,
     /// Whether the cursor stands behind a question.
@@ -53,7 +66,15 @@ pub struct Screen {
 impl Screen {
     /// Shows through `output`.
     pub fn new(output: Output, mode: Mode, started: Instant) -> Self {
-        Self { output, pending: Rendered::default(), mode, started, dated: false, asking: false }
+        Self {
+            output,
+            pending: Rendered::default(),
+            mode,
+            started,
+            texts: Texts::default(),
+            dated: false,
+            asking: false,
+        }
     }
 
     /// Whether events are shown as NDJSON.
@@ -113,7 +134,24 @@ impl Screen {
         {
             self.pending.push(Stream::Out, &frame);
         }
+        if self.output.is_idle() {
+            self.texts.written = self.texts.handed_over;
+            let composed = if let Mode::Full(full) = &self.mode { full.waiting() == 0 } else { true };
+            if composed {
+                self.texts.handed_over = self.texts.rendered;
+            }
+        }
         self.output.take(&mut self.pending);
+    }
+
+    /// Begins to count the texts of another peer.
+    pub fn forget_texts(&mut self) {
+        self.texts = Texts::default();
+    }
+
+    /// The last text of the peer's that stands before our user's eyes, or with whoever reads the output for them.
+    pub fn written_text(&self) -> u64 {
+        self.texts.written
     }
 
     /// When there will be something to hand over although nothing else happens.
@@ -197,8 +235,9 @@ impl Screen {
         }
     }
 
-    /// What a person said.
-    pub fn said(&mut self, name: &Untrusted, text: &Untrusted) {
+    /// What a person said, as their text of this number.
+    pub fn said(&mut self, name: &Untrusted, seq: u64, text: &Untrusted) {
+        self.texts.rendered = seq;
         match &mut self.mode {
             Mode::Lines { paint, .. } => {
                 let said = plain::said(name, text, *paint);

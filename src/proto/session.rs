@@ -538,6 +538,13 @@ impl Session {
         self.out.jobs.pop_front()
     }
 
+    /// Our user has been shown the peer's texts up to `seq`. Who says this, beginning with 0 before the first of them
+    /// is read, decides when a text is acknowledged; otherwise reading it does.
+    pub fn texts_shown(&mut self, seq: u64) {
+        self.hearing.show(seq);
+        self.settle();
+    }
+
     /// The next event for the user. A text counts as read from now on.
     pub fn poll_event(&mut self) -> Option<Event> {
         let event = self.out.events.pop_front()?;

@@ -97,6 +97,8 @@ impl Saying {
 pub struct Hearing {
     received: u64,
     read: u64,
+    /// Of what was read, what our user has been shown; `None`: reading is all there is to it.
+    shown: Option<u64>,
     acknowledged: u64,
     /// Bytes of what was received and not read.
     bytes: usize,
@@ -126,15 +128,22 @@ impl Hearing {
         self.bytes -= len;
     }
 
+    /// Our user has been shown the texts up to `seq`, of those that were read. Nothing is acknowledged from now on
+    /// before that is said of it.
+    pub fn show(&mut self, seq: u64) {
+        self.shown = Some(seq.min(self.read));
+    }
+
     /// Whether everything was read and acknowledged.
     pub fn is_settled(&self) -> bool {
         self.acknowledged == self.received
     }
 
-    /// What to acknowledge, once for all that was read since the last time.
+    /// What to acknowledge, once for all that was read and shown since the last time.
     pub fn take_ack(&mut self) -> Option<u64> {
-        let owed = self.read > self.acknowledged;
-        self.acknowledged = self.read;
+        let due = self.shown.unwrap_or(self.read);
+        let owed = due > self.acknowledged;
+        self.acknowledged = self.acknowledged.max(due);
         owed.then_some(self.acknowledged)
     }
 }
@@ -199,6 +208,23 @@ mod tests {
         hearing.read(1);
         assert_eq!(hearing.take_ack(), Some(2));
         assert_eq!(hearing.take_ack(), None);
+        assert!(hearing.is_settled());
+    }
+
+    #[test]
+    fn a_text_that_has_yet_to_be_shown_is_not_acknowledged_when_it_was_read() {
+        let mut hearing = Hearing::default();
+        hearing.show(0);
+        for seq in 1..=3 {
+            hearing.handle_text(seq, 1).unwrap();
+            hearing.read(1);
+        }
+        assert_eq!(hearing.take_ack(), None);
+        hearing.show(2);
+        assert_eq!((hearing.take_ack(), hearing.take_ack()), (Some(2), None));
+        assert!(!hearing.is_settled());
+        hearing.show(9); // of a conversation before this one
+        assert_eq!(hearing.take_ack(), Some(3));
         assert!(hearing.is_settled());
     }
 
