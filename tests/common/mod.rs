@@ -14,7 +14,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
@@ -64,6 +64,13 @@ pub(crate) fn tete_with_limit(limit: &str, args: &[&str]) -> Run {
     Run::of(shell, args)
 }
 
+/// As [`tete`], started by another program, which is given ours and its arguments.
+pub(crate) fn tete_by<S: AsRef<OsStr>>(starter: &[&OsStr], args: &[S]) -> Run {
+    let mut command = Command::new(starter[0]);
+    command.args(&starter[1..]).arg(env!("CARGO_BIN_EXE_tete"));
+    Run::of(command, args)
+}
+
 impl Run {
     fn of<S: AsRef<OsStr>>(mut command: Command, args: &[S]) -> Self {
         let home = tempfile::tempdir().expect("a temporary folder");
@@ -91,6 +98,12 @@ impl Run {
         self
     }
 
+    /// Its standard output goes there.
+    pub(crate) fn output(mut self, output: impl Into<Stdio>) -> Self {
+        self.command.stdout(output);
+        self
+    }
+
     /// Its standard error is a pipe whose reader has gone.
     pub(crate) fn without_errors(mut self) -> Self {
         let (_, theirs) = std::io::pipe().expect("a pipe");
@@ -108,6 +121,18 @@ impl Run {
     /// Its standard output is a pipe that stays open and that nobody reads.
     pub(crate) fn unread(mut self) -> Self {
         self.reads_output = false;
+        self
+    }
+
+    /// It starts in the folders of one that is over, with what stands there.
+    pub(crate) fn in_folders_of(mut self, over: &mut Tete) -> Self {
+        for entry in fs::read_dir(self.home.path()).expect("a folder") {
+            let entry = entry.expect("an entry");
+            fs::copy(entry.path(), over.home.path().join(entry.file_name())).expect("a file for the test");
+        }
+        std::mem::swap(&mut self.home, &mut over.home);
+        std::mem::swap(&mut self.kept, &mut over.kept);
+        self.command.env("HOME", self.home.path()).env("TETE_HOME", self.kept.path()).current_dir(self.home.path());
         self
     }
 
@@ -207,6 +232,13 @@ impl Tete {
         let written = self.stdin.as_mut().expect("its input is open").write_all(bytes);
         if let Err(error) = written {
             self.fail(&format!("its input was closed: {error}"));
+        }
+    }
+
+    /// As [`send`](Self::send), to one who may not listen any more.
+    pub(crate) fn try_send(&mut self, line: &str) {
+        if let Some(stdin) = &mut self.stdin {
+            let _ = stdin.write_all(format!("{line}\n").as_bytes()); // it has ended: how is asked later
         }
     }
 
@@ -325,6 +357,16 @@ impl Tete {
         }
     }
 
+    /// As [`until`](Self::until), for what may not come: `None` once it has said all or when it is too late.
+    pub(crate) fn until_or<T>(&mut self, latest: Instant, mut look: impl FnMut(&Self) -> Option<T>) -> Option<T> {
+        loop {
+            let found = look(self);
+            if found.is_some() || (self.out_ended && self.err_ended) || !self.hear(latest) {
+                return found;
+            }
+        }
+    }
+
     /// One more thing that it says; whether there was one in time.
     fn hear(&mut self, latest: Instant) -> bool {
         match self.heard.recv_timeout(latest.saturating_duration_since(Instant::now())) {
@@ -367,6 +409,24 @@ impl Tete {
                 self.fail(&format!("it did not end within {patience:?}"));
             }
             thread::sleep(Duration::from_millis(5)); // paced: a process cannot be waited for with a deadline.
+        }
+    }
+
+    /// How it ended, if it has by then and everything that it said was heard.
+    pub(crate) fn status_by(&mut self, latest: Instant) -> Option<ExitStatus> {
+        while !(self.out_ended && self.err_ended) {
+            if !self.hear(latest) {
+                return None;
+            }
+        }
+        loop {
+            if let Some(status) = self.child.try_wait().expect("it is our child") {
+                return Some(status);
+            }
+            if Instant::now() >= latest {
+                return None;
+            }
+            thread::sleep(Duration::from_millis(1)); // paced: a process cannot be waited for with a deadline.
         }
     }
 
