@@ -4,10 +4,13 @@ use std::fmt;
 use std::fs::OpenOptions;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{self, Receiver, SyncSender};
 
 use env_logger::Target;
 use log::LevelFilter;
+use signal_hook::consts::SIGXFSZ;
 
 use tete::app::code::{CodeFrom, SEEN_BY_PS};
 use tete::app::config::{CodeSource, ColorChoice, Config, STDIN, Ui};
@@ -25,12 +28,20 @@ use tete::term::plain::{Choice, Paint};
 use tete::term::view::Style;
 
 fn main() -> ExitCode {
+    survive_file_limits();
     match cli::parse(std::env::args_os()) {
         Err(stop) => stop.print().into(),
         Ok(Invocation::Demo) => finish(demo::run()).into(),
         Ok(Invocation::Kept(kept)) => tell(&kept).into(),
         Ok(Invocation::Talk(config, code)) => talk(config, code).into(),
     }
+}
+
+/// SIGXFSZ is caught from the first file on that is written (the key of this installation), so that it does not kill: the
+/// write that met the limit fails with EFBIG instead, and is told.
+fn survive_file_limits() {
+    // Where it cannot be caught, nothing is lost but the message.
+    let _ = signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)));
 }
 
 /// Tells what is kept.
