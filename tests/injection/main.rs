@@ -14,6 +14,8 @@ mod calls;
 #[path = "../common/mod.rs"]
 mod common;
 mod kills;
+mod limits;
+mod network;
 mod streams;
 mod sweep;
 mod talk;

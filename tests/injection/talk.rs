@@ -138,13 +138,16 @@ pub(crate) fn drive(anna: &mut Tete, bob: &mut Tete, disturbed: Side) -> Outcome
     judge(anna, bob, statuses, wrong)
 }
 
+/// How both are made to end.
+type Way<'a> = &'a dyn Fn(&mut [&mut Tete; 2]);
+
 /// Makes both end, first as people do it.
 fn end(two: &mut [&mut Tete; 2], disturbed: Side, wrong: &mut Vec<String>) -> [Option<ExitStatus>; 2] {
     let (last, first) = match disturbed {
         Side::Listener => (0, 1),
         Side::Caller => (1, 0),
     };
-    let ways: [&dyn Fn(&mut [&mut Tete; 2]); 3] = [
+    let ways: [Way<'_>; 3] = [
         &|two| two[first].try_send("exit"),
         &|two| {
             two[last].try_send("exit");
