@@ -3,7 +3,7 @@
 //! Owns: the line being typed, what is pinned around it, the lines that wait to be printed above it, and when a frame is
 //! due. Must not know: how a frame is written, what led to what is shown.
 //!
-//! A key is shown at once; what others do at most [`FRAME`] often, so that a fast transfer or a flood of messages costs
+//! A key is shown at once; what others do at most once a `FRAME`, so that a fast transfer or a flood of messages costs
 //! little. While the last frame is still on its way nothing is composed: what is shown next is what is true then.
 
 use std::collections::VecDeque;

@@ -410,6 +410,7 @@ impl App {
     /// # Errors
     /// When the system's poll fails.
     pub fn run(mut self) -> io::Result<Exit> {
+        self.show_prompt(); // what was typed before the first question is its answer
         loop {
             self.take_signals();
             self.take_prepared();

@@ -153,6 +153,22 @@ fn commands_work_while_a_question_of_trust_is_open() {
     ann.ends(0);
 }
 
+#[test]
+fn what_is_typed_before_the_questions_of_the_start_are_there_answers_them() {
+    for (ahead, rest) in [("ann\r127.0.0.1:0\r\r", ""), ("an", "n\r127.0.0.1:0\r\r")] {
+        let mut shell = Desk::new().shell();
+        // The program is still to start: this waits in the terminal.
+        shell.presses(format!("\"$TETE\" --plain\r{ahead}").as_bytes());
+        if !rest.is_empty() {
+            shell.prompts("Your name [tester]: an");
+            shell.presses(rest.as_bytes());
+        }
+        shell.shows("-- waiting for a call");
+        shell.prompts("ann>");
+        assert!(!shell.everything().contains(SAID_LATER), "{}", shell.seen());
+    }
+}
+
 /// Ann, who calls where nobody is, for so many seconds.
 fn calling(seconds: &str) -> (Console, u16) {
     let mut ann = Desk::new().start(&["--plain", "-n", "ann", "-l", "0", "-w", seconds]);
