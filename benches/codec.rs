@@ -174,6 +174,7 @@ impl Pair {
             sync: true,
             verify: true,
             limit: None,
+            returns: false,
             linger: Duration::from_secs(60),
         };
         Self { anna: Session::new(setup(true), LINK, now), bob: Session::new(setup(false), LINK, now), now }

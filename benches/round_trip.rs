@@ -263,6 +263,7 @@ impl Side {
                 sync: false,
                 verify: true,
                 limit: None,
+                returns: false,
                 linger: PATIENCE,
             },
             heeds: tete::net::event::Heeds::Nothing,

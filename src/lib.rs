@@ -55,7 +55,7 @@
 //! #         prefix: "fetched_".to_owned(),
 //! #         calls: tete::sys::Calls::Native,
 //! #         discard: false,
-//! #         setup: Setup { lead: false, policy: Policy::Never, sync: true, verify: true, limit: None, linger },
+//! #         setup: Setup { lead: false, policy: Policy::Never, sync: true, verify: true, limit: None, returns: false, linger },
 //! #         heeds: tete::net::event::Heeds::Nothing,
 //! #     })
 //! # }
@@ -123,7 +123,7 @@
 //! }
 //!
 //! # let linger = std::time::Duration::from_secs(600);
-//! # let setup = |lead| Setup { lead, policy: Policy::Never, sync: true, verify: true, limit: None, linger };
+//! # let setup = |lead| Setup { lead, policy: Policy::Never, sync: true, verify: true, limit: None, returns: false, linger };
 //! let now = Instant::now();
 //! let mut anna = Session::new(setup(true), LINK, now);
 //! let mut bob = Session::new(setup(false), LINK, now);

@@ -17,8 +17,15 @@ const LINKS: [LinkId; 2] = [LinkId(1), LinkId(2)];
 const GIB: u64 = 1 << 30;
 
 fn session(lead: bool, now: Instant) -> Session {
-    let setup =
-        Setup { lead, policy: Policy::Auto, sync: true, verify: true, limit: None, linger: Duration::from_secs(60) };
+    let setup = Setup {
+        lead,
+        policy: Policy::Auto,
+        sync: true,
+        verify: true,
+        limit: None,
+        returns: false,
+        linger: Duration::from_secs(60),
+    };
     Session::new(setup, LINKS[0], now)
 }
 

@@ -240,6 +240,7 @@ impl App {
                 sync: config.sync,
                 verify: true,
                 limit: config.limit,
+                returns: !config.linger.is_zero(),
                 linger: config.linger,
             },
             heeds: streams.heeds,

@@ -375,12 +375,34 @@ impl App {
                     full.set_status(Some(format!("no answer from {who}")));
                 }
             }
+            Event::LinkLost { words } => self.tell_link_lost(&words),
+            Event::Back => {
+                self.screen.event("reconnected", now, |object| object);
+                self.screen.loud_notice(&format!("{who} is back"));
+                self.screen.full().into_iter().for_each(|full| full.set_status(None));
+            }
             Event::Answering => {
                 self.screen.loud_notice(&format!("{who} answers again"));
                 if let Some(full) = self.screen.full() {
                     full.set_status(None);
                 }
             }
+        }
+    }
+
+    /// The conversation waits for another link.
+    fn tell_link_lost(&mut self, words: &str) {
+        let retry_in = self.reactor.returns_in();
+        let fields = |object: Object| object.field("reason", words).field("retry_in", &retry_in.map(seconds));
+        self.screen.event("link_lost", self.reactor.now(), fields);
+        let who = self.partner_name();
+        let next = match retry_in {
+            Some(_) => "calling again".to_owned(),
+            None => format!("waiting for {who} to call again"),
+        };
+        self.screen.loud_notice(&format!("lost the connection to {who}: {words}; {next}"));
+        if let Some(full) = self.screen.full() {
+            full.set_status(Some(format!("no connection to {who}: {next}")));
         }
     }
 

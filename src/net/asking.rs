@@ -113,7 +113,15 @@ mod tests {
             prefix: String::new(),
             calls: crate::sys::Calls::Native,
             discard: false,
-            setup: Setup { lead: false, policy: Policy::Never, sync: true, verify: true, limit: None, linger },
+            setup: Setup {
+                lead: false,
+                policy: Policy::Never,
+                sync: true,
+                verify: true,
+                limit: None,
+                returns: false,
+                linger,
+            },
             heeds: crate::net::event::Heeds::Nothing,
         };
         Reactor::new(settings).unwrap()

@@ -30,8 +30,8 @@ pub enum Origin {
     Came,
     /// We, for a conversation.
     Dialled,
-    /// We, for the files of the conversation that goes on.
-    DialledForFiles,
+    /// We, for one more link of the conversation that goes on.
+    DialledAgain,
 }
 
 /// What a link is to become.
@@ -39,8 +39,17 @@ pub enum Origin {
 pub enum Intent {
     /// A conversation.
     Talk,
-    /// The link for files, with this epoch, of the conversation that goes on.
-    Files(u32),
+    /// The link with this epoch of the conversation that goes on.
+    Again(Need, u32),
+}
+
+/// What a conversation that goes on lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// A link for files.
+    Files,
+    /// A link to talk over: it has lost its own.
+    Talk,
 }
 
 /// What a connection is in the middle of.

@@ -19,7 +19,7 @@ use crate::proto::{LinkId, TransferId};
 use crate::sys;
 
 use super::channel::SECURE_PIECE;
-use super::connection::{Connection, Stage};
+use super::connection::{Connection, Need, Stage};
 use super::files::Files;
 use super::pool::Pool;
 use super::pump::{Disk, Left, LinkError, Pump};
@@ -52,6 +52,12 @@ const GENTLE: Share = Share { send: 256 << 10, receive: 16 << 10, piece: 64 << 1
 const TALKING: Duration = Duration::from_secs(3);
 /// How long after the first call for a bulk link that failed the next one is made, while files go over the talk link.
 const BULK_PAUSE: Duration = Duration::from_secs(10);
+/// The same for a talk link, without which nothing goes on: a router that restarts takes a minute, a cable a second.
+const TALK_PAUSE: Duration = Duration::from_millis(250);
+/// How often a pause is doubled: up to 320 s for files, and 8 s for talk.
+const MAX_DOUBLINGS: u32 = 5;
+/// Turns in which what an old talk link has brought is taken, when a new one is there.
+const LAST_TURNS: usize = 64;
 
 /// A link of the session, and the connection that it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,8 +92,10 @@ pub struct Conversation {
     pub call: Call,
     /// Whether files have waited in this turn for something that was said.
     pub told_first: bool,
-    /// How many calls came to nothing, and links to an end.
-    pub bulk_failures: u32,
+    /// How many calls came to nothing, and links to an end, since one more was needed.
+    pub failures: u32,
+    /// Whether the talk link was lost when this was last looked at.
+    pub away: bool,
     /// Which process is at the other end.
     pub peer: Nonce,
     /// Whose it is.
@@ -163,31 +171,76 @@ impl Conversation {
         }
     }
 
-    /// When a link for files is to be called for; `None`: there is no need, or it is the other side's to do.
-    pub fn call_due(&self, now: Instant) -> Option<Instant> {
-        if self.dialled.is_none() || !self.session.wants_bulk() {
-            return None;
-        }
+    /// What is to be called for, and when; `None`: nothing is needed, or it is the other side's to do.
+    pub fn call_due(&self, now: Instant) -> Option<(Need, Instant)> {
+        let need = match () {
+            () if self.dialled.is_none() || self.session.ended().is_some() => return None,
+            // A peer that says nothing may only be unreachable over this link.
+            () if self.session.is_away() || self.session.is_silent() => Need::Talk,
+            () if self.session.wants_bulk() => Need::Files,
+            () => return None,
+        };
         match self.call {
-            Call::None => Some(now),
+            Call::None => Some((need, now)),
             Call::UnderWay(_) => None,
-            Call::Failed(again) => Some(again),
+            Call::Failed(again) => Some((need, again)),
         }
     }
 
-    /// A call for a link for files came to nothing.
+    /// A call for one more link came to nothing.
     pub fn call_failed(&mut self, generation: u64, words: &str, now: Instant) {
         if self.call == Call::UnderWay(generation) {
-            log::info!("no link of their own for files ({words}); they go over the talk link");
-            self.call = self.call_again(now);
+            log::info!("no link could be had: {words}");
+            self.call = self.call_later(now);
         }
     }
 
     /// A pause before the next call. A link that does not last is asked for less and less.
-    fn call_again(&mut self, now: Instant) -> Call {
-        let pause = BULK_PAUSE * (1 << self.bulk_failures.min(5));
-        self.bulk_failures += 1;
-        Call::Failed(now + pause)
+    fn call_later(&mut self, now: Instant) -> Call {
+        let first = if self.session.is_away() || self.session.is_silent() { TALK_PAUSE } else { BULK_PAUSE };
+        let pause = first * (1 << self.failures.min(MAX_DOUBLINGS));
+        // Up to a half more, by the session's own random number: many who have lost the same server do not all call at
+        // once.
+        let dice = self.ticket.id[self.failures as usize % self.ticket.id.len()];
+        self.failures += 1;
+        Call::Failed(now + pause + pause * u32::from(dice) / 512)
+    }
+
+    /// Whether the talk link was lost, or is there again, since the last look.
+    fn notice_parting(&mut self, now: Instant) {
+        if self.away == self.session.is_away() {
+            return;
+        }
+        self.away = !self.away;
+        self.failures = 0;
+        self.call = if self.away { self.call_later(now) } else { Call::None };
+    }
+
+    /// How long until the next call for a talk link; `None`: it is the other side that calls.
+    pub fn returns_in(&self, now: Instant) -> Option<Duration> {
+        self.call_due(now).map(|(_, due)| due.saturating_duration_since(now))
+    }
+
+    /// Takes what the talk link has still brought, before another takes its place.
+    pub fn drain_talk(&mut self, connections: &mut Slab<Connection>, files: &mut Files, pool: &mut Pool, now: Instant) {
+        for _ in 0..LAST_TURNS {
+            for carrier in self.carriers() {
+                self.pump_link(carrier, connections, &mut Store { files, pool }, now, FAST);
+            }
+            let more = |carrier: &Carrier| connections.get(carrier.key).is_some_and(|connection| connection.more);
+            if self.session.is_away() || !self.carriers().any(|carrier| more(&carrier)) {
+                break;
+            }
+        }
+        self.settle(connections, files, pool, now);
+    }
+
+    /// Takes a connection that is through the gate as the talk link.
+    pub fn take_talk(&mut self, carrier: Carrier, epoch: u32, now: Instant) {
+        self.session.link_up(carrier.link, epoch, now);
+        self.epoch = self.epoch.max(epoch);
+        (self.talk, self.bulk, self.call) = (carrier, None, Call::None);
+        (self.away, self.failures) = (false, 0);
     }
 
     /// Takes a connection that is through the gate as the link for files.
@@ -239,10 +292,11 @@ impl Conversation {
             }
         }
         let there = self.bulk.filter(|bulk| self.session.has_link(bulk.link));
-        if there.is_none() && self.bulk.is_some() {
-            self.call = self.call_again(now);
+        if there.is_none() && self.bulk.is_some() && !self.session.is_away() {
+            self.call = self.call_later(now);
         }
         self.bulk = there;
+        self.notice_parting(now);
     }
 
     fn pump_link(

@@ -110,7 +110,7 @@ pub struct Host {
 pub enum Verdict {
     /// Let in.
     Welcome,
-    /// It becomes a link for files of the conversation that goes on, with this epoch.
+    /// It becomes a link of the conversation that goes on, with this epoch.
     Join(u32),
     /// It may go on, and has to prove who it is; nothing is told to it yet.
     Nod,
@@ -134,7 +134,7 @@ pub fn judge(caller: &Caller, host: &Host) -> Verdict {
         (_, Some(talking)) if talking.peer == caller.hello.nonce && talking.key == caller.key => {
             return judge_second(caller, talking);
         }
-        (Purpose::Bulk(_), _) => return Verdict::Refuse(Refusal::NoSession),
+        (Purpose::Bulk(_) | Purpose::Return(_), _) => return Verdict::Refuse(Refusal::NoSession),
         // Somebody else answered where our partner was.
         (Purpose::Talk, _) if caller.our_call.is_some() => return Verdict::Refuse(Refusal::NoSession),
         (Purpose::Talk, Some(_)) => return Verdict::Refuse(Refusal::Busy),

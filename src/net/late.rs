@@ -34,7 +34,7 @@ impl Reactor {
                 Stage::Opening(_) if connection.is_question() => {
                     self.refuse(key, Refusal::NotWanted);
                 }
-                _ if connection.origin == Origin::DialledForFiles && connection.is_opening() => {
+                _ if connection.origin == Origin::DialledAgain && connection.is_opening() => {
                     self.close_opening(key, "no answer");
                 }
                 // The second of two calls, which came to nothing.

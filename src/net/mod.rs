@@ -6,8 +6,8 @@
 //! [`doorkeeper`], `securing`, `openings`, `refusing`, `bulk` and [`gate`] (who comes in), [`dialler`], [`conversation`],
 //! [`files`] and [`pool`].
 
+mod again;
 mod asking;
-mod bulk;
 mod calling;
 pub mod channel;
 pub mod connection;

@@ -212,7 +212,7 @@ impl Reactor {
                 }
                 Step::AskedAbout => self.wait_for_caller(key),
                 Step::Open(opened) => return self.open(key, opened),
-                Step::Joined { epoch } => return self.take_bulk(key, epoch),
+                Step::Joined { epoch } => return self.take_later(key, epoch),
                 Step::Refused { reason, words } => return self.handle_refusal(key, reason, words),
             }
         }
@@ -338,7 +338,8 @@ impl Reactor {
             bulk: None,
             call: Call::None,
             told_first: false,
-            bulk_failures: 0,
+            failures: 0,
+            away: false,
             peer,
             them: them.clone(),
             dialled: dialled.then_some(address),

@@ -259,6 +259,11 @@ impl Reactor {
         self.dialler.is_some()
     }
 
+    /// How long until we call for a talk link in place of the one that is lost; `None`: the other side does.
+    pub fn returns_in(&self) -> Option<Duration> {
+        self.conversation.as_ref().and_then(|conversation| conversation.returns_in(self.now))
+    }
+
     /// What carries the files of the conversation.
     pub fn bulk_state(&self) -> Option<BulkState> {
         self.conversation.as_ref().map(Conversation::bulk_state)
@@ -431,7 +436,7 @@ impl Reactor {
         let connections = self.connections.iter().filter_map(|(_, connection)| connection.deadline);
         let session = self.conversation.as_ref().and_then(|talk| talk.session.poll_timeout()).map(|(due, _)| due);
         let dialler = self.dialler.as_ref().and_then(Dialler::deadline);
-        let call = self.conversation.as_ref().and_then(|talk| talk.call_due(self.now));
+        let call = self.conversation.as_ref().and_then(|talk| talk.call_due(self.now)).map(|(_, due)| due);
         let code = self.code.as_ref().and_then(OneTime::deadline);
         connections
             .chain(code)
@@ -454,7 +459,7 @@ impl Reactor {
         self.fire_connection_deadlines();
         self.tell_code();
         self.drive_dialler();
-        self.call_for_bulk();
+        self.call_again();
     }
 
     /// Removes what is over: the only removal, so that nothing vanishes while it is being looked at.

@@ -34,8 +34,8 @@ impl Reactor {
         connection.stage = Stage::Dead;
         let (origin, id) = (connection.origin, connection.generation);
         log::debug!("{}: {words}", connection.address);
-        if origin == Origin::DialledForFiles {
-            self.bulk_call_failed(id, words);
+        if origin == Origin::DialledAgain {
+            self.call_again_failed(id, words);
         }
         if origin != Origin::Dialled {
             return;
@@ -78,8 +78,8 @@ impl Reactor {
         connection.more = true;
         let (address, origin, id) = (connection.address, connection.origin, connection.generation);
         let plain = self.settings.secure.is_none();
-        if origin == Origin::DialledForFiles {
-            self.bulk_call_failed(id, words);
+        if origin == Origin::DialledAgain {
+            self.call_again_failed(id, words);
         } else if origin == Origin::Dialled {
             let hint = match plain {
                 true => "is there a tete listening, of a version that fits, with --plain on both sides?",
@@ -131,7 +131,7 @@ impl Reactor {
         connection.deadline = Some(self.now + REFUSAL_PATIENCE);
         connection.more = true;
         match refusal {
-            _ if origin == Origin::DialledForFiles => self.bulk_call_failed(id, gate::words(refusal)),
+            _ if origin == Origin::DialledAgain => self.call_again_failed(id, gate::words(refusal)),
             // A second connection of the same two is no news.
             Refusal::Surplus => {}
             // Both ends of the call are here, and neither waits for the other's words: the calling one tells.
@@ -153,8 +153,15 @@ impl Reactor {
     pub(super) fn handle_refusal(&mut self, key: usize, reason: Option<Refusal>, words: crate::proto::text::Untrusted) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         let origin = connection.origin;
-        if origin == Origin::DialledForFiles {
-            return self.close_opening(key, &words.shown_within(MAX_REFUSAL_SHOWN).to_string());
+        if origin == Origin::DialledAgain {
+            let is_return = matches!(&connection.stage, Stage::Opening(opening) if opening.is_return());
+            self.close_opening(key, &words.shown_within(MAX_REFUSAL_SHOWN).to_string());
+            if let Some(conversation) =
+                self.conversation.as_mut().filter(|_| is_return && reason == Some(Refusal::NoSession))
+            {
+                conversation.session.give_up(self.now, "the other side has begun anew");
+            }
+            return;
         }
         if reason == Some(Refusal::Surplus) {
             // The other connection of the two is the one that counts.

@@ -24,7 +24,7 @@ use crate::secure::pairing::{self, Pairing, Role};
 use crate::secure::tls::TlsError;
 
 use super::asking::{RECOGNISE, own_ticket};
-use super::connection::{Connection, Intent, Origin, Stage};
+use super::connection::{Connection, Intent, Need, Origin, Stage};
 use super::event::NetEvent;
 use super::gate::{MAX_QUESTIONS, Trust};
 use super::openings::{GATE_SPACE, GateError, OPENING_PATIENCE, QUESTION_PATIENCE};
@@ -59,7 +59,7 @@ impl Reactor {
         let Some(secure) = &self.settings.secure else { return self.begin_opening(key, intent) };
         let expected = match intent {
             Intent::Talk => self.dialler.as_ref().and_then(|dialler| dialler.expected.as_ref()).map(|it| it.key),
-            Intent::Files(_) => self.conversation.as_ref().and_then(|conversation| conversation.them.key),
+            Intent::Again(..) => self.conversation.as_ref().and_then(|conversation| conversation.them.key),
         };
         let Some(connection) = self.connections.get_mut(key) else { return };
         connection.stage = Stage::Securing(intent);
@@ -175,10 +175,11 @@ impl Reactor {
         let code_helps = intent == Intent::Talk && them.key.is_some() && them.standing != Standing::Own;
         let purpose = match (intent, &self.conversation) {
             (Intent::Talk, _) => Purpose::Talk,
-            (Intent::Files(epoch), Some(conversation)) => {
-                Purpose::Bulk(Claim::new(&conversation.ticket, epoch, self.nonce, &them.binding))
+            (Intent::Again(need, epoch), Some(conversation)) => {
+                let claim = Claim::new(&conversation.ticket, epoch, self.nonce, &them.binding);
+                if need == Need::Files { Purpose::Bulk(claim) } else { Purpose::Return(claim) }
             }
-            (Intent::Files(_), None) => return self.close_opening(key, "the conversation is over"),
+            (Intent::Again(..), None) => return self.close_opening(key, "the conversation is over"),
         };
         let binding = them.binding;
         let has_code = code_helps && self.conversation.is_none() && self.can_prove();
@@ -222,7 +223,7 @@ impl Reactor {
         match origin {
             Origin::Came => self.dialler.is_some(),
             Origin::Dialled => self.port() != 0,
-            Origin::DialledForFiles => false,
+            Origin::DialledAgain => false,
         }
     }
 

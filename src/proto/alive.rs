@@ -33,6 +33,11 @@ impl Alive {
         self.heard = now;
     }
 
+    /// There is a new link: nothing is asked on it.
+    pub(super) fn begin_again(&mut self, now: Instant) {
+        (self.heard, self.asked, self.pong, self.told_silent) = (now, None, None, false);
+    }
+
     /// Something came; whether that ends a silence that was told.
     pub(super) fn heard(&mut self, now: Instant) -> bool {
         self.heard = now;
@@ -84,6 +89,11 @@ impl Alive {
     pub(super) fn tell_silent(&mut self, now: Instant) -> Duration {
         self.told_silent = true;
         now.saturating_duration_since(self.heard)
+    }
+
+    /// Whether a silence was told and has not ended.
+    pub(super) fn is_silent(&self) -> bool {
+        self.told_silent
     }
 
     /// When to ask, unless a question is open.

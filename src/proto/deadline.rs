@@ -17,6 +17,8 @@ pub enum Deadline {
     Linger,
     /// Nothing has moved on the bulk link for too long.
     Stall,
+    /// The peer has not said on a new link what came over the last.
+    Back,
     /// Leaving has waited too long.
     Leave,
 }
@@ -31,6 +33,7 @@ impl Deadline {
             Self::Silence => "silence",
             Self::Linger => "linger",
             Self::Stall => "stall",
+            Self::Back => "back",
             Self::Leave => "leave",
         }
     }

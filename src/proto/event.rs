@@ -119,6 +119,13 @@ pub enum Event {
     },
     /// The peer answers again.
     Answering,
+    /// The talk link is lost; the conversation waits for another.
+    LinkLost {
+        /// How.
+        words: String,
+    },
+    /// The conversation goes on over another link.
+    Back,
 }
 
 /// How far a running transfer is.

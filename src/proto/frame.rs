@@ -30,6 +30,8 @@
 //!  30 PING        token u64
 //!  31 PONG        token u64
 //!  32 LINK_DOWN   epoch u32                               nothing more comes or goes over that link
+//!  33 BACK        texts u64 | orders u64 | bye u8         first on a new talk link: what has come so far
+//!  34 HEARD       orders u64                              so many have come
 //!  3f BYE         reason u8                                nothing new will come
 //! ```
 //!
@@ -39,6 +41,8 @@ use super::TransferId;
 use super::claim::{CLAIM, Claim};
 use super::error::ProtocolError;
 use super::event::LeaveReason;
+pub use super::reason::{CancelReason, Refusal};
+use super::reason::{leave_code, leave_from_code};
 use super::text::Untrusted;
 
 /// Bytes before the payload of every frame.
@@ -63,109 +67,6 @@ pub const MAX_DIGESTS: usize = 32;
 pub const MAX_OPTIONAL: u32 = 64 * 1024;
 
 const UNKNOWN_SIZE: u64 = u64::MAX;
-
-/// Why a caller is not let in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// Another conversation is going on.
-    Busy,
-    /// The two already talk over another connection.
-    Surplus,
-    /// The caller is the very same process.
-    Yourself,
-    /// Nobody vouches for the caller, or the user said no.
-    NotWanted,
-    /// The link is for something that this version does not do.
-    Purpose,
-    /// The link claims to belong to a conversation that there is not.
-    NoSession,
-    /// The two do not have the same one-time code, or it is used up.
-    WrongCode,
-    /// The caller was to prove itself by a one-time code, and the other side has none.
-    NoCode,
-}
-
-impl Refusal {
-    fn code(self) -> u8 {
-        match self {
-            Self::Busy => 1,
-            Self::Surplus => 2,
-            Self::Yourself => 3,
-            Self::NotWanted => 4,
-            Self::Purpose => 5,
-            Self::NoSession => 6,
-            Self::WrongCode => 7,
-            Self::NoCode => 8,
-        }
-    }
-
-    fn from_code(code: u8) -> Option<Self> {
-        [
-            Self::Busy,
-            Self::Surplus,
-            Self::Yourself,
-            Self::NotWanted,
-            Self::Purpose,
-            Self::NoSession,
-            Self::WrongCode,
-            Self::NoCode,
-        ]
-        .into_iter()
-        .find(|r| r.code() == code)
-    }
-}
-
-/// Why a transfer is given up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CancelReason {
-    /// A user said so.
-    User,
-    /// The source is no longer what was offered.
-    SourceChanged,
-    /// The source cannot be read.
-    SourceFailed,
-    /// The receiver's disk cannot.
-    DiskFailed,
-    /// The two sides hold different bytes.
-    Mismatch,
-    /// Somebody leaves before it could finish.
-    Leaving,
-}
-
-impl CancelReason {
-    fn code(self) -> u8 {
-        match self {
-            Self::User => 1,
-            Self::SourceChanged => 2,
-            Self::SourceFailed => 3,
-            Self::DiskFailed => 4,
-            Self::Mismatch => 5,
-            Self::Leaving => 6,
-        }
-    }
-
-    fn from_code(code: u8) -> Option<Self> {
-        [Self::User, Self::SourceChanged, Self::SourceFailed, Self::DiskFailed, Self::Mismatch, Self::Leaving]
-            .into_iter()
-            .find(|r| r.code() == code)
-    }
-}
-
-fn leave_code(reason: LeaveReason) -> u8 {
-    match reason {
-        LeaveReason::Done => 0,
-        LeaveReason::Interrupted => 1,
-        LeaveReason::Failed => 2,
-    }
-}
-
-fn leave_from_code(code: u8) -> LeaveReason {
-    match code {
-        0 => LeaveReason::Done,
-        1 => LeaveReason::Interrupted,
-        _ => LeaveReason::Failed,
-    }
-}
 
 /// What the side that assigns a session hands out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -222,6 +123,8 @@ pub enum Frame {
     Ping { token: u64 },
     Pong { token: u64 },
     LinkDown { epoch: u32 },
+    Back { texts: u64, orders: u64, bye: bool },
+    Heard { orders: u64 },
     Bye { reason: LeaveReason },
 }
 
@@ -250,12 +153,14 @@ pub enum Kind {
     Ping,
     Pong,
     LinkDown,
+    Back,
+    Heard,
     Bye,
 }
 
 impl Kind {
     /// Every kind, in the order of their codes.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::Welcome,
         Self::Refused,
         Self::Wait,
@@ -277,6 +182,8 @@ impl Kind {
         Self::Ping,
         Self::Pong,
         Self::LinkDown,
+        Self::Back,
+        Self::Heard,
         Self::Bye,
     ];
 
@@ -324,6 +231,8 @@ impl Kind {
             Self::Ping => (0x30, "PING", 8, 8),
             Self::Pong => (0x31, "PONG", 8, 8),
             Self::LinkDown => (0x32, "LINK_DOWN", 4, 4),
+            Self::Back => (0x33, "BACK", 17, 17),
+            Self::Heard => (0x34, "HEARD", 8, 8),
             Self::Bye => (0x3f, "BYE", 1, 1),
         }
     }
@@ -372,6 +281,8 @@ impl Frame {
             Self::Ping { .. } => Kind::Ping,
             Self::Pong { .. } => Kind::Pong,
             Self::LinkDown { .. } => Kind::LinkDown,
+            Self::Back { .. } => Kind::Back,
+            Self::Heard { .. } => Kind::Heard,
             Self::Bye { .. } => Kind::Bye,
         }
     }
@@ -454,6 +365,12 @@ impl Frame {
             }
             Self::Ping { token } | Self::Pong { token } => out.extend_from_slice(&token.to_be_bytes()),
             Self::LinkDown { epoch } => out.extend_from_slice(&epoch.to_be_bytes()),
+            Self::Back { texts, orders, bye } => {
+                out.extend_from_slice(&texts.to_be_bytes());
+                out.extend_from_slice(&orders.to_be_bytes());
+                out.push(u8::from(*bye));
+            }
+            Self::Heard { orders } => out.extend_from_slice(&orders.to_be_bytes()),
             Self::Bye { reason } => out.push(leave_code(*reason)),
         }
         let length = (out.len() - begin - HEADER) as u32;
@@ -520,6 +437,11 @@ impl Frame {
                 Self::Resume { id, epoch, stored: fields.number()?, told: fields.number()? }
             }
             Kind::LinkDown => Self::LinkDown { epoch: fields.epoch()? },
+            Kind::Back => {
+                let (texts, orders) = (fields.number()?, fields.number()?);
+                Self::Back { texts, orders, bye: fields.byte()? != 0 }
+            }
+            Kind::Heard => Self::Heard { orders: fields.number()? },
             Kind::Ping => Self::Ping { token: fields.number()? },
             Kind::Pong => Self::Pong { token: fields.number()? },
             Kind::Bye => Self::Bye { reason: leave_from_code(fields.byte()?) },

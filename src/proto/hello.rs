@@ -12,6 +12,7 @@
 //!
 //!  for 0  a conversation; nothing more
 //!  for 1  the files of a conversation that goes on; a [`Claim`] to it, 52 bytes
+//!  for 2  a conversation whose link was lost; a claim to it
 //!  flags  1: the speaker holds a one-time code; if both do, they prove it to each other next
 //! ```
 //!
@@ -45,8 +46,20 @@ pub enum Purpose {
     Talk,
     /// The files of a conversation that goes on.
     Bulk(Claim),
+    /// A conversation whose talk link was lost.
+    Return(Claim),
     /// Something that this version does not do.
     Unknown(u8),
+}
+
+impl Purpose {
+    /// The claim to a conversation that goes on.
+    pub fn claim(&self) -> Option<Claim> {
+        match self {
+            Self::Bulk(claim) | Self::Return(claim) => Some(*claim),
+            Self::Talk | Self::Unknown(_) => None,
+        }
+    }
 }
 
 /// What somebody says first.
@@ -76,6 +89,7 @@ impl Hello {
         let (code, claim) = match self.purpose {
             Purpose::Talk => (0, None),
             Purpose::Bulk(claim) => (1, Some(claim)),
+            Purpose::Return(claim) => (2, Some(claim)),
             Purpose::Unknown(code) => (code, None),
         };
         let length = SHORTEST + claim.map_or(0, |_| CLAIM);
@@ -120,8 +134,9 @@ impl Hello {
         nonce.copy_from_slice(&body[..16]);
         let purpose = match body[16] {
             0 => Purpose::Talk,
-            1 => match Claim::decode(&body[SHORTEST..]) {
-                Some(claim) => Purpose::Bulk(claim),
+            code @ (1 | 2) => match Claim::decode(&body[SHORTEST..]) {
+                Some(claim) if code == 1 => Purpose::Bulk(claim),
+                Some(claim) => Purpose::Return(claim),
                 None => return Err(ProtocolError::Malformed { frame: "HELLO", what: "no claim to a conversation" }),
             },
             code => Purpose::Unknown(code),

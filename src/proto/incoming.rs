@@ -295,6 +295,19 @@ impl Incoming {
         }
     }
 
+    /// The talk link of this epoch takes the place of a lost one: the sender has to know what came before.
+    pub fn resume(&mut self, epoch: u32, out: &mut Out) {
+        if let State::Receiving(receiving) = &mut self.state {
+            receiving.ride.change(self.id, Ride::Talk);
+            // What was last told may be lost.
+            (receiving.reported.0, receiving.reported.1) = (0, 0);
+            if receiving.end.is_none() {
+                let (id, stored, told) = (self.id, receiving.stored, receiving.told);
+                out.frames.push_back(Frame::Resume { id, epoch, stored, told });
+            }
+        }
+    }
+
     fn unexpected(&self, kind: Kind) -> ProtocolError {
         ProtocolError::Unexpected { frame: kind.name(), state: self.state_name() }
     }

@@ -4,6 +4,7 @@
 
 use std::time::Instant;
 
+use super::claim::FIRST_EPOCH;
 use super::decoder::Decoder;
 use super::outbox::Outbox;
 use super::ride::Ride;
@@ -32,6 +33,8 @@ impl Link {
 pub(super) struct Links {
     pub(super) talk: Option<Link>,
     pub(super) bulk: Option<Link>,
+    /// The greatest epoch of a talk link so far.
+    talk_epoch: u32,
     /// Bulk links up to this epoch are dead.
     gone: u32,
     /// When something last moved on the bulk link, or was first given to it.
@@ -41,7 +44,7 @@ pub(super) struct Links {
 impl Links {
     /// A talk link, for now.
     pub(super) fn new(talk: LinkId) -> Self {
-        Self { talk: Some(Link::new(talk, Ride::Talk)), bulk: None, gone: 0, bulk_moved: None }
+        Self { talk: Some(Link::new(talk, Ride::Talk)), bulk: None, talk_epoch: FIRST_EPOCH, gone: 0, bulk_moved: None }
     }
 
     pub(super) fn get(&self, id: LinkId) -> Option<&Link> {
@@ -61,6 +64,23 @@ impl Links {
         if epoch > self.gone {
             self.bulk = Some(Link::new(id, Ride::Bulk(epoch)));
         }
+    }
+
+    /// The talk link is lost, and the bulk link goes with it.
+    pub(super) fn part(&mut self) {
+        self.gone = self.gone.max(self.epoch().unwrap_or(0));
+        (self.talk, self.bulk) = (None, None);
+    }
+
+    /// The epoch of the talk link, the last one if there is none now.
+    pub(super) fn talk_epoch(&self) -> u32 {
+        self.talk_epoch
+    }
+
+    /// Takes a new talk link in; what it sends.
+    pub(super) fn add_talk(&mut self, id: LinkId, epoch: u32) -> &mut Outbox {
+        self.talk_epoch = epoch;
+        &mut self.talk.insert(Link::new(id, Ride::Talk)).outbox
     }
 
     /// The epoch of the bulk link.

@@ -162,20 +162,22 @@ impl Opening {
         self.peer.is_some_and(|peer| self.ours.nonce > peer.nonce)
     }
 
-    /// The claim by which we called, if the link is to be for files.
+    /// Whether it is to be the talk link of a conversation that has lost its own.
+    pub fn is_return(&self) -> bool {
+        let theirs = self.peer.map(|hello| hello.purpose);
+        [Some(self.ours.purpose), theirs].iter().any(|purpose| matches!(purpose, Some(Purpose::Return(_))))
+    }
+
+    /// The claim by which we called, if the link is for a conversation that goes on.
     pub fn our_call(&self) -> Option<Claim> {
-        match self.ours.purpose {
-            Purpose::Bulk(claim) => Some(claim),
-            Purpose::Talk | Purpose::Unknown(_) => None,
-        }
+        self.ours.purpose.claim()
     }
 
     /// What the peer claims so far: by its WELCOME, else by its HELLO.
     pub fn their_claim(&self) -> Option<Claim> {
         match (&self.state, &self.peer) {
-            (State::Judging { theirs: Some(Welcome { assigned: Assigned::Bulk(claim), .. }) }, _)
-            | (_, Some(Hello { purpose: Purpose::Bulk(claim), .. })) => Some(*claim),
-            _ => None,
+            (State::Judging { theirs: Some(Welcome { assigned: Assigned::Bulk(claim), .. }) }, _) => Some(*claim),
+            (_, hello) => hello.and_then(|hello| hello.purpose.claim()),
         }
     }
 

@@ -13,6 +13,8 @@
 //!    `------------------------------------------- Adrift(epoch) <-----------------------------' LINK_DOWN
 //! ```
 //!
+//! When the talk link is lost, every transfer is adrift, and RESUME goes over the next talk link, with its epoch.
+//!
 //! MOVE stands on the talk link behind the last chunk that went there; the receiver leaves the bulk link alone until
 //! it has come, so that nothing arrives out of order. When the bulk link dies the receiver alone knows what it has
 //! stored: it says RESUME, once for each MOVE, and the sender goes on from there over the talk link, or over the next

@@ -17,8 +17,10 @@
 //! BYE says "nothing new will come": it stands behind the last text and the last offer. What was begun is finished.
 //!
 //! A session has one talk link, and at most one bulk link for files; [`ride`](super::ride) tells which file uses which.
-//! The session ends with its talk link. A bulk link that dies is told (LINK_DOWN), and its files go on over the other.
+//! A talk link that is lost may be followed by another ([`away`]). A bulk link that dies is told (LINK_DOWN), and its
+//! files go on over the other.
 
+mod away;
 mod bulk;
 mod transmit;
 
@@ -35,6 +37,7 @@ use super::event::{Event, LeaveReason, Progress};
 use super::frame::{Frame, Kind};
 use super::incoming::Incoming;
 use super::links::Links;
+use super::orders::Orders;
 use super::outgoing::Outgoing;
 use super::phase::Phase;
 pub use super::phase::{CUT_GOODBYE, Ended, LEAVE_FILES, LEAVE_TEXTS};
@@ -44,6 +47,8 @@ use super::talk::{Hearing, Saying};
 use super::trace::{Trace, emit};
 use super::transfers::{MAX_EVENTS, MAX_FRAMES, MAX_JOBS, Out, Transfers};
 use super::{LinkId, TransferId};
+pub use away::BACK_PATIENCE;
+use away::Presence;
 pub use bulk::STALL_AFTER;
 
 /// One conversation.
@@ -51,6 +56,8 @@ pub use bulk::STALL_AFTER;
 pub struct Session {
     setup: Setup,
     links: Links,
+    presence: Presence,
+    orders: Orders,
     saying: Saying,
     hearing: Hearing,
     transfers: Transfers,
@@ -70,6 +77,8 @@ impl Session {
         let mut session = Self {
             setup,
             links: Links::new(link),
+            presence: Presence::Here,
+            orders: Orders::default(),
             saying: Saying::default(),
             hearing: Hearing::default(),
             transfers: Transfers::new(&setup, now),
@@ -334,6 +343,10 @@ impl Session {
         if over != Ride::Talk && !matches!(kind, Kind::Digests | Kind::End) {
             return Err(ProtocolError::Unexpected { frame: kind.name(), state: "on a link for files" });
         }
+        if kind != Kind::Back && self.presence != Presence::Here {
+            return Err(ProtocolError::Unexpected { frame: kind.name(), state: "it has not said BACK" });
+        }
+        self.orders.came(kind);
         if is_new && self.peer_is_leaving() {
             return Err(ProtocolError::Unexpected { frame: frame.kind().name(), state: "it had said BYE" });
         }
@@ -360,6 +373,8 @@ impl Session {
                 return Err(ProtocolError::Unexpected { frame: frame.kind().name(), state: "already let in" });
             }
             Frame::LinkDown { epoch } => self.bulk_down(epoch),
+            Frame::Back { texts, orders, bye } => self.handle_back(texts, orders, bye)?,
+            Frame::Heard { orders } => self.orders.heard(orders)?,
             frame => {
                 let before = self.stored_by_bulk();
                 self.transfers.handle_frame(self.now, over, frame, &mut self.out)?;
@@ -399,6 +414,9 @@ impl Session {
         }
         if !self.has_link(link) {
             return;
+        }
+        if self.can_return() {
+            return self.part(words);
         }
         let through = self.transfers.is_idle() && self.saying.unacknowledged() == 0;
         let ended = match (&self.phase, self.peer_bye) {
@@ -477,8 +495,10 @@ impl Session {
                 Deadline::Silence => {
                     self.out.events.push_back(Event::Silent { quiet: self.alive.tell_silent(now) });
                 }
+                Deadline::Back => self.part("nothing was said on the new link"),
                 Deadline::Linger => {
-                    let words = format!("no answer for {} s", self.setup.linger.as_secs());
+                    let what = if self.lost_at().is_some() { "nobody came back" } else { "no answer" };
+                    let words = format!("{what} for {} s", self.setup.linger.as_secs());
                     self.end(Ended::Lost(words.clone()), &words);
                 }
                 Deadline::Leave => match self.phase {
@@ -573,8 +593,11 @@ impl Session {
             Phase::Cut { latest, .. } => Some(latest),
             _ => None,
         };
-        let pending = self.is_pending();
+        let lost = self.lost_at().map(|lost| lost + self.setup.linger);
+        let pending = self.is_pending() && lost.is_none();
         let due = [
+            (lost, Deadline::Linger),
+            (self.back_due(), Deadline::Back),
             (self.transfers.report_due(), Deadline::Report),
             (self.limit_due(), Deadline::Limit),
             (self.stall_due(), Deadline::Stall),

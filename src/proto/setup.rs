@@ -20,6 +20,8 @@ pub struct Setup {
     pub verify: bool,
     /// Bytes a second for files that we send.
     pub limit: Option<u64>,
-    /// How long a peer that does not answer is waited for.
+    /// Whether a talk link that is lost may be followed by another. If not, the session ends with it.
+    pub returns: bool,
+    /// How long a peer that does not answer, or whose link is lost, is waited for.
     pub linger: Duration,
 }

@@ -61,6 +61,18 @@ impl Saying {
         Some((self.transmitted, text))
     }
 
+    /// The peer has received all texts up to `seq`; those behind it are put on the wire again.
+    ///
+    /// # Errors
+    /// [`ProtocolError::Sequence`] for a number that was never sent, or that it has acknowledged to be behind.
+    pub fn rewind(&mut self, seq: u64) -> Result<(), ProtocolError> {
+        if seq < self.acknowledged() || seq > self.transmitted {
+            return Err(ProtocolError::Sequence { expected: self.transmitted, got: seq });
+        }
+        self.transmitted = seq;
+        Ok(())
+    }
+
     /// Whether everything said is on the wire.
     pub fn is_transmitted(&self) -> bool {
         self.transmitted == self.said
@@ -102,6 +114,8 @@ pub struct Hearing {
     acknowledged: u64,
     /// Bytes of what was received and not read.
     bytes: usize,
+    /// Whether the last acknowledgement may have been lost.
+    again: bool,
 }
 
 impl Hearing {
@@ -134,15 +148,26 @@ impl Hearing {
         self.shown = Some(seq.min(self.read));
     }
 
+    /// How many have come.
+    pub fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// What was acknowledged may have been lost with its link: it is said again.
+    pub fn acknowledge_again(&mut self) {
+        self.again = self.acknowledged > 0;
+    }
+
     /// Whether everything was read and acknowledged.
     pub fn is_settled(&self) -> bool {
-        self.acknowledged == self.received
+        self.acknowledged == self.received && !self.again
     }
 
     /// What to acknowledge, once for all that was read and shown since the last time.
     pub fn take_ack(&mut self) -> Option<u64> {
+        let again = std::mem::take(&mut self.again);
         let due = self.shown.unwrap_or(self.read);
-        let owed = due > self.acknowledged;
+        let owed = due > self.acknowledged || again;
         self.acknowledged = self.acknowledged.max(due);
         owed.then_some(self.acknowledged)
     }

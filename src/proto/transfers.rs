@@ -84,6 +84,9 @@ const MAX_UNREAD: usize = 1024;
 /// Files whose disk failed that are kept for being offered again. Each holds a descriptor.
 const MAX_KEPT: usize = 16;
 
+/// The epoch of no link.
+const NO_EPOCH: u32 = 0;
+
 /// The files of one conversation.
 #[derive(Debug)]
 pub struct Transfers {
@@ -103,6 +106,8 @@ pub struct Transfers {
     terms: Terms,
     /// Bulk links up to this epoch are dead.
     gone: u32,
+    /// The epoch of the last talk link that took the place of a lost one.
+    resumed: u32,
     limit: Option<Limit>,
 }
 
@@ -121,6 +126,7 @@ impl Transfers {
             policy,
             terms: Terms { sync, verify },
             gone: 0,
+            resumed: NO_EPOCH,
             limit: limit.map(|rate| Limit::new(rate, now)),
         }
     }
@@ -210,6 +216,12 @@ impl Transfers {
             | Frame::Resume { id, .. } => id,
             _ => return Err(ProtocolError::Unexpected { frame: kind.name(), state: "talking" }),
         };
+        if let Frame::Resume { epoch, .. } = frame
+            && epoch == self.resumed
+            && !self.outgoing.get(&id).is_some_and(|file| file.is_adrift(Some(epoch)))
+        {
+            return Ok(()); // of a file of which nothing had been sent, or that is over by now
+        }
         let ours = self.is_ours(id);
         if (ours && Incoming::concerns(kind)) || (!ours && Outgoing::concerns(kind)) {
             return Err(ProtocolError::UnknownTransfer(id));
@@ -462,6 +474,18 @@ impl Transfers {
         self.gone = self.gone.max(epoch);
         self.outgoing.values_mut().for_each(|file| file.link_down(epoch));
         self.incoming.values_mut().for_each(|file| file.link_down(epoch, out));
+    }
+
+    /// All links are gone.
+    pub fn part(&mut self) {
+        self.outgoing.values_mut().for_each(|file| file.adrift(NO_EPOCH));
+    }
+
+    /// There is a talk link again, with this epoch: the receivers tell over it what they have.
+    pub fn resume(&mut self, epoch: u32, out: &mut Out) {
+        self.resumed = epoch;
+        self.outgoing.values_mut().filter(|file| file.is_adrift(None)).for_each(|file| file.adrift(epoch));
+        self.incoming.values_mut().for_each(|file| file.resume(epoch, out));
     }
 
     /// Whether so much is to be moved that a link of its own pays. Files are opened first: of the last descriptors

@@ -69,7 +69,15 @@ impl World {
             let synced = random.chance(800);
             let limit = random.chance(150).then(|| random.between(200_000, 20_000_000));
             let linger = Duration::from_secs(180);
-            let setup = Setup { lead: side == 0, policy: user.policy, sync: synced, verify: true, limit, linger };
+            let setup = Setup {
+                lead: side == 0,
+                policy: user.policy,
+                sync: synced,
+                verify: true,
+                limit,
+                returns: false,
+                linger,
+            };
             let disk = SimDisk { inner: MemDisk { reads: random.chance(500), ..MemDisk::default() }, mutant };
             let (session, channel) = (Session::new(setup, LINK, base), Channel::default());
             End { session, channel, disk, pending: Vec::new(), busy: Default::default(), user, synced, closed: false }

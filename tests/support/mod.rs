@@ -68,7 +68,15 @@ impl Wire for MemWire<'_> {
 
 /// What most tests begin with: files are taken, and count when they are on the disk.
 pub fn setup(lead: bool) -> Setup {
-    Setup { lead, policy: Policy::Auto, sync: true, verify: true, limit: None, linger: Duration::from_secs(180) }
+    Setup {
+        lead,
+        policy: Policy::Auto,
+        sync: true,
+        verify: true,
+        limit: None,
+        returns: false,
+        linger: Duration::from_secs(180),
+    }
 }
 
 /// The side that leads, with another policy.

@@ -104,7 +104,15 @@ impl Side {
             prefix: String::new(),
             calls: if how.copied { Calls::Portable } else { Calls::Native },
             discard: how.discarded,
-            setup: Setup { lead: false, policy, sync: false, verify: !how.unverified, limit: None, linger: PATIENCE },
+            setup: Setup {
+                lead: false,
+                policy,
+                sync: false,
+                verify: !how.unverified,
+                limit: None,
+                returns: false,
+                linger: PATIENCE,
+            },
             heeds: tete::net::event::Heeds::Nothing,
         };
         let reactor = Reactor::new(settings)?;

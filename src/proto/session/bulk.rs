@@ -19,6 +19,7 @@ impl Session {
     /// Whether a file is under way for which a link of its own pays, and there is none.
     pub fn wants_bulk(&self) -> bool {
         self.links.bulk.is_none()
+            && self.links.talk.is_some()
             && matches!(self.phase, Phase::Talking | Phase::Leaving { .. })
             && self.transfers.wants_bulk()
     }
@@ -71,7 +72,7 @@ impl Session {
     /// A link for files is there. Its epoch is greater than those of all before it.
     pub fn bulk_up(&mut self, link: LinkId, epoch: u32, now: Instant) {
         self.clock(now);
-        if self.ended().is_none() {
+        if self.ended().is_none() && self.links.talk.is_some() {
             self.links.epoch().into_iter().for_each(|old| self.bulk_down(old));
             self.links.add_bulk(link, epoch);
             self.bulk_went_on();

@@ -4,7 +4,7 @@
 
 use std::time::Instant;
 
-use super::Session;
+use super::{Presence, Session};
 use crate::proto::LinkId;
 use crate::proto::frame::Frame;
 use crate::proto::outbox::Transmit;
@@ -31,8 +31,11 @@ impl Session {
 
     /// The next batch: answers and orders, texts, BYE behind them, then at most one chunk.
     fn refill(&mut self) {
-        let Some(link) = &mut self.links.talk else { return };
+        let Some(link) = self.links.talk.as_mut().filter(|_| self.presence == Presence::Here) else { return };
         let outbox = &mut link.outbox;
+        if let Some(orders) = self.orders.tell() {
+            outbox.push(&Frame::Heard { orders });
+        }
         if let Some(token) = self.alive.take_pong() {
             outbox.push(&Frame::Pong { token });
         }
@@ -40,8 +43,10 @@ impl Session {
             outbox.push(&Frame::TextAck { seq });
         }
         while outbox.waiting() < BATCH
+            && self.orders.has_room()
             && let Some(frame) = self.out.frames.pop_front()
         {
+            self.orders.sent(&frame);
             outbox.push(&frame);
         }
         if let Phase::Cut { reason, said: said @ false, .. } = &mut self.phase {

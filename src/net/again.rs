@@ -1,13 +1,14 @@
-//! A link for files: how one is called for, let in and taken.
+//! One more link of the conversation that goes on: how it is called for, let in and taken.
 //!
 //! Owns: the reactor's part in that. Must not know: which bytes go over it; that is the session's.
 //!
 //! ```text
-//!   a file is under way ---> call the address that we called before ---> the gate ---> its link
-//!   (we called for the conversation)       |                                |
-//!                                          `--- no answer, refused ---------' the talk link does; again later
+//!   a file is under way,     ---> call the address that we called before ---> the gate ---> its link for files, or
+//!   or the talk link is lost            |                                |                  its talk link
+//!   (we called at first)                `--- no answer, refused ---------'
+//!                                            again later; files go over the talk link meanwhile
 //!
-//!   both had called each other: the second connection is at the gate already, and becomes the link
+//!   both had called each other: the second connection is at the gate already, and becomes the link for files
 //! ```
 
 use mio::net::TcpStream;
@@ -17,10 +18,11 @@ use crate::proto::hello::Nonce;
 use crate::proto::opening::Step;
 use crate::sys;
 
-use super::connection::{Intent, Origin, Stage};
+use super::connection::{Intent, Need, Origin, Stage};
 use super::conversation::{Call, Carrier, Conversation};
 use super::dialler::CONNECT_PATIENCE;
 use super::doorkeeper::Parting;
+use super::event::NetEvent;
 use super::gate::Talking;
 use super::openings::{GateError, OPENING_PATIENCE};
 use super::reactor::Reactor;
@@ -34,25 +36,28 @@ impl Conversation {
 }
 
 impl Reactor {
-    /// Calls for a link for files if one is due.
-    pub(super) fn call_for_bulk(&mut self) {
+    /// Calls for a link that the conversation lacks, if a call is due.
+    pub(super) fn call_again(&mut self) {
         let now = self.now;
         let Some(conversation) = &mut self.conversation else { return };
-        let (true, Some(address)) = (conversation.call_due(now).is_some_and(|due| due <= now), conversation.dialled)
-        else {
-            return;
-        };
+        let Some((need, due)) = conversation.call_due(now).filter(|(_, due)| *due <= now) else { return };
+        let Some(address) = conversation.dialled else { return };
+        log::debug!("calling {address} for {need:?}, {:?} late", now.saturating_duration_since(due));
+        if need == Need::Talk {
+            let (to, attempt) = (address.to_string(), conversation.failures);
+            self.events.push_back(NetEvent::Dialling { to, attempt });
+        }
         // A claim is good once, so that each call has an epoch of its own.
         conversation.epoch = conversation.epoch.saturating_add(1);
         let epoch = conversation.epoch;
         let called = sys::connect(address).map(TcpStream::from_std);
         let added =
-            called.and_then(|stream| self.add_connection(stream, address, Origin::DialledForFiles, CONNECT_PATIENCE));
+            called.and_then(|stream| self.add_connection(stream, address, Origin::DialledAgain, CONNECT_PATIENCE));
         let Some(conversation) = &mut self.conversation else { return };
         match added {
             Ok(key) => {
                 let Some(connection) = self.connections.get_mut(key) else { return };
-                connection.stage = Stage::Connecting(Intent::Files(epoch));
+                connection.stage = Stage::Connecting(Intent::Again(need, epoch));
                 conversation.call = Call::UnderWay(connection.generation);
             }
             Err(error) => {
@@ -62,8 +67,8 @@ impl Reactor {
         }
     }
 
-    /// Our call for a link for files came to nothing.
-    pub(super) fn bulk_call_failed(&mut self, generation: u64, words: &str) {
+    /// Our call for one more link came to nothing.
+    pub(super) fn call_again_failed(&mut self, generation: u64, words: &str) {
         if let Some(conversation) = &mut self.conversation {
             conversation.call_failed(generation, words, self.now);
         }
@@ -78,7 +83,7 @@ impl Reactor {
         conversation.epoch = conversation.epoch.max(epoch);
         connection.deadline = Some(self.now + OPENING_PATIENCE);
         match opening.join(&conversation.ticket, epoch) {
-            Ok(Step::Joined { epoch }) => self.take_bulk(key, epoch),
+            Ok(Step::Joined { epoch }) => self.take_later(key, epoch),
             Ok(_) => connection.more = true, // what it has to say goes out in the next turn, if not in this
             Err(error) => self.fail_opening(key, GateError::Protocol(error)),
         }
@@ -106,8 +111,45 @@ impl Reactor {
         }
     }
 
-    /// A link is through the gate as one for files.
-    pub(super) fn take_bulk(&mut self, key: usize, epoch: u32) {
+    /// A link is through the gate as one of the conversation that goes on.
+    pub(super) fn take_later(&mut self, key: usize, epoch: u32) {
+        let Some(connection) = self.connections.get(key) else { return };
+        match &connection.stage {
+            Stage::Opening(opening) if opening.is_return() => self.take_talk(key, epoch),
+            _ => self.take_bulk(key, epoch),
+        }
+    }
+
+    /// It is the talk link from now on.
+    fn take_talk(&mut self, key: usize, epoch: u32) {
+        let Self { connections, conversation, files, pool, now, .. } = self;
+        let Some(conversation) = conversation else { return };
+        // What the old one has brought counts, and nothing is sent twice that is here already.
+        conversation.drain_talk(connections, files, pool, *now);
+        let Some(connection) = connections.get_mut(key) else { return };
+        let Stage::Opening(opening) = &mut connection.stage else { return };
+        let rest = opening.transmit().to_vec();
+        connection.channel.accept(&rest);
+        let link = LinkId(connection.generation);
+        connection.stage = Stage::Talking(link);
+        connection.deadline = None;
+        connection.more = true;
+        sys::prepare_talk(&connection.stream);
+        log::info!("{}: the conversation goes on over link {epoch}", connection.address);
+        self.door.left(*now, connection.generation, Parting::LetIn);
+        let old = [Some(conversation.talk), conversation.bulk];
+        conversation.take_talk(Carrier { key, link }, epoch, *now);
+        for carrier in old.into_iter().flatten() {
+            if let Some(old) = connections.get_mut(carrier.key)
+                && matches!(old.stage, Stage::Talking(link) if link == carrier.link)
+            {
+                old.stage = Stage::Dead;
+            }
+        }
+    }
+
+    /// It is the link for files from now on.
+    fn take_bulk(&mut self, key: usize, epoch: u32) {
         let (Some(connection), Some(conversation)) = (self.connections.get_mut(key), &mut self.conversation) else {
             return;
         };

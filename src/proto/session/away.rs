@@ -1,0 +1,135 @@
+//! A conversation that outlives its talk link.
+//!
+//! Owns: what is kept when the link is lost, and how it goes on over the next one. Must not know: who calls whom, and when.
+//!
+//! ```text
+//!         the talk link is lost                    a new one is through the gate
+//!   Here -----------------------> Away(since) ---------------------------------> Back: BACK is said
+//!    ^                              |   ^                                           |      |
+//!    |                              |   `---------- the new one is lost too --------'      |
+//!    |                 linger is over: the session ends, Lost                               |
+//!    `------------------------------------ BACK of theirs: what did not come is said again -'
+//! ```
+//!
+//! The link for files goes with the talk link: what was on its way over either is lost, and only the receiver of a file
+//! knows what it has. So every transfer under way is adrift until its receiver has said RESUME on the new link. Orders
+//! and texts that did not come are said again; they are shown and obeyed once, because both sides count them.
+
+use std::time::{Duration, Instant};
+
+use super::{Ended, Session};
+use crate::proto::LinkId;
+use crate::proto::error::ProtocolError;
+use crate::proto::event::Event;
+use crate::proto::frame::Frame;
+use crate::proto::orders::is_order;
+use crate::proto::phase::Phase;
+
+/// On a new link the peer says at once what has come. One that does not is no better than none.
+pub const BACK_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Whether there is a link to talk over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Presence {
+    /// There is.
+    Here,
+    /// There is none, since then.
+    Away(Instant),
+    /// There is a new one, and the peer has not said what came over the last. Both moments: when that one was lost, and
+    /// when this one came.
+    Back(Instant, Instant),
+}
+
+impl Session {
+    /// Whether it waits for a new talk link.
+    pub fn is_away(&self) -> bool {
+        matches!(self.presence, Presence::Away(_)) && self.ended().is_none()
+    }
+
+    /// Whether the peer owes an answer and has said nothing for [`SILENT_AFTER`](super::SILENT_AFTER).
+    pub fn is_silent(&self) -> bool {
+        self.alive.is_silent() && self.setup.returns
+    }
+
+    /// When the talk link was lost, if there is none that works.
+    pub(super) fn lost_at(&self) -> Option<Instant> {
+        match self.presence {
+            Presence::Here => None,
+            Presence::Away(since) | Presence::Back(since, _) => Some(since),
+        }
+    }
+
+    /// When a new link is given up whose peer says nothing.
+    pub(super) fn back_due(&self) -> Option<Instant> {
+        match self.presence {
+            Presence::Back(_, came) => Some(came + BACK_PATIENCE),
+            Presence::Here | Presence::Away(_) => None,
+        }
+    }
+
+    /// A lost link may be followed by another: both still have something to say to each other.
+    pub(super) fn can_return(&self) -> bool {
+        self.setup.returns && matches!(self.phase, Phase::Talking | Phase::Leaving { .. }) && !self.peer_is_leaving()
+    }
+
+    /// The talk link is lost; `words` say how.
+    pub(super) fn part(&mut self, words: &str) {
+        self.links.part();
+        // Frames that are no orders are told afresh on the next link.
+        self.out.frames.retain(|frame| is_order(frame.kind()));
+        self.out.bulk.clear();
+        self.transfers.part();
+        let was_here = self.lost_at();
+        self.presence = Presence::Away(was_here.unwrap_or(self.now));
+        if was_here.is_none() {
+            self.out.events.push_back(Event::LinkLost { words: words.to_owned() });
+        }
+    }
+
+    /// A new talk link is through the gate. Its epoch is greater than those of all links before it.
+    pub fn link_up(&mut self, link: LinkId, epoch: u32, now: Instant) {
+        self.clock(now);
+        if self.ended().is_some() || !self.can_return() {
+            return;
+        }
+        if self.links.talk.is_some() {
+            self.part("the other side has lost it");
+        }
+        let back =
+            Frame::Back { texts: self.hearing.received(), orders: self.orders.tell_all(), bye: self.peer_is_leaving() };
+        self.links.add_talk(link, epoch).push(&back);
+        self.alive.begin_again(self.now);
+        self.presence = Presence::Back(self.lost_at().unwrap_or(self.now), self.now);
+    }
+
+    /// The peer says what came over the links that are lost.
+    pub(super) fn handle_back(&mut self, texts: u64, orders: u64, bye: bool) -> Result<(), ProtocolError> {
+        let Presence::Back(..) = self.presence else {
+            return Err(ProtocolError::Unexpected { frame: "BACK", state: "no link was lost" });
+        };
+        self.saying.rewind(texts)?;
+        let mut again = self.orders.rewind(orders)?;
+        again.append(&mut self.out.frames);
+        self.out.frames = again;
+        self.transfers.resume(self.links.talk_epoch(), &mut self.out);
+        match &mut self.phase {
+            Phase::Leaving { said, .. } | Phase::Cut { said, .. } if *said => *said = bye,
+            _ if bye => return Err(ProtocolError::Unexpected { frame: "BACK", state: "no goodbye was said" }),
+            _ => {}
+        }
+        self.hearing.acknowledge_again();
+        self.presence = Presence::Here;
+        self.out.events.push_back(Event::Back);
+        self.ping();
+        self.moved();
+        Ok(())
+    }
+
+    /// The peer is known to be gone for good.
+    pub fn give_up(&mut self, now: Instant, words: &str) {
+        self.clock(now);
+        if self.ended().is_none() {
+            self.end(Ended::Lost(words.to_owned()), words);
+        }
+    }
+}
