@@ -139,6 +139,8 @@ fn frame(kind: Kind, id: TransferId) -> Option<Frame> {
         Kind::Move => Frame::Move { id, epoch: 2 },
         Kind::Resume => Frame::Resume { id, epoch: 2, stored: 0, told: 0 },
         Kind::LinkDown => Frame::LinkDown { epoch: 2 },
+        Kind::Back => Frame::Back { texts: 0, orders: 0, bye: false },
+        Kind::Heard => Frame::Heard { orders: 0 },
         Kind::Ping => Frame::Ping { token: 1 },
         Kind::Pong => Frame::Pong { token: 1 },
         Kind::Bye => Frame::Bye { reason: LeaveReason::Done },

@@ -56,6 +56,9 @@ fn frames() -> Vec<(String, Frame)> {
         ("move", Frame::Move { id: ID, epoch: 2 }),
         ("resume", Frame::Resume { id: ID, epoch: 2, stored: NUMBER, told: OTHER }),
         ("link-down", Frame::LinkDown { epoch: 2 }),
+        ("back", Frame::Back { texts: NUMBER, orders: OTHER, bye: false }),
+        ("back-after-bye", Frame::Back { texts: NUMBER, orders: OTHER, bye: true }),
+        ("heard", Frame::Heard { orders: NUMBER }),
         ("ping", Frame::Ping { token: NUMBER }),
         ("pong", Frame::Pong { token: NUMBER }),
     ];
@@ -232,6 +235,7 @@ fn hellos() -> Vec<(&'static str, Vec<u8>, String)> {
     let claim = Claim { session: [1; 16], epoch: 2, proof: [3; 32] };
     let with_code = Hello { has_code: true, ..hello }.encode();
     let for_files = Hello { purpose: Purpose::Bulk(claim), ..hello }.encode();
+    let returning = Hello { purpose: Purpose::Return(claim), ..hello }.encode();
     let other = Hello { purpose: Purpose::Unknown(7), ..hello }.encode();
     let mut newer = ours.clone();
     newer[10..14].copy_from_slice(&[0, 9, 0, 21]);
@@ -247,6 +251,7 @@ fn hellos() -> Vec<(&'static str, Vec<u8>, String)> {
         ("hello", ours),
         ("with-code", with_code),
         ("for-files", for_files),
+        ("returning", returning),
         ("other-purpose", other),
         ("newer-with-more", newer),
         ("only-future-versions", future),

@@ -171,12 +171,17 @@ impl Conversation {
         }
     }
 
+    /// Whether there is no link to talk over, or none that works: a peer that says nothing may only be unreachable over
+    /// this one.
+    fn needs_talk(&self) -> bool {
+        self.session.is_away() || self.session.is_silent()
+    }
+
     /// What is to be called for, and when; `None`: nothing is needed, or it is the other side's to do.
     pub fn call_due(&self, now: Instant) -> Option<(Need, Instant)> {
         let need = match () {
             () if self.dialled.is_none() || self.session.ended().is_some() => return None,
-            // A peer that says nothing may only be unreachable over this link.
-            () if self.session.is_away() || self.session.is_silent() => Need::Talk,
+            () if self.needs_talk() => Need::Talk,
             () if self.session.wants_bulk() => Need::Files,
             () => return None,
         };
@@ -190,14 +195,17 @@ impl Conversation {
     /// A call for one more link came to nothing.
     pub fn call_failed(&mut self, generation: u64, words: &str, now: Instant) {
         if self.call == Call::UnderWay(generation) {
-            log::info!("no link could be had: {words}");
+            match self.needs_talk() {
+                true => log::info!("no link to talk over yet ({words})"),
+                false => log::info!("no link of their own for files ({words}); they go over the talk link"),
+            }
             self.call = self.call_later(now);
         }
     }
 
     /// A pause before the next call. A link that does not last is asked for less and less.
     fn call_later(&mut self, now: Instant) -> Call {
-        let first = if self.session.is_away() || self.session.is_silent() { TALK_PAUSE } else { BULK_PAUSE };
+        let first = if self.needs_talk() { TALK_PAUSE } else { BULK_PAUSE };
         let pause = first * (1 << self.failures.min(MAX_DOUBLINGS));
         // Up to a half more, by the session's own random number: many who have lost the same server do not all call at
         // once.

@@ -23,8 +23,10 @@ pub(super) fn is_order(kind: Kind) -> bool {
 }
 
 /// The orders of both sides.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Orders {
+    /// Whether there may be a next link. If not, none of ours is ever said again.
+    keeps: bool,
     /// Ours that were put on a wire and may not have come, oldest first; the last one has number `sent`.
     kept: VecDeque<Frame>,
     sent: u64,
@@ -34,6 +36,11 @@ pub(super) struct Orders {
 }
 
 impl Orders {
+    /// None yet.
+    pub(super) fn new(keeps: bool) -> Self {
+        Self { keeps, kept: VecDeque::new(), sent: 0, came: 0, told: 0 }
+    }
+
     /// Whether one more can be kept. A peer that never tells what has come is told nothing more.
     pub(super) fn has_room(&self) -> bool {
         self.kept.len() < MAX_FRAMES
@@ -42,7 +49,7 @@ impl Orders {
     /// A frame of ours is put on the wire.
     pub(super) fn sent(&mut self, frame: &Frame) {
         if is_order(frame.kind()) {
-            self.kept.push_back(frame.clone());
+            self.kept.extend(self.keeps.then(|| frame.clone()));
             self.sent += 1;
         }
     }
@@ -68,11 +75,11 @@ impl Orders {
     /// # Errors
     /// [`ProtocolError::Sequence`] for a number that cannot be.
     pub(super) fn heard(&mut self, orders: u64) -> Result<(), ProtocolError> {
-        let before = self.sent - self.kept.len() as u64;
+        let before = if self.keeps { self.sent - self.kept.len() as u64 } else { 0 };
         if orders < before || orders > self.sent {
             return Err(ProtocolError::Sequence { expected: self.sent, got: orders });
         }
-        self.kept.drain(..(orders - before) as usize);
+        self.kept.drain(..((orders - before) as usize).min(self.kept.len()));
         Ok(())
     }
 
@@ -98,7 +105,7 @@ mod tests {
 
     #[test]
     fn what_may_not_have_come_is_said_again_and_in_its_order() {
-        let mut orders = Orders::default();
+        let mut orders = Orders::new(true);
         (1..=3).for_each(|id| orders.sent(&order(id)));
         orders.sent(&Frame::Ping { token: 1 });
         assert_eq!(orders.rewind(1), Ok(VecDeque::from([order(2), order(3)])));
@@ -108,7 +115,7 @@ mod tests {
 
     #[test]
     fn what_was_heard_is_kept_no_longer() {
-        let mut orders = Orders::default();
+        let mut orders = Orders::new(true);
         (1..=3).for_each(|id| orders.sent(&order(id)));
         orders.heard(2).unwrap();
         assert_eq!(orders.kept, [order(3)]);
@@ -119,7 +126,7 @@ mod tests {
 
     #[test]
     fn what_came_is_told_every_so_often() {
-        let mut orders = Orders::default();
+        let mut orders = Orders::new(true);
         (1..TELL_AFTER).for_each(|_| orders.came(Kind::Offer));
         orders.came(Kind::Ping);
         assert_eq!(orders.tell(), None);
@@ -128,8 +135,18 @@ mod tests {
     }
 
     #[test]
+    fn who_never_comes_back_keeps_nothing() {
+        let mut orders = Orders::new(false);
+        (1..=2 * MAX_FRAMES as u64).for_each(|id| orders.sent(&order(id)));
+        assert!(orders.has_room() && orders.kept.is_empty());
+        assert_eq!(orders.heard(16), Ok(()));
+        let sent = 2 * MAX_FRAMES as u64;
+        assert_eq!(orders.heard(sent + 1), Err(ProtocolError::Sequence { expected: sent, got: sent + 1 }));
+    }
+
+    #[test]
     fn a_peer_that_never_tells_is_not_remembered_for_without_end() {
-        let mut orders = Orders::default();
+        let mut orders = Orders::new(true);
         (1..MAX_FRAMES as u64).for_each(|id| orders.sent(&order(id)));
         assert!(orders.has_room());
         orders.sent(&order(0));

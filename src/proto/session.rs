@@ -78,7 +78,7 @@ impl Session {
             setup,
             links: Links::new(link),
             presence: Presence::Here,
-            orders: Orders::default(),
+            orders: Orders::new(setup.returns),
             saying: Saying::default(),
             hearing: Hearing::default(),
             transfers: Transfers::new(&setup, now),

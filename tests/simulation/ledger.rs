@@ -131,6 +131,7 @@ impl Ledger {
                 Ok(())
             }
             Event::PeerLeaving { .. } | Event::Silent { .. } | Event::Answering => Ok(()),
+            Event::LinkLost { .. } | Event::Back => Ok(()),
         }
     }
 

@@ -8,21 +8,29 @@ use tete::proto::frame::{Frame, encode_chunk_header};
 use tete::proto::outbox::Transmit;
 use tete::proto::session::{Receive, Setup};
 use tete::proto::text::Untrusted;
-use tete::proto::{Span, TransferId};
+use tete::proto::{LinkId, Span, TransferId};
 
-use super::pair::{LINK, Side};
+use super::pair::{LINK, Side, talk_link};
 
 /// A session and the moment.
 pub struct Lone {
     pub side: Side,
     pub now: Instant,
     decoder: Decoder,
+    link: LinkId,
 }
 
 impl Lone {
     pub fn new(setup: Setup) -> Self {
         let now = Instant::now();
-        Self { side: Side::new(setup, now), now, decoder: Decoder::default() }
+        Self { side: Side::new(setup, now), now, decoder: Decoder::default(), link: LINK }
+    }
+
+    /// The link is lost, and this is the next one.
+    pub fn come_back(&mut self, epoch: u32) {
+        self.side.session.link_lost(self.link, self.now, "reset");
+        (self.link, self.decoder) = (talk_link(epoch), Decoder::default());
+        self.side.session.link_up(self.link, epoch, self.now);
     }
 
     /// The peer says a frame.
@@ -35,19 +43,19 @@ impl Lone {
     /// The peer sends bytes; those of chunks go where the session wants them.
     pub fn hear_bytes(&mut self, mut bytes: &[u8]) -> Result<(), ProtocolError> {
         while !bytes.is_empty() {
-            let n = match self.side.session.poll_receive(LINK) {
+            let n = match self.side.session.poll_receive(self.link) {
                 Receive::Paused => return Ok(()),
-                Receive::Bytes { .. } => self.side.session.handle_bytes(LINK, self.now, bytes)?,
+                Receive::Bytes { .. } => self.side.session.handle_bytes(self.link, self.now, bytes)?,
                 Receive::Discard { len } => {
                     let n = len.min(bytes.len() as u64);
-                    self.side.session.stored(LINK, self.now, None, n);
+                    self.side.session.stored(self.link, self.now, None, n);
                     n as usize
                 }
                 Receive::File(span) => {
                     let n = span.len.min(bytes.len() as u64);
                     let part = &bytes[..n as usize];
                     tete::net::pump::Disk::write(&mut self.side.disk, span.transfer, span.offset, part).unwrap();
-                    self.side.session.stored(LINK, self.now, Some(span.transfer), n);
+                    self.side.session.stored(self.link, self.now, Some(span.transfer), n);
                     n as usize
                 }
             };
@@ -87,12 +95,12 @@ impl Lone {
     /// What the session says, up to the first thing that fits; whether there was one.
     pub fn spoken_until(&mut self, mut fits: impl FnMut(&Decoded) -> bool) -> bool {
         loop {
-            let (bytes, is_body) = match self.side.session.poll_transmit(LINK) {
+            let (bytes, is_body) = match self.side.session.poll_transmit(self.link) {
                 None => return false,
                 Some(Transmit::Bytes(bytes)) => (bytes.to_vec(), false),
                 Some(Transmit::File(Span { len, .. }) | Transmit::Padding(len)) => (vec![0; len as usize], true),
             };
-            self.side.session.sent(LINK, self.now, bytes.len() as u64);
+            self.side.session.sent(self.link, self.now, bytes.len() as u64);
             if is_body {
                 self.decoder.take_body(bytes.len() as u64);
                 continue;

@@ -27,6 +27,25 @@ pub struct Pipe {
     pub full: bool,
     /// What goes in never comes out.
     pub swallows: bool,
+    /// So many more bytes come out; `None`: all.
+    pub left: Option<usize>,
+    /// It was cut: `left` was not enough.
+    pub cut: bool,
+}
+
+impl Pipe {
+    /// One that is cut after so many bytes.
+    pub fn cut_after(left: Option<usize>) -> Self {
+        Self { left, ..Self::default() }
+    }
+
+    /// Takes bytes in. What is lost with the link is taken all the same.
+    fn take(&mut self, bytes: &[u8]) {
+        let n = self.left.map_or(bytes.len(), |left| left.min(bytes.len()));
+        self.left.iter_mut().for_each(|left| *left -= n);
+        self.cut |= n < bytes.len();
+        self.bytes.extend(&bytes[..n]);
+    }
 }
 
 /// Both directions, seen from one end.
@@ -43,7 +62,7 @@ impl Wire for MemWire<'_> {
             return Ok(Moved::WouldBlock);
         }
         if !self.out.swallows {
-            self.out.bytes.extend(bytes);
+            self.out.take(bytes);
         }
         Ok(Moved::Bytes(bytes.len()))
     }
@@ -77,6 +96,11 @@ pub fn setup(lead: bool) -> Setup {
         returns: false,
         linger: Duration::from_secs(180),
     }
+}
+
+/// The same, and a link that is lost is followed by another.
+pub fn returning(lead: bool) -> Setup {
+    Setup { returns: true, ..setup(lead) }
 }
 
 /// The side that leads, with another policy.

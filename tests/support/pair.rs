@@ -2,6 +2,7 @@
 //!
 //! Owns: the loop that pumps both until nothing moves, and the virtual clock.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use tete::net::channel::Channel;
@@ -16,6 +17,10 @@ use super::{MemWire, Pipe, setup};
 
 /// The talk link.
 pub const LINK: LinkId = LinkId(1);
+/// The talk links that come in its place, by their epoch.
+pub fn talk_link(epoch: u32) -> LinkId {
+    LinkId(1000 + u64::from(epoch))
+}
 /// The bulk links, by their epoch.
 pub fn bulk_link(epoch: u32) -> LinkId {
     LinkId(10 + u64::from(epoch))
@@ -25,6 +30,8 @@ pub fn bulk_link(epoch: u32) -> LinkId {
 pub struct Side {
     pub session: Session,
     pub channel: Channel,
+    /// The last talk link.
+    pub talk: LinkId,
     /// Of the bulk link, while there is one.
     pub bulk: Option<(LinkId, Channel)>,
     pub disk: MemDisk,
@@ -40,7 +47,7 @@ impl Side {
     pub fn new(setup: Setup, now: Instant) -> Self {
         let session = Session::new(setup, LINK, now);
         let (channel, disk) = (Channel::default(), MemDisk::default());
-        Self { session, channel, bulk: None, disk, events: Vec::new(), reads: true, does: |_| true }
+        Self { session, channel, talk: LINK, bulk: None, disk, events: Vec::new(), reads: true, does: |_| true }
     }
 
     /// Hands jobs to the disk, answers to the session, events to the user; whether there were any.
@@ -73,8 +80,11 @@ impl Side {
     }
 
     fn pump(&mut self, now: Instant, out: &mut Pipe, input: &mut Pipe) {
-        let Self { session, channel, disk, .. } = self;
-        pump(session, LINK, channel, disk, now, MemWire { out, input });
+        let Self { session, channel, talk, disk, .. } = self;
+        // Without a link there is nothing to move; who has ended has its goodbye in the channel.
+        if session.has_link(*talk) || session.ended().is_some() {
+            pump(session, *talk, channel, disk, now, MemWire { out, input });
+        }
     }
 
     /// The same for the bulk link, if there is one.
@@ -158,6 +168,10 @@ pub struct Pair {
     /// The bulk link, from a and from b.
     pub bulk_ab: Pipe,
     pub bulk_ba: Pipe,
+    /// The greatest epoch so far, if talk links are cut.
+    pub epoch: u32,
+    /// After how many bytes each way the talk links are cut that come in place of the first.
+    pub cuts: VecDeque<[Option<usize>; 2]>,
     pub now: Instant,
     pub began: Instant,
 }
@@ -171,7 +185,7 @@ impl Pair {
         let now = Instant::now();
         let (a, b) = (Side::new(a, now), Side::new(b, now));
         let [ab, ba, bulk_ab, bulk_ba] = [(); 4].map(|()| Pipe::default());
-        Self { a, b, ab, ba, bulk_ab, bulk_ba, now, began: now }
+        Self { a, b, ab, ba, bulk_ab, bulk_ba, epoch: 100, cuts: VecDeque::new(), now, began: now }
     }
 
     /// A bulk link comes up at both sides.
@@ -201,12 +215,59 @@ impl Pair {
         }
     }
 
+    /// The talk link dies, with everything that is under way on it and on the bulk link. Who is told notices.
+    pub fn talk_lost(&mut self, a_notices: bool, b_notices: bool) {
+        (self.ab, self.ba) = (Pipe::default(), Pipe::default());
+        (self.bulk_ab, self.bulk_ba) = (Pipe::default(), Pipe::default());
+        (self.a.channel, self.b.channel) = (Channel::default(), Channel::default());
+        for (side, notices) in [(&mut self.a, a_notices), (&mut self.b, b_notices)] {
+            if notices {
+                side.session.link_lost(side.talk, self.now, "reset");
+            }
+        }
+    }
+
+    /// A new talk link comes up at both sides; so many bytes of each direction come through.
+    pub fn talk_up(&mut self, epoch: u32, left: [Option<usize>; 2]) {
+        self.talk_lost(false, false);
+        (self.ab, self.ba) = (Pipe::cut_after(left[0]), Pipe::cut_after(left[1]));
+        for side in [&mut self.a, &mut self.b] {
+            (side.talk, side.bulk) = (talk_link(epoch), None);
+            side.session.link_up(side.talk, epoch, self.now);
+        }
+    }
+
+    /// Notices that the talk link was cut, once what has come through is read; a new one is there at once.
+    fn notice_cut(&mut self) {
+        for _ in 0..4 {
+            if !self.a.is_dead() {
+                self.a.pump(self.now, &mut Pipe { full: true, ..Pipe::default() }, &mut self.ba);
+            }
+            if !self.b.is_dead() {
+                self.b.pump(self.now, &mut Pipe { full: true, ..Pipe::default() }, &mut self.ab);
+            }
+            let now = self.now;
+            self.a.serve(now);
+            self.b.serve(now);
+        }
+        self.talk_lost(true, true);
+        self.epoch += 1;
+        let left = self.cuts.pop_front().unwrap_or_default();
+        if self.a.ended().is_none() && self.b.ended().is_none() {
+            self.talk_up(self.epoch, left);
+        }
+    }
+
     fn under_way(&self) -> [usize; 4] {
         [&self.ab, &self.ba, &self.bulk_ab, &self.bulk_ba].map(|pipe| pipe.bytes.len())
     }
 
     /// One round of both sides; whether anything moved.
     pub fn step(&mut self) -> bool {
+        if self.ab.cut || self.ba.cut {
+            self.notice_cut();
+            return true;
+        }
         let before = (self.under_way(), self.ab.closed, self.ba.closed);
         let mut any = self.a.serve(self.now);
         if !self.a.is_dead() && !self.ab.closed {
