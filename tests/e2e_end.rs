@@ -13,8 +13,8 @@ const TERMINATED: Duration = Duration::from_secs(10);
 
 /// Bob sends a file that would take a minute, and some of it has arrived.
 fn transferring() -> Duo {
-    let mut duo = Duo::new(tete(&anna(&["--json"])), |port| {
-        tete(&bob(port, &["--json", "--limit", "1M"])).file("big.bin", vec![7; 60_000_000])
+    let mut duo = Duo::new(tete(&anna(&["--json", "--linger", "0"])), |port| {
+        tete(&bob(port, &["--json", "--limit", "1M", "--linger", "0"])).file("big.bin", vec![7; 60_000_000])
     });
     duo.bob.send("transfer big.bin");
     duo.anna.find("some of it", |event| event["event"] == "progress" && event["bytes"].as_u64() > Some(0));
@@ -112,7 +112,7 @@ fn a_signal_ends_who_stays_too() {
 
 #[test]
 fn the_other_side_of_a_kill_says_that_the_connection_was_lost() {
-    let mut duo = Duo::json();
+    let mut duo = Duo::new(tete(&anna(&["--json", "--linger", "0"])), |port| tete(&bob(port, &["--json"])));
     duo.bob.send("hi");
     duo.anna.event("message");
     duo.bob.kill();
@@ -138,7 +138,7 @@ fn a_kill_in_the_middle_of_a_transfer_leaves_something_undelivered() {
 
 #[test]
 fn who_stays_outlives_the_kill_of_a_caller() {
-    let mut duo = Duo::new(tete(&anna(&["--json", "--stay"])), |port| tete(&bob(port, &["--json"])));
+    let mut duo = Duo::new(tete(&anna(&["--json", "--stay", "--linger", "0"])), |port| tete(&bob(port, &["--json"])));
     duo.bob.kill();
     assert_eq!(duo.anna.event("closed")["by"], "error");
     let mut carl = tete(&bob(duo.port, &["--json"])).start();

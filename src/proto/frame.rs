@@ -32,7 +32,7 @@
 //!  32 LINK_DOWN   epoch u32                               nothing more comes or goes over that link
 //!  33 BACK        texts u64 | orders u64 | bye u8         first on a new talk link: what has come so far
 //!  34 HEARD       orders u64                              so many have come
-//!  3f BYE         reason u8                                nothing new will come
+//!  3f BYE         reason u8                                nothing new will come; again: and nothing is waited for
 //! ```
 //!
 //! A payload of no bytes is legal where the table has `-`, and nowhere else.

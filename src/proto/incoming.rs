@@ -295,10 +295,16 @@ impl Incoming {
         }
     }
 
+    /// All links are gone. What is here is told once there is a talk link again, and not for each that was lost.
+    pub fn part(&mut self) {
+        if let State::Receiving(receiving) = &mut self.state {
+            receiving.ride.change(self.id, Ride::Talk);
+        }
+    }
+
     /// The talk link of this epoch takes the place of a lost one: the sender has to know what came before.
     pub fn resume(&mut self, epoch: u32, out: &mut Out) {
         if let State::Receiving(receiving) = &mut self.state {
-            receiving.ride.change(self.id, Ride::Talk);
             // What was last told may be lost.
             (receiving.reported.0, receiving.reported.1) = (0, 0);
             if receiving.end.is_none() {

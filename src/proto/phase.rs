@@ -43,9 +43,12 @@ pub(super) enum Phase {
         /// When it ends whatever goes on.
         latest: Option<Instant>,
     },
-    /// What was begun has been given up; BYE is the last to go.
+    /// What was begun has been given up; a second BYE is the last to go.
     Cut {
         reason: LeaveReason,
+        /// Whether the first one is on its way.
+        announced: bool,
+        /// Whether the second one is.
         said: bool,
         /// When nobody waits for that any longer.
         latest: Instant,

@@ -15,6 +15,7 @@
 //! ```
 //!
 //! BYE says "nothing new will come": it stands behind the last text and the last offer. What was begun is finished.
+//! A second BYE says "and I am gone": what was begun is given up.
 //!
 //! A session has one talk link, and at most one bulk link for files; [`ride`](super::ride) tells which file uses which.
 //! A talk link that is lost may be followed by another ([`away`]). A bulk link that dies is told (LINK_DOWN), and its
@@ -237,13 +238,13 @@ impl Session {
     /// Ends at once: what is not through is given up.
     pub fn cut(&mut self, now: Instant, reason: LeaveReason) {
         self.clock(now);
-        let said = match &self.phase {
+        let announced = match &self.phase {
             Phase::Talking => false,
             Phase::Leaving { said, .. } => *said,
             Phase::Cut { .. } | Phase::Finished(_) => return,
         };
         self.transfers.abandon("we left before it was through", &mut self.out);
-        self.enter(Phase::Cut { reason, said, latest: self.now + CUT_GOODBYE });
+        self.enter(Phase::Cut { reason, announced, said: false, latest: self.now + CUT_GOODBYE });
     }
 
     fn may_begin(&self) -> Result<(), CommandError> {
@@ -316,6 +317,9 @@ impl Session {
                     self.heard();
                     self.handle_frame(over, frame)?;
                 }
+                Decoded::Chunk(_) if over == Ride::Talk && self.presence != Presence::Here => {
+                    return Err(ProtocolError::Unexpected { frame: "CHUNK", state: "it has not said BACK" });
+                }
                 Decoded::Chunk(span) => {
                     emit(Trace::Frame { link, way: "in", name: "CHUNK", offset });
                     self.heard();
@@ -338,7 +342,7 @@ impl Session {
     }
 
     fn handle_frame(&mut self, over: Ride, frame: Frame) -> Result<(), ProtocolError> {
-        let is_new = matches!(frame, Frame::Text { .. } | Frame::Offer { .. } | Frame::Bye { .. });
+        let is_new = matches!(frame, Frame::Text { .. } | Frame::Offer { .. });
         let kind = frame.kind();
         if over != Ride::Talk && !matches!(kind, Kind::Digests | Kind::End) {
             return Err(ProtocolError::Unexpected { frame: kind.name(), state: "on a link for files" });
@@ -364,6 +368,7 @@ impl Session {
             }
             Frame::Ping { token } => self.alive.handle_ping(token),
             Frame::Pong { token } => self.alive.handle_pong(self.now, token),
+            Frame::Bye { .. } if self.peer_is_leaving() => self.peer_has_left(),
             Frame::Bye { reason } => {
                 self.peer_bye = Some(reason);
                 self.out.events.push_back(Event::PeerLeaving { reason });
@@ -399,39 +404,6 @@ impl Session {
             Some(Event::Delivered { seq: last }) => *last = seq,
             _ => self.out.events.push_back(Event::Delivered { seq }),
         }
-    }
-
-    /// The peer's end of the link was closed. That is a goodbye only if both have said it.
-    pub fn handle_eof(&mut self, link: LinkId, now: Instant) {
-        self.link_lost(link, now, "the connection was closed without a goodbye");
-    }
-
-    /// The link is dead; `words` say how. Files that rode a bulk link go on over the talk link.
-    pub fn link_lost(&mut self, link: LinkId, now: Instant, words: &str) {
-        self.clock(now);
-        if self.links.is_bulk(link) {
-            return self.links.epoch().into_iter().for_each(|epoch| self.bulk_down(epoch));
-        }
-        if !self.has_link(link) {
-            return;
-        }
-        if self.can_return() {
-            return self.part(words);
-        }
-        let through = self.transfers.is_idle() && self.saying.unacknowledged() == 0;
-        let ended = match (&self.phase, self.peer_bye) {
-            (Phase::Finished(_), _) => return,
-            (Phase::Cut { .. }, _) => Ended::Cut,
-            (_, Some(_)) if through => Ended::Left,
-            (_, Some(_)) => Ended::PeerCut,
-            (_, None) => Ended::Lost(words.to_owned()),
-        };
-        let words = match &ended {
-            Ended::PeerCut => "the other side left before it was through",
-            Ended::Lost(words) => &words.clone(),
-            _ => "we left before it was through",
-        };
-        self.end(ended, words);
     }
 
     fn end(&mut self, ended: Ended, words: &str) {
@@ -526,6 +498,7 @@ impl Session {
         match self.phase {
             Phase::Leaving { said: true, .. }
                 if self.peer_is_leaving()
+                    && self.presence == Presence::Here
                     && nothing_to_send
                     && self.saying.unacknowledged() == 0
                     && self.hearing.is_settled()

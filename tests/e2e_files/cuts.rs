@@ -12,7 +12,7 @@ fn transfer() -> (Vec<u8>, Vec<u8>) {
 
 /// Somebody who takes one caller after the other.
 fn host() -> Tete {
-    plan("bob").args(["--stay"]).listen()
+    plan("bob").args(["--stay", "--linger", "0"]).listen()
 }
 
 /// What has come, without what may be resumed one day.

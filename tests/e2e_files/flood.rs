@@ -39,7 +39,7 @@ fn refusals(peer: &mut Raw, count: u64) -> u64 {
 #[test]
 fn fault_40_of_thousands_of_offers_at_once_a_few_are_kept_and_all_others_refused() {
     const BURST: u64 = 5_000;
-    let mut bob = plan("bob").args(["--accept", "ask"]).listen();
+    let mut bob = plan("bob").args(["--accept", "ask", "--linger", "0"]).listen();
     let mut peer = Raw::call(bob.port);
     peer.send(&offers(BURST, "a"));
     assert_eq!(refusals(&mut peer, BURST - KEPT), BURST - KEPT);
@@ -50,7 +50,7 @@ fn fault_40_of_thousands_of_offers_at_once_a_few_are_kept_and_all_others_refused
 
 #[test]
 fn fault_40_a_hundred_thousand_offers_cost_little() {
-    let mut bob = plan("bob").args(["--accept", "ask"]).listen();
+    let mut bob = plan("bob").args(["--accept", "ask", "--linger", "0"]).listen();
     let mut peer = Raw::call(bob.port);
     let mut writer = peer.writer();
     let sender = std::thread::spawn(move || writer.write_all(&offers(OFFERS, "a")));
@@ -63,7 +63,7 @@ fn fault_40_a_hundred_thousand_offers_cost_little() {
 
 #[test]
 fn fault_40_who_offers_without_reading_the_refusals_is_cut_off() {
-    let mut bob = plan("bob").args(["--accept", "ask"]).listen();
+    let mut bob = plan("bob").args(["--accept", "ask", "--linger", "0"]).listen();
     let mut peer = Raw::call(bob.port);
     let mut writer = peer.writer();
     let sender = std::thread::spawn(move || {
@@ -80,7 +80,7 @@ fn fault_40_who_offers_without_reading_the_refusals_is_cut_off() {
 
 #[test]
 fn fault_40_a_hundred_thousand_offers_with_hostile_names_cost_little() {
-    let mut bob = plan("bob").listen();
+    let mut bob = plan("bob").args(["--linger", "0"]).listen();
     let mut peer = Raw::call(bob.port);
     let mut writer = peer.writer();
     let sender = std::thread::spawn(move || writer.write_all(&offers(OFFERS, "../../x")));
@@ -94,7 +94,7 @@ fn fault_40_a_hundred_thousand_offers_with_hostile_names_cost_little() {
 
 #[test]
 fn fault_42_a_flood_of_cancels_for_files_that_are_over_is_answered_or_cut_off() {
-    let mut bob = plan("bob").listen();
+    let mut bob = plan("bob").args(["--linger", "0"]).listen();
     let mut peer = Raw::call(bob.port);
     peer.sends(2, "a", b"x").unwrap();
     let cancel = encoded(&Frame::Cancel { id: TransferId(2), reason: None, words: Untrusted::from("") });

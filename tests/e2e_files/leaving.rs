@@ -4,8 +4,8 @@ use crate::support::{Tete, noise, part, plan, talking};
 
 /// Ann, who sends `a` slowly, and Bob, who has some of it by now.
 fn slow_pair(size: usize) -> (Tete, Tete) {
-    let ann = plan("ann").args(["--limit", "4M"]).file("a", noise(1, size));
-    let (mut ann, mut bob) = talking(ann, plan("bob"));
+    let ann = plan("ann").args(["--limit", "4M", "--linger", "0"]).file("a", noise(1, size));
+    let (mut ann, mut bob) = talking(ann, plan("bob").args(["--linger", "0"]));
     ann.types("transfer a");
     bob.event_with("progress", |event| event["bytes"].as_u64().unwrap() > 0);
     (ann, bob)

@@ -111,7 +111,11 @@ impl Raw {
             let frame = self.frame()?;
             if !matches!(
                 frame,
-                Frame::Ping { .. } | Frame::Pong { .. } | Frame::Progress { .. } | Frame::TextAck { .. }
+                Frame::Ping { .. }
+                    | Frame::Pong { .. }
+                    | Frame::Progress { .. }
+                    | Frame::TextAck { .. }
+                    | Frame::Heard { .. }
             ) {
                 return Some(frame);
             }

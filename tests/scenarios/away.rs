@@ -15,7 +15,7 @@ use tete::proto::{Span, TransferId};
 
 use crate::support::disk::{Fault, Source};
 use crate::support::lone::Lone;
-use crate::support::pair::{LINK, Pair, talk_link};
+use crate::support::pair::{LINK, Pair, bulk_link, talk_link};
 use crate::support::{Pipe, returning, setup};
 
 /// The epoch of the first link that takes the place of a lost one.
@@ -366,9 +366,69 @@ fn a_bulk_link_goes_with_the_talk_link_and_is_wanted_again_with_the_next() {
     pair.run_until(|pair| pair.a.session.progress().iter().any(|file| file.bytes > BLOCK));
     pair.talk_lost(true, true);
     assert!(!pair.a.session.wants_bulk());
-    assert!(!pair.a.session.has_link(crate::support::pair::bulk_link(NEXT)));
+    assert!(!pair.a.session.has_link(bulk_link(NEXT)));
     pair.talk_up(NEXT + 1, [None, None]);
     assert!(pair.a.session.wants_bulk());
+}
+
+#[test]
+fn a_bulk_link_that_dies_before_the_peer_is_back_is_not_told_of_files_that_had_left_it() {
+    let mut pair = pair();
+    pair.bulk_up(NEXT);
+    let id = pair.offer(1, 20 * BLOCK);
+    pair.run_until(|pair| pair.a.session.progress().iter().any(|file| file.bytes > BLOCK));
+    pair.talk_lost(true, true);
+    pair.talk_up(NEXT + 1, [None, None]);
+    pair.bulk_up_at_b(NEXT + 2);
+    pair.b.session.link_lost(bulk_link(NEXT + 2), pair.now, "reset");
+    pair.pass(Duration::from_secs(1));
+    assert_eq!((pair.a.ended(), pair.b.ended()), (None, None));
+    pair.assert_arrived(id);
+}
+
+#[test]
+fn who_has_heard_a_goodbye_comes_back_for_what_was_begun() {
+    let mut pair = pair();
+    let id = pair.offer(1, 20 * BLOCK);
+    let back = pair.offer_back(2, 20 * BLOCK);
+    pair.run_until(|pair| pair.a.session.progress().iter().any(|file| file.bytes > BLOCK));
+    pair.leave_a();
+    pair.run_until(|pair| pair.b.session.peer_is_leaving());
+    pair.talk_lost(true, true);
+    pair.talk_up(NEXT, [None, None]);
+    for _ in 0..10 {
+        pair.step();
+    }
+    assert!(pair.b.session.peer_is_leaving() && pair.a.outcome(id).is_empty());
+    pair.leave_b();
+    pair.talk_lost(true, true);
+    pair.talk_up(NEXT + 1, [None, None]);
+    pair.pass(Duration::from_secs(1));
+    pair.assert_arrived(id);
+    pair.assert_arrived_back(back);
+    assert!(pair.both_left());
+}
+
+#[test]
+fn a_second_goodbye_says_that_nothing_is_waited_for() {
+    let mut pair = pair();
+    let id = pair.offer(1, 20 * BLOCK);
+    pair.run_until(|pair| pair.a.session.progress().iter().any(|file| file.bytes > BLOCK));
+    pair.leave_a();
+    pair.run_until(|pair| pair.b.session.peer_is_leaving());
+    pair.a.session.cut(pair.now, LeaveReason::Done);
+    pair.pass(Duration::from_secs(1));
+    assert_eq!((pair.a.ended(), pair.b.ended()), (Some(&Ended::Cut), Some(&Ended::PeerCut)));
+    assert!(pair.b.failed(id));
+}
+
+#[test]
+fn a_new_link_for_a_conversation_that_is_through_ends_it() {
+    let mut lone = Lone::new(returning(true));
+    lone.frames();
+    lone.hear(&Frame::Bye { reason: LeaveReason::Done }).unwrap();
+    lone.side.session.link_up(talk_link(NEXT), NEXT, lone.now);
+    assert_eq!(lone.side.ended(), Some(&Ended::Left));
 }
 
 // ---- peers that break the rules
@@ -398,12 +458,22 @@ fn nothing_but_back_is_said_until_the_peer_has_said_it() {
 
 #[test]
 fn a_frame_before_back_ends_it() {
-    for frame in [Frame::Ping { token: 1 }, Frame::Text { seq: 1, text: Untrusted::from("x") }, Frame::Heard { orders: 0 }]
+    for frame in
+        [Frame::Ping { token: 1 }, Frame::Text { seq: 1, text: Untrusted::from("x") }, Frame::Heard { orders: 0 }]
     {
         let mut lone = returned(|_| ());
         assert!(matches!(lone.hear(&frame), Err(ProtocolError::Unexpected { .. })));
         assert!(matches!(lone.side.ended(), Some(Ended::Broken(_))));
     }
+}
+
+#[test]
+fn a_chunk_before_back_ends_it() {
+    let mut lone = returned(|lone| {
+        lone.hear_offer(2, Some(100)).unwrap();
+        lone.serve();
+    });
+    assert!(matches!(lone.hear_chunk(TransferId(2), 0, b"x"), Err(ProtocolError::Unexpected { .. })));
 }
 
 #[test]
@@ -499,6 +569,7 @@ fn resume_that_cannot_be_ends_it() {
     }
     let (mut lone, id) = begin();
     lone.hear(&Frame::Resume { id, epoch: NEXT, stored: 40, told: 0 }).unwrap();
-    let sent = lone.spoken().into_iter().find_map(|found| if let Decoded::Chunk(span) = found { Some(span) } else { None });
+    let sent =
+        lone.spoken().into_iter().find_map(|found| if let Decoded::Chunk(span) = found { Some(span) } else { None });
     assert_eq!(sent, Some(Span { transfer: id, offset: 40, len: 60 }));
 }

@@ -331,7 +331,7 @@ fn committed_before_the_end_was_said_ends_it() {
 fn whatever_is_new_behind_a_goodbye_ends_it() {
     let bye = Frame::Bye { reason: LeaveReason::Done };
     let offer = Frame::Offer { id: ID, size: None, name: Untrusted::from("x") };
-    for frame in [text(1), offer, bye.clone()] {
+    for frame in [text(1), offer] {
         let mut lone = lone();
         lone.hear(&bye).unwrap();
         let result = lone.hear(&frame);

@@ -40,9 +40,16 @@ impl Bulk {
 }
 
 impl World {
+    /// A talk link of a greater number is there: one for files that has not come by now is refused.
+    pub(crate) fn forget_bulk_at(&mut self, side: usize) {
+        if let Some(bulk) = &mut self.bulk {
+            bulk.channels[side].get_or_insert_default();
+        }
+    }
+
     /// What becomes of the bulk link; whether anything did.
     pub(crate) fn tend_bulk(&mut self) -> bool {
-        if self.bulk.is_none() && !self.is_quiet() && self.random.chance(40) {
+        if self.bulk.is_none() && !self.is_quiet() && self.talk.due().next().is_none() && self.random.chance(40) {
             self.epoch += 1;
             let streams = [0, 1].map(|side| {
                 let mut stream = Stream::default();

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use tete::net::channel::Channel;
 use tete::net::pump::Disk;
-use tete::proto::TransferId;
 use tete::proto::disk::{DiskError, DiskJob};
 use tete::proto::session::Session;
+use tete::proto::{LinkId, TransferId};
 
 use crate::support::disk::{KernelFile, MemDisk};
 use crate::user::User;
@@ -88,6 +88,8 @@ impl Disk for SimDisk {
 pub(crate) struct End {
     pub(crate) session: Session,
     pub(crate) channel: Channel,
+    /// The talk link that it knows.
+    pub(crate) talk: LinkId,
     pub(crate) disk: SimDisk,
     /// Jobs on their way, with the moment when they are done.
     pub(crate) pending: Vec<(Duration, DiskJob)>,

@@ -13,6 +13,7 @@ mod network;
 mod random;
 #[path = "../support/mod.rs"]
 mod support;
+mod talk;
 mod user;
 mod world;
 
@@ -93,6 +94,8 @@ fn the_seeds_reach_every_way_to_end_and_move_texts_and_files() {
     assert!(count(|outcome| outcome.tally.bytes > 4 << 20) > 10);
     assert!(count(|outcome| outcome.bulk.0 > 1 << 20) > 10);
     assert!(count(|outcome| outcome.bulk.1 > 1) > 30);
+    assert!(count(|outcome| outcome.returns > 1) > 20);
+    assert!(count(|outcome| outcome.returns > 0 && outcome.tally.sent > 3) > 10);
     assert!(
         count(|outcome| outcome.tally.texts > 300) > 10,
         "{:?}",

@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use tete::net::channel::Channel;
 use tete::net::pump::{Left, LinkError, Pump};
-use tete::proto::LinkId;
 use tete::proto::claim::FIRST_EPOCH;
 use tete::proto::disk::{DiskAnswer, DiskJob};
 use tete::proto::session::{Ended, Session, Setup};
@@ -15,9 +14,9 @@ use crate::ledger::{Ledger, Tally};
 use crate::network::{SimWire, Stream};
 use crate::random::Random;
 use crate::support::disk::{MemDisk, is_hashing};
+use crate::talk::{LINK, Talk};
 use crate::user::User;
 
-const LINK: LinkId = LinkId(1);
 /// Once faults stop, everything has to be over after this; leaving alone may wait for a minute, twice.
 const PATIENCE: Duration = Duration::from_secs(300);
 /// More rounds than this without an end are a spin.
@@ -31,8 +30,10 @@ pub(crate) struct Outcome {
     pub(crate) rounds: u64,
     pub(crate) ended: [Option<Ended>; 2],
     pub(crate) tally: Tally,
-    /// Bytes that bulk links took, and bulk links that died.
+    /// Bytes that bulk links took, and links of either kind behind the first.
     pub(crate) bulk: (u64, u32),
+    /// Talk links that took the place of another.
+    pub(crate) returns: u32,
 }
 
 /// The whole of it.
@@ -45,6 +46,7 @@ pub(crate) struct World {
     pub(crate) ends: [End; 2],
     /// Bytes from end 0, and from end 1.
     pub(crate) streams: [Stream; 2],
+    pub(crate) talk: Talk,
     /// The link for files, while there is one, and the number of the last.
     pub(crate) bulk: Option<Bulk>,
     pub(crate) epoch: u32,
@@ -64,29 +66,33 @@ impl World {
         let mut random = Random::new(seed);
         let base = Instant::now();
         let quiet_from = Duration::from_millis(random.between(50, 8000));
+        let returns = random.chance(600);
         let ends = [0, 1].map(|side| {
             let user = User::new(&mut random, quiet_from);
             let synced = random.chance(800);
             let limit = random.chance(150).then(|| random.between(200_000, 20_000_000));
             let linger = Duration::from_secs(180);
-            let setup = Setup {
-                lead: side == 0,
-                policy: user.policy,
-                sync: synced,
-                verify: true,
-                limit,
-                returns: false,
-                linger,
-            };
+            let setup =
+                Setup { lead: side == 0, policy: user.policy, sync: synced, verify: true, limit, returns, linger };
             let disk = SimDisk { inner: MemDisk { reads: random.chance(500), ..MemDisk::default() }, mutant };
             let (session, channel) = (Session::new(setup, LINK, base), Channel::default());
-            End { session, channel, disk, pending: Vec::new(), busy: Default::default(), user, synced, closed: false }
+            End {
+                session,
+                channel,
+                talk: LINK,
+                disk,
+                pending: Vec::new(),
+                busy: Default::default(),
+                user,
+                synced,
+                closed: false,
+            }
         });
         let streams = [0, 1].map(|_| {
             let mut stream = Stream::default();
             stream.capacity = random.pick(&[1 << 10, 1 << 14, 1 << 17, 1 << 20]);
             stream.delay = Duration::from_micros(random.skewed(200_000));
-            stream.dies_at = random.chance(60).then(|| random.skewed(3 << 20));
+            stream.dies_at = random.chance(if returns { 400 } else { 60 }).then(|| random.skewed(3 << 20));
             stream.loses = (mutant == Some(Mutant::LostByte)).then(|| random.between(14, 500));
             stream
         });
@@ -101,6 +107,7 @@ impl World {
             quiet_from,
             ends,
             streams,
+            talk: Talk::new(returns),
             bulk: None,
             epoch: FIRST_EPOCH,
             bulk_passed: 0,
@@ -149,7 +156,8 @@ impl World {
                     self.ledger.at_rest([a.session.ended(), b.session.ended()])?;
                     let ended = [a, b].map(|end| end.session.ended().cloned());
                     let bulk = (self.bulk_passed, self.epoch - FIRST_EPOCH);
-                    return Ok(Outcome { trace: self.hash, rounds: round, ended, tally: self.ledger.tally(), bulk });
+                    let (trace, tally, returns) = (self.hash, self.ledger.tally(), self.talk.came);
+                    return Ok(Outcome { trace, rounds: round, ended, tally, bulk, returns });
                 }
             }
         }
@@ -169,7 +177,9 @@ impl World {
                 if end.user.slow && !self.is_quiet() {
                     due.push(end.user.reads_at.max(self.now + Duration::from_micros(1)));
                 }
-                due.extend(self.streams[1 - side].due());
+                // Nothing comes over a link that it does not know yet, or has lost.
+                let hears = end.talk == self.talk.link() && !end.session.is_away();
+                due.extend(self.streams[1 - side].due().filter(|_| hears));
             }
             let stall = self.streams[side].stalled_until;
             due.extend(Some(stall).filter(|stall| *stall > self.now));
@@ -177,6 +187,7 @@ impl World {
         if !self.is_quiet() {
             due.push(self.quiet_from);
         }
+        due.extend(self.talk.due());
         if self.ends.iter().all(|end| end.session.ended().is_none()) {
             due.extend(self.bulk.iter().flat_map(|bulk| bulk.due(self.now)));
         }
@@ -197,6 +208,7 @@ impl World {
                 stream.capacity = stream.capacity.max(1 << 17);
             }
         }
+        moved |= self.tend_talk();
         moved |= self.tend_bulk();
         let first = self.random.below(2) as usize;
         for side in [first, 1 - first] {
@@ -302,6 +314,12 @@ impl World {
         if self.ends[side].closed {
             return false;
         }
+        // A link that the other side has given up is silent.
+        let link = self.ends[side].talk;
+        if link != self.talk.link() || self.ends[side].session.is_away() {
+            self.close(side);
+            return false;
+        }
         let now = self.instant();
         let quiet = self.is_quiet();
         let budgets = [self.random.between(1, 1 << 18), self.random.between(1, 1 << 18)].map(|n| n as usize);
@@ -311,20 +329,20 @@ impl World {
         let mut wire = SimWire { out, input, random: &mut self.random, now: self.now, moody, acted: false };
         let End { session, channel, disk, .. } = &mut self.ends[side];
         let before = (session.ended().is_some(), wire.out.passed);
-        let mut pump = Pump { session, link: LINK, channel, wire: &mut wire, disk, now };
+        let mut pump = Pump { session, link, channel, wire: &mut wire, disk, now };
         let sent = pump.send(budgets[0]);
         let received = if before.0 { Ok(Left::Idle) } else { pump.receive(budgets[1], 1 << 18) };
         let mut moved = wire.acted;
         let passed = wire.out.passed - before.1;
         match (sent, received) {
             (Err(error), _) | (_, Err(LinkError::Io(error))) => {
-                session.link_lost(LINK, now, &error.to_string());
-                self.ends[side].closed = true;
-                (self.ledger.link_died, self.ledger.ending) = (true, true);
+                session.link_lost(link, now, &error.to_string());
+                self.ends[side].closed = session.ended().is_some();
+                self.talk_lost();
                 moved = true;
             }
             (_, Err(LinkError::Channel(error))) => panic!("nothing is encrypted here: {error}"),
-            (_, Ok(Left::End)) => session.handle_eof(LINK, now),
+            (_, Ok(Left::End)) => session.handle_eof(link, now),
             (_, Err(LinkError::Protocol(error))) => {
                 if self.verbose {
                     println!("{error}");
@@ -342,8 +360,10 @@ impl World {
 
     /// Closes the link of a session that has ended, once its last bytes are out.
     fn close(&mut self, side: usize) {
+        let current = self.ends[side].talk == self.talk.link();
         let end = &mut self.ends[side];
         let done = match end.session.ended() {
+            Some(_) if !current => true,
             None => false,
             Some(Ended::Lost(_) | Ended::Broken(_)) => true,
             Some(_) => end.channel.is_flushed(),

@@ -69,7 +69,51 @@ impl Session {
 
     /// A lost link may be followed by another: both still have something to say to each other.
     pub(super) fn can_return(&self) -> bool {
-        self.setup.returns && matches!(self.phase, Phase::Talking | Phase::Leaving { .. }) && !self.peer_is_leaving()
+        let over = self.peer_is_leaving() && self.is_through();
+        self.setup.returns && matches!(self.phase, Phase::Talking | Phase::Leaving { .. }) && !over
+    }
+
+    /// Whether nothing that was begun waits for the peer.
+    fn is_through(&self) -> bool {
+        self.transfers.is_idle() && self.saying.unacknowledged() == 0
+    }
+
+    /// The peer has said goodbye, and waits for nothing any more.
+    pub(super) fn peer_has_left(&mut self) {
+        let ended = match &self.phase {
+            Phase::Finished(_) => return,
+            Phase::Cut { .. } => Ended::Cut,
+            _ if self.is_through() => Ended::Left,
+            _ => Ended::PeerCut,
+        };
+        let words = match ended {
+            Ended::PeerCut => "the other side left before it was through",
+            _ => "we left before it was through",
+        };
+        self.end(ended, words);
+    }
+
+    /// The peer's end of the link was closed. That is a goodbye only if both have said it.
+    pub fn handle_eof(&mut self, link: LinkId, now: Instant) {
+        self.link_lost(link, now, "the connection was closed without a goodbye");
+    }
+
+    /// The link is dead; `words` say how. Files that rode a bulk link go on over the talk link.
+    pub fn link_lost(&mut self, link: LinkId, now: Instant, words: &str) {
+        self.clock(now);
+        if self.links.is_bulk(link) {
+            return self.links.epoch().into_iter().for_each(|epoch| self.bulk_down(epoch));
+        }
+        if !self.has_link(link) {
+            return;
+        }
+        if self.can_return() {
+            return self.part(words);
+        }
+        match (&self.phase, self.peer_bye) {
+            (Phase::Talking | Phase::Leaving { .. }, None) => self.end(Ended::Lost(words.to_owned()), words),
+            _ => self.peer_has_left(),
+        }
     }
 
     /// The talk link is lost; `words` say how.
@@ -89,11 +133,11 @@ impl Session {
     /// A new talk link is through the gate. Its epoch is greater than those of all links before it.
     pub fn link_up(&mut self, link: LinkId, epoch: u32, now: Instant) {
         self.clock(now);
+        if let Some(old) = self.links.talk.as_ref().map(|old| old.id) {
+            self.link_lost(old, now, "the other side has lost it");
+        }
         if self.ended().is_some() || !self.can_return() {
             return;
-        }
-        if self.links.talk.is_some() {
-            self.part("the other side has lost it");
         }
         let back =
             Frame::Back { texts: self.hearing.received(), orders: self.orders.tell_all(), bye: self.peer_is_leaving() };
@@ -113,7 +157,7 @@ impl Session {
         self.out.frames = again;
         self.transfers.resume(self.links.talk_epoch(), &mut self.out);
         match &mut self.phase {
-            Phase::Leaving { said, .. } | Phase::Cut { said, .. } if *said => *said = bye,
+            Phase::Leaving { said, .. } | Phase::Cut { announced: said, .. } if *said => *said = bye,
             _ if bye => return Err(ProtocolError::Unexpected { frame: "BACK", state: "no goodbye was said" }),
             _ => {}
         }

@@ -49,9 +49,12 @@ impl Session {
             self.orders.sent(&frame);
             outbox.push(&frame);
         }
-        if let Phase::Cut { reason, said: said @ false, .. } = &mut self.phase {
+        if let Phase::Cut { reason, announced, said: said @ false, .. } = &mut self.phase {
+            if !*announced {
+                outbox.push(&Frame::Bye { reason: *reason });
+            }
             outbox.push(&Frame::Bye { reason: *reason });
-            *said = true;
+            (*announced, *said) = (true, true);
         }
         if matches!(self.phase, Phase::Cut { .. } | Phase::Finished(_)) {
             return;
