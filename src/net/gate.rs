@@ -343,6 +343,32 @@ mod tests {
     }
 
     #[test]
+    fn who_comes_back_needs_a_right_claim_of_a_later_epoch() {
+        let refused = Verdict::Refuse(Refusal::NoSession);
+        let returning = |claim| {
+            let hello = Hello { purpose: Purpose::Return(claim), ..Hello::new(THEIRS) };
+            Caller { hello, claim: Some(claim), ..stranger() }
+        };
+        let right = right_claim(3);
+        assert_eq!(judge(&returning(right), &talking(THEIRS)), Verdict::Join(3));
+        assert_eq!(judge(&returning(right), &talking_with_bulk(THEIRS)), Verdict::Join(3), "whatever links there are");
+        assert_eq!(judge(&returning(right_claim(2)), &talking_with_bulk(THEIRS)), refused, "said before");
+        assert_eq!(judge(&returning(right_claim(1)), &talking(THEIRS)), refused, "of the link that is lost");
+        assert_eq!(judge(&returning(right_claim(u32::MAX)), &talking(THEIRS)), refused, "it would use up the numbers");
+        for wrong in [
+            Claim::new(&TICKET, 3, OURS, &Binding::NONE),
+            Claim::new(&TICKET, 3, THEIRS, &Binding([1; 32])),
+            Claim { proof: [0; 32], ..right },
+            Claim { session: [0; 16], ..right },
+            Claim { epoch: 4, ..right },
+        ] {
+            assert_eq!(judge(&returning(wrong), &talking(THEIRS)), refused, "{wrong:?}");
+        }
+        assert_eq!(judge(&returning(right), &talking(Nonce([9; 16]))), refused, "of another process");
+        assert_eq!(judge(&returning(right), &host(Trust::New)), refused, "no conversation goes on");
+    }
+
+    #[test]
     fn whoever_answers_our_call_for_files_has_to_be_our_partner() {
         let answering = Caller { dialled: true, our_call: Some(2), ..stranger() };
         assert_eq!(judge(&answering, &talking(THEIRS)), Verdict::Join(2));

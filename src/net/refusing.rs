@@ -119,9 +119,13 @@ impl Reactor {
         if matches!(refusal, Refusal::WrongCode | Refusal::NotWanted) {
             self.blame(key);
         }
+        let partner = self.conversation.as_ref().map(|conversation| (conversation.peer, conversation.them.key));
         let Some(connection) = self.connections.get_mut(key) else { return };
         let (address, origin, id) = (connection.address, connection.origin, connection.generation);
         let dialled = origin == Origin::Dialled;
+        // Our partner's key, or none where there are none, in another process than our partner's.
+        let anew = matches!(&connection.stage, Stage::Opening(opening) if opening.is_return()
+            && opening.peer().zip(partner).is_some_and(|(peer, (old, key))| peer != old && connection.them.key == key));
         if let Stage::Opening(opening) = &mut connection.stage {
             opening.refuse(refusal, gate::words(refusal));
             let words = opening.transmit().to_vec();
@@ -131,7 +135,10 @@ impl Reactor {
         connection.deadline = Some(self.now + REFUSAL_PATIENCE);
         connection.more = true;
         match refusal {
-            _ if origin == Origin::DialledAgain => self.call_again_failed(id, gate::words(refusal)),
+            _ if origin == Origin::DialledAgain => {
+                self.call_again_failed(id, gate::words(refusal));
+                self.give_up_if(anew);
+            }
             // A second connection of the same two is no news.
             Refusal::Surplus => {}
             // Both ends of the call are here, and neither waits for the other's words: the calling one tells.
@@ -150,18 +157,20 @@ impl Reactor {
         }
     }
 
+    /// There is no conversation any more at the other end.
+    fn give_up_if(&mut self, anew: bool) {
+        if let Some(conversation) = self.conversation.as_mut().filter(|_| anew) {
+            conversation.session.give_up(self.now, "the other side has begun anew");
+        }
+    }
+
     pub(super) fn handle_refusal(&mut self, key: usize, reason: Option<Refusal>, words: crate::proto::text::Untrusted) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         let origin = connection.origin;
         if origin == Origin::DialledAgain {
             let is_return = matches!(&connection.stage, Stage::Opening(opening) if opening.is_return());
             self.close_opening(key, &words.shown_within(MAX_REFUSAL_SHOWN).to_string());
-            if let Some(conversation) =
-                self.conversation.as_mut().filter(|_| is_return && reason == Some(Refusal::NoSession))
-            {
-                conversation.session.give_up(self.now, "the other side has begun anew");
-            }
-            return;
+            return self.give_up_if(is_return && reason == Some(Refusal::NoSession));
         }
         if reason == Some(Refusal::Surplus) {
             // The other connection of the two is the one that counts.

@@ -5,14 +5,14 @@
 //! One thread accepts, one carries each connection; they end with the processes at the ends, or with the relay.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, AtomicUsize, Ordering};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use socket2::SockRef;
+use socket2::{Domain, SockRef, Socket, Type};
 
 /// Beginning of each direction that is remembered, in bytes.
 const HEAD: usize = 256;
@@ -66,6 +66,11 @@ struct Shared {
     target: AtomicU16,
     over: AtomicBool,
     accepted: AtomicUsize,
+    /// How often everything was cut so far, and how often it fell silent.
+    cuts: AtomicUsize,
+    hushes: AtomicUsize,
+    /// The last number of the loopback address from which it calls.
+    host: AtomicU8,
     seen: Mutex<Vec<Arc<Seen>>>,
 }
 
@@ -92,6 +97,9 @@ impl Relay {
             target: AtomicU16::new(target),
             over: AtomicBool::new(false),
             accepted: AtomicUsize::new(0),
+            cuts: AtomicUsize::new(0),
+            hushes: AtomicUsize::new(0),
+            host: AtomicU8::new(1),
             seen: Mutex::default(),
         };
         let shared = Arc::new(shared);
@@ -121,6 +129,21 @@ impl Relay {
     /// From now on it leads there.
     pub(crate) fn lead_to(&self, target: u16) {
         self.shared.target.store(target, Ordering::Relaxed);
+    }
+
+    /// Resets whatever is connected now.
+    pub(crate) fn cut(&self) {
+        self.shared.cuts.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whatever is connected now stays so, and nothing goes through it any more.
+    pub(crate) fn hush(&self) {
+        self.shared.hushes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// It calls from this address of the machine from now on.
+    pub(crate) fn call_from(&self, host: u8) {
+        self.shared.host.store(host, Ordering::Relaxed);
     }
 
     /// How many have called so far.
@@ -210,6 +233,14 @@ fn reset(stream: TcpStream) {
     SockRef::from(&stream).set_linger(Some(Duration::ZERO)).expect("it can be reset");
 }
 
+/// Calls from this address of the machine.
+fn call(host: u8, target: u16) -> std::io::Result<TcpStream> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.bind(&SocketAddr::from(([127, 0, 0, host], 0)).into())?;
+    socket.connect(&SocketAddr::from(([127, 0, 0, 1], target)).into())?;
+    Ok(socket.into())
+}
+
 fn carry(caller: TcpStream, fate: Fate, seen: &Seen, shared: &Shared) {
     let target = loop {
         match shared.target.load(Ordering::Relaxed) {
@@ -218,8 +249,10 @@ fn carry(caller: TcpStream, fate: Fate, seen: &Seen, shared: &Shared) {
             target => break target,
         }
     };
+    let counts = || (shared.cuts.load(Ordering::Relaxed), shared.hushes.load(Ordering::Relaxed));
+    let began = counts();
     // Whom nobody answers is closed.
-    let Ok(called) = TcpStream::connect(("127.0.0.1", target)) else { return };
+    let Ok(called) = call(shared.host.load(Ordering::Relaxed), target) else { return };
     for stream in [&caller, &called] {
         stream.set_nodelay(true).and_then(|()| stream.set_nonblocking(true)).expect("options");
     }
@@ -235,6 +268,15 @@ fn carry(caller: TcpStream, fate: Fate, seen: &Seen, shared: &Shared) {
             PollFd::new(&called, lanes[1].wants() | out(&lanes[0])),
         ];
         poll(&mut ends, Some(&LOOK)).expect("they can be polled");
+        let (cuts, hushes) = counts();
+        if cuts != began.0 {
+            reset(caller);
+            return reset(called);
+        }
+        if hushes != began.1 {
+            lanes.iter_mut().for_each(|lane| (lane.stalled, lane.waiting) = (true, 0..0));
+            continue;
+        }
         for index in [0, 1] {
             let (from, to) = if index == 0 { (&caller, &called) } else { (&called, &caller) };
             let lane = &mut lanes[index];
