@@ -494,7 +494,15 @@ mod tests {
             prefix: String::new(),
             calls: sys::Calls::Native,
             discard: false,
-            setup: Setup { lead: false, policy: Policy::Never, sync: true, verify: true, limit: None, linger },
+            setup: Setup {
+                lead: false,
+                policy: Policy::Never,
+                sync: true,
+                verify: true,
+                limit: None,
+                returns: false,
+                linger,
+            },
             heeds: Heeds::Nothing,
         })
         .unwrap();

@@ -4,7 +4,6 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 #[path = "../common/mod.rs"]
-#[allow(dead_code, reason = "several tests are built with it, and each uses its own part")]
 mod common;
 #[path = "../e2e_bulk/relay.rs"]
 #[allow(dead_code, reason = "several tests are built with it, and each uses its own part")]
