@@ -157,7 +157,7 @@ struct Cli {
     /// When the peer leaves, wait for the next
     #[arg(long)]
     stay: bool,
-    /// How long to wait for a lost peer (600)
+    /// How long to wait for a lost peer (600; 0: not)
     #[arg(long, value_name = "SECS")]
     linger: Option<String>,
     /// Bytes a second for files: 10M, 10Mi

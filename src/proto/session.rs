@@ -11,14 +11,16 @@
 //!   Talking ---------------------------------------------> Leaving -----------------------------------> Finished
 //!      |                                                      | time is up: BYE, files given up             ^
 //!      |                                                      `--> Cut ------ all sent ---------------------'
-//!      `-- link lost, protocol error --> Finished (files and texts that were under way are told)
+//!      |                                                      |
+//!      `------------------------------------------------------`--> Finished (files and texts that were under way are
+//!          nobody came back, protocol error, second BYE of theirs                told)
 //! ```
 //!
 //! BYE says "nothing new will come": it stands behind the last text and the last offer. What was begun is finished.
 //! A second BYE says "and I am gone": what was begun is given up.
 //!
 //! A session has one talk link, and at most one bulk link for files; [`ride`](super::ride) tells which file uses which.
-//! A talk link that is lost may be followed by another ([`away`]). A bulk link that dies is told (LINK_DOWN), and its
+//! A talk link that is lost may be followed by another (`away.rs`). A bulk link that dies is told (LINK_DOWN), and its
 //! files go on over the other.
 
 mod away;

@@ -6,7 +6,6 @@
 #[path = "../common/mod.rs"]
 mod common;
 #[path = "../e2e_bulk/relay.rs"]
-#[allow(dead_code, reason = "several tests are built with it, and each uses its own part")]
 mod relay;
 
 use std::fs;

@@ -84,10 +84,10 @@ fn a_connection_that_was_lost_is_called_for_again_and_takes_over() {
     let limited = ["--json", "-v", "--limit", "2M"];
     let cut = Fate::After(Way::Up, 1_000_000, How::Reset);
     let mut two = Relayed::with(tete(&anna(&["--json", "-v"])), &limited, second(cut));
-    two.send(Sender::Bob, "big", 26 * MB);
+    two.send(Sender::Bob, "big", 36 * MB);
     two.bob.tells("files have a link of their own, number 2");
     two.bob.tells("files have a link of their own, number 3");
-    two.arrived(Sender::Bob, "big", 26 * MB);
+    two.arrived(Sender::Bob, "big", 36 * MB);
     assert!(two.relay.passed(2, Way::Up) > MB as u64);
     two.part();
 }

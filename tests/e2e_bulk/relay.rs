@@ -3,6 +3,7 @@
 //! Owns: the sockets of each connection, and its fate. Must not know: what goes through.
 //!
 //! One thread accepts, one carries each connection; they end with the processes at the ends, or with the relay.
+#![allow(dead_code, reason = "each test program uses its part")]
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tete::proto::claim::FIRST_EPOCH;
 use tete::proto::decoder::Decoded;
 use tete::proto::digest::BLOCK;
+use tete::proto::disk::DiskJob;
 use tete::proto::error::ProtocolError;
 use tete::proto::event::{Event, LeaveReason};
 use tete::proto::frame::Frame;
@@ -383,6 +384,27 @@ fn a_bulk_link_that_dies_before_the_peer_is_back_is_not_told_of_files_that_had_l
     pair.b.session.link_lost(bulk_link(NEXT + 2), pair.now, "reset");
     pair.pass(Duration::from_secs(1));
     assert_eq!((pair.a.ended(), pair.b.ended()), (None, None));
+    pair.assert_arrived(id);
+}
+
+#[test]
+fn a_bulk_link_that_is_there_before_the_peer_is_back_carries_nothing_yet() {
+    let mut pair = pair();
+    pair.a.does = |job| !matches!(job, DiskJob::OpenSource(_));
+    let id = pair.offer(1, 20 * BLOCK);
+    pair.run();
+    pair.talk_lost(true, true);
+    pair.a.does = |_| true;
+    pair.run();
+    pair.talk_up(NEXT, [None, None]);
+    pair.ba.full = true;
+    pair.bulk_up(NEXT + 1);
+    pair.run();
+    assert!(pair.bulk_ab.bytes.is_empty());
+    pair.bulk_lost(NEXT + 1, true, true);
+    pair.ba.full = false;
+    pair.bulk_up(NEXT + 2);
+    pair.pass(Duration::from_secs(1));
     pair.assert_arrived(id);
 }
 

@@ -79,7 +79,8 @@ impl Session {
 
     /// The next batch of the bulk link: what goes behind the chunks before it, then at most one chunk.
     fn refill_bulk(&mut self) {
-        let Some(link) = &mut self.links.bulk else { return };
+        // What the receiver has is known once it has said BACK and RESUME.
+        let Some(link) = self.links.bulk.as_mut().filter(|_| self.presence == Presence::Here) else { return };
         while link.outbox.waiting() < BATCH
             && let Some(frame) = self.out.bulk.pop_front()
         {
