@@ -243,7 +243,9 @@ fn arrived(session: &mut Session, now: Instant) -> usize {
                 DiskJob::CheckSource(id) => DiskAnswer::SourceChecked(id, Ok(())),
                 DiskJob::CreatePart { transfer, .. } => DiskAnswer::PartCreated(transfer, Ok(())),
                 DiskJob::HashPart(id, block) => DiskAnswer::PartHashed(id, block, Ok(value)),
-                DiskJob::FlushPart(id) => DiskAnswer::PartFlushed(id, Ok(())),
+                DiskJob::FlushPart(id) | DiskJob::RecordPart { transfer: id, .. } => {
+                    DiskAnswer::PartFlushed(id, Ok(()))
+                }
                 DiskJob::SyncPart(id) => DiskAnswer::PartSynced(id, Ok(())),
                 DiskJob::Publish(id) => DiskAnswer::Published(id, Ok("file".into())),
                 DiskJob::SyncFolder(id) => DiskAnswer::FolderSynced(id, Ok(())),

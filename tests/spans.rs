@@ -48,7 +48,9 @@ fn perform(session: &mut Session, now: Instant) -> bool {
                 DiskAnswer::PartCreated(transfer, Ok(()))
             }
             DiskJob::HashPart(id, block) => DiskAnswer::PartHashed(id, block, Ok(value(block))),
-            DiskJob::FlushPart(id) => DiskAnswer::PartFlushed(id, Ok(())),
+            DiskJob::FlushPart(id) | DiskJob::RecordPart { transfer: id, .. } | DiskJob::RestartPart(id) => {
+                DiskAnswer::PartFlushed(id, Ok(()))
+            }
             DiskJob::SyncPart(id) => DiskAnswer::PartSynced(id, Ok(())),
             DiskJob::Publish(id) => DiskAnswer::Published(id, Ok("fetched_big".into())),
             DiskJob::SyncFolder(id) => DiskAnswer::FolderSynced(id, Ok(())),

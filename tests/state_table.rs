@@ -138,6 +138,7 @@ fn frame(kind: Kind, id: TransferId) -> Option<Frame> {
         Kind::Cancelled => Frame::Cancelled { id },
         Kind::Move => Frame::Move { id, epoch: 2 },
         Kind::Resume => Frame::Resume { id, epoch: 2, stored: 0, told: 0 },
+        Kind::Lacks => Frame::Lacks { id, from: 0, blocks: Vec::new() },
         Kind::LinkDown => Frame::LinkDown { epoch: 2 },
         Kind::Back => Frame::Back { texts: 0, orders: 0, bye: false },
         Kind::Heard => Frame::Heard { orders: 0 },

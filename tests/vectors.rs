@@ -54,6 +54,7 @@ fn frames() -> Vec<(String, Frame)> {
         ("committed", Frame::Committed { id: ID }),
         ("cancelled", Frame::Cancelled { id: ID }),
         ("move", Frame::Move { id: ID, epoch: 2 }),
+        ("lacks", Frame::Lacks { id: ID, from: NUMBER, blocks: vec![1, 7] }),
         ("resume", Frame::Resume { id: ID, epoch: 2, stored: NUMBER, told: OTHER }),
         ("link-down", Frame::LinkDown { epoch: 2 }),
         ("back", Frame::Back { texts: NUMBER, orders: OTHER, bye: false }),

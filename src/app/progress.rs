@@ -38,6 +38,10 @@ pub(super) struct Progress {
 impl Progress {
     /// Bytes a second, since about a second ago.
     fn rate(&mut self, transfer: &Transfer, now: Instant) -> f64 {
+        if transfer.state == "resuming" {
+            // What is there already did not come now.
+            self.began.insert(transfer.id, (now, transfer.bytes));
+        }
         let accepted = now.checked_sub(transfer.elapsed).unwrap_or(now);
         let (since, before) = *self.began.entry(transfer.id).or_insert((accepted, 0));
         let span = now.saturating_duration_since(since);

@@ -366,6 +366,21 @@ impl App {
                 };
                 self.screen.loud_notice(&format!("{} {what}: {reason}", file(&name)));
             }
+            Event::Resumed { id, direction, name, bytes, again } => {
+                let fields = |object: Object| {
+                    let object = object.field("id", &id.0).field("direction", direction.word());
+                    object.untrusted("name", &name).field("bytes", &bytes).field("again", &again)
+                };
+                self.screen.event("resumed", now, fields);
+                let name = file(&name);
+                self.screen.notice(&match (bytes, again) {
+                    (0, _) => format!("{name} is another file than before: it begins again"),
+                    (bytes, 0) => format!("{name} goes on from {}", plain::size(bytes)),
+                    (bytes, n) => {
+                        format!("{name} goes on from {}; {n} MiB before that are damaged", plain::size(bytes))
+                    }
+                });
+            }
             // Told when it has left: what is under way still arrives.
             Event::PeerLeaving { reason } => self.peer_reason = Some(reason),
             Event::Silent { quiet } => {

@@ -57,7 +57,7 @@ pub struct Files {
 impl Files {
     /// An empty table. Received files go to `folder`, with `prefix` before their names.
     pub fn new(folder: PathBuf, prefix: String) -> Self {
-        let place = Place { folder, prefix, calls: Calls::Native };
+        let place = Place { folder, prefix, calls: Calls::Native, sync: true, peer: None };
         Self { place, discard: false, entries: HashMap::new(), tickets: ALWAYS.0 }
     }
 
@@ -65,6 +65,17 @@ impl Files {
     pub fn discarding(mut self, discard: bool) -> Self {
         self.discard = discard;
         self
+    }
+
+    /// The same, and whether anybody waits for the disk.
+    pub fn syncing(mut self, sync: bool) -> Self {
+        self.place.sync = sync;
+        self
+    }
+
+    /// Whose files arrive from now on: by their key, `None` on a plain link.
+    pub fn set_peer(&mut self, peer: Option<[u8; 32]>) {
+        self.place.peer = peer;
     }
 
     /// The same, by other system calls.
@@ -148,11 +159,17 @@ impl Files {
             (DiskJob::ResumePart { .. }, Some(Kind::Part(_))) => DiskWork::Say(DiskAnswer::PartCreated(id, Ok(()))),
             (DiskJob::HashPart(_, block), Some(Kind::Part(part))) => DiskWork::HashPart(id, block, Arc::clone(part)),
             (DiskJob::FlushPart(_), Some(Kind::Part(part))) => DiskWork::FlushPart(id, Arc::clone(part)),
+            (DiskJob::RecordPart { first, values, last, .. }, Some(Kind::Part(part))) => {
+                DiskWork::RecordPart(id, first, values, last, Arc::clone(part))
+            }
+            (DiskJob::RestartPart(_), Some(Kind::Part(part))) => DiskWork::RestartPart(id, Arc::clone(part)),
             (DiskJob::SyncPart(_), Some(Kind::Part(part))) => DiskWork::SyncPart(id, Arc::clone(part)),
             (DiskJob::Publish(_), Some(Kind::Part(part))) => DiskWork::Publish(id, Arc::clone(part)),
             (DiskJob::SyncFolder(_), Some(Kind::Part(part))) => DiskWork::SyncFolder(id, Arc::clone(part)),
             (DiskJob::CreatePart { .. }, Some(Kind::Discarded)) => DiskWork::Say(DiskAnswer::PartCreated(id, Ok(()))),
-            (DiskJob::FlushPart(_), Some(Kind::Discarded)) => DiskWork::Say(DiskAnswer::PartFlushed(id, Ok(()))),
+            (DiskJob::FlushPart(_) | DiskJob::RecordPart { .. } | DiskJob::RestartPart(_), Some(Kind::Discarded)) => {
+                DiskWork::Say(DiskAnswer::PartFlushed(id, Ok(())))
+            }
             (DiskJob::SyncPart(_), Some(Kind::Discarded)) => DiskWork::Say(DiskAnswer::PartSynced(id, Ok(()))),
             (DiskJob::Publish(_), Some(Kind::Discarded)) => {
                 DiskWork::Say(DiskAnswer::Published(id, Ok("nothing".to_owned())))
@@ -290,7 +307,9 @@ fn absent(job: &DiskJob) -> Option<DiskAnswer> {
         DiskJob::CheckSource(_) => DiskAnswer::SourceChecked(id, Err(error)),
         DiskJob::CreatePart { .. } | DiskJob::ResumePart { .. } => DiskAnswer::PartCreated(id, Err(error)),
         DiskJob::HashPart(_, block) => DiskAnswer::PartHashed(id, *block, Err(error)),
-        DiskJob::FlushPart(_) => DiskAnswer::PartFlushed(id, Err(error)),
+        DiskJob::FlushPart(_) | DiskJob::RecordPart { .. } | DiskJob::RestartPart(_) => {
+            DiskAnswer::PartFlushed(id, Err(error))
+        }
         DiskJob::SyncPart(_) => DiskAnswer::PartSynced(id, Err(error)),
         DiskJob::Publish(_) => DiskAnswer::Published(id, Err(error)),
         DiskJob::SyncFolder(_) => DiskAnswer::FolderSynced(id, Err(error)),

@@ -140,11 +140,11 @@ fn a_part_given_up_before_it_was_created_is_removed_all_the_same() {
 #[test]
 fn a_kept_part_stays_and_its_number_can_be_used_again() {
     let mut disk = Disk::receiving();
-    disk.files.write(THEIRS, 0, b"some").unwrap();
+    disk.files.write(THEIRS, BLOCK, b"some").unwrap();
     disk.submit(DiskJob::KeepPart(THEIRS));
     disk.fixture.idle();
     assert_eq!(disk.entries(), 1);
-    assert_eq!(disk.job(create("a", None)), Some(DiskAnswer::PartCreated(THEIRS, Ok(()))));
+    assert_eq!(disk.job(create("b", None)), Some(DiskAnswer::PartCreated(THEIRS, Ok(()))));
     assert_eq!(disk.entries(), 2);
 }
 

@@ -18,6 +18,7 @@ pub mod event;
 pub mod files;
 pub mod gate;
 pub mod input;
+mod journal;
 mod late;
 pub mod listener;
 pub mod listing;
@@ -34,6 +35,7 @@ mod securing;
 pub mod source;
 pub mod standing;
 pub mod stream;
+pub mod unfinished;
 pub mod work;
 
 pub use event::NetEvent;

@@ -7,10 +7,11 @@
 //! again after it. Somebody else's change in that very moment goes unnoticed until the next one, and so might a twin; a
 //! name that is taken is refused by the system whatever stands here.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io;
 use std::os::fd::BorrowedFd;
 
+use super::unfinished::{MAX_LEFT, Stem};
 use crate::proto::name::twin_key;
 use crate::sys::{self, Stamp};
 
@@ -23,6 +24,8 @@ pub struct Names {
     /// Of the folder, when `taken` was true of it.
     stamp: Option<Stamp>,
     taken: HashSet<String>,
+    /// What earlier runs have left, or this one has begun.
+    unfinished: BTreeSet<Stem>,
 }
 
 impl Names {
@@ -37,12 +40,14 @@ impl Names {
                 // Reading it takes a descriptor more. A file that has come so far does not fail for want of that.
                 Err(error) if sys::is_out_of_descriptors(&error) => {
                     log::warn!("the folder of received files cannot be read: {}", sys::words(&error));
-                    (self.stamp, self.taken) = (None, HashSet::new());
+                    *self = Self::default();
                     return Ok(());
                 }
                 listed => listed?,
             };
             self.taken = listed.iter().map(|name| twin_key(&name.to_string_lossy())).collect();
+            let stems = listed.iter().filter_map(|name| Stem::of(name.to_str()?));
+            self.unfinished = stems.take(MAX_LEFT).collect();
             self.stamp = Some(stamp);
         }
         Ok(())
@@ -51,6 +56,11 @@ impl Names {
     /// Whether a name, or one that looks like it, is taken.
     pub fn has_twin(&self, name: &str) -> bool {
         self.taken.contains(&twin_key(name))
+    }
+
+    /// Files that were not finished. Some of them may be by now.
+    pub(super) fn unfinished(&self) -> &BTreeSet<Stem> {
+        &self.unfinished
     }
 
     /// Changes the folder, to which that may add a name. If what is known was true before, it is afterwards.
@@ -69,6 +79,9 @@ impl Names {
             self.stamp = sys::folder_stamp(folder).ok();
             if let (Ok(_), Some(name)) = (&result, adds) {
                 self.taken.insert(twin_key(name));
+                if self.unfinished.len() < MAX_LEFT {
+                    self.unfinished.extend(Stem::of(name));
+                }
             }
         }
         result

@@ -332,6 +332,7 @@ impl Reactor {
         sys::prepare_talk(&connection.stream);
         let (address, dialled) = (connection.address, connection.origin == Origin::Dialled);
         let them = connection.them.clone();
+        self.files.set_peer(them.key.map(|key| *key.bytes()));
         self.conversation = Some(Conversation {
             session: Session::new(setup, link, self.now),
             talk: Carrier { key, link },

@@ -1,24 +1,26 @@
 //! A file that is arriving: hidden and incomplete until it is published.
 //!
-//! Owns: the part file's name, its final name, and what is removed when it fails. All of it happens in one folder by
+//! Owns: the part file and its journal, its final name, and what is removed when it fails. All of it happens in one folder by
 //! its handle, so that a folder that is moved is followed and one that is removed is an error.
 //! Must not know: threads, sessions, what is written.
 //!
 //! Everything but [`Part::file`] may block.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
+use super::journal::Record;
 use super::names::Names;
+use super::unfinished::{Found, Search, Stem, Wanted, search};
+use crate::proto::digest::BLOCK;
 use crate::proto::disk::DiskError;
+use crate::proto::journal::Journal;
 use crate::proto::name::SafeName;
 use crate::sys::{self, Calls};
 
-/// Bytes of the offered name that the hidden name shows. With what stands around it, a name of at most 255 bytes.
-const SHOWN: usize = 100;
 /// Names tried before publishing gives up.
 const MAX_NUMBER: u32 = 9_999;
 
@@ -34,13 +36,20 @@ pub struct Place {
     pub prefix: String,
     /// Which system calls are used.
     pub calls: Calls,
+    /// Whether what is verified is brought to the disk before the journal says so.
+    pub sync: bool,
+    /// The key of who sends; `None` on a plain link.
+    pub peer: Option<[u8; 32]>,
 }
 
 #[derive(Debug)]
 struct Made {
     folder: OwnedFd,
     file: File,
-    hidden: String,
+    stem: Stem,
+    size: Option<u64>,
+    /// Made when there is something to write into it; `None` inside when that failed.
+    journal: OnceLock<Option<Record>>,
     published: OnceLock<String>,
 }
 
@@ -68,35 +77,81 @@ impl Part {
         self.made.get().map(|made| &made.file)
     }
 
-    /// Creates the hidden file, having looked whether `size` bytes fit.
+    /// Creates the hidden file, having looked whether `size` bytes fit. Or takes up one that is there, and gives its
+    /// verified blocks: none if it had to make room for this one.
     ///
     /// # Errors
     /// What the system says of the folder or the file, and that there is no room.
-    pub fn create(&self, size: Option<u64>, names: &mut Names) -> Result<(), DiskError> {
+    pub fn create(&self, size: Option<u64>, names: &mut Names) -> Result<Option<Vec<[u8; 32]>>, DiskError> {
         let folder = sys::open_folder(&self.place.folder).map_err(|error| {
             log::error!("folder {}: {}", self.place.folder.display(), sys::words(&error));
             for_good("the folder for received files", &error)
         })?;
         let name = self.name();
-        let free = sys::free_bytes(folder.as_fd()).map_err(|error| for_good(name, &error))?;
+        if let Err(error) = names.refresh(folder.as_fd()) {
+            log::debug!("what earlier runs have left is not known: {}", sys::words(&error));
+        }
+        let wanted = Wanted { name, size, peer: self.place.peer };
+        let found = match search(folder.as_fd(), names.unfinished(), wanted) {
+            Search::Found(found) => return self.take(folder, *found).map(Some),
+            Search::Replaced => Some(Vec::new()),
+            Search::Nothing => None,
+        };
+        self.refuse_without_room(folder.as_fd(), size)?;
+        let (stem, file) = self.new_file(folder.as_fd(), names)?;
+        self.allocate(&file, size).inspect_err(|_| {
+            if let Err(error) = sys::unlink(folder.as_fd(), &stem.part()) {
+                log::warn!("{} could not be removed: {}", stem.part(), sys::words(&error));
+            }
+        })?;
+        self.make(Made { folder, file, stem, size, journal: OnceLock::new(), published: OnceLock::new() })?;
+        Ok(found)
+    }
+
+    fn make(&self, made: Made) -> Result<(), DiskError> {
+        let twice = |_| DiskError { words: format!("{} was created twice", self.name()), resumable: false };
+        self.made.set(made).map_err(twice)
+    }
+
+    /// Goes on with what an earlier run has left.
+    fn take(&self, folder: OwnedFd, found: Found) -> Result<Vec<[u8; 32]>, DiskError> {
+        let Found { stem, file, record, values } = found;
+        let journal = record.journal();
+        let size = journal.size;
+        self.refuse_without_room(folder.as_fd(), Some(size - journal.reach(values.len() as u64)))?;
+        self.allocate(&file, Some(size))?;
+        let (journal, published) = (OnceLock::from(Some(record)), OnceLock::new());
+        self.make(Made { folder, file, stem, size: Some(size), journal, published })?;
+        Ok(values)
+    }
+
+    /// A new hidden file, which is ours alone.
+    fn new_file(&self, folder: BorrowedFd<'_>, names: &mut Names) -> Result<(Stem, File), DiskError> {
+        let wrong = |error: io::Error| for_good(self.name(), &error);
+        loop {
+            let mut random = [0; 8];
+            sys::random(&mut random).map_err(wrong)?;
+            let stem = Stem::new(u64::from_be_bytes(random), self.name());
+            let hidden = stem.part();
+            let create = || sys::create_new(self.place.calls, folder, &hidden);
+            let file = names.changing(folder, Some(&hidden), create).map_err(wrong)?;
+            // In between somebody may have taken it for one that nobody has, and removed it.
+            if !matches!(file.try_lock(), Err(TryLockError::WouldBlock)) && sys::is_entry(folder, &hidden, &file) {
+                return Ok((stem, file));
+            }
+        }
+    }
+
+    fn refuse_without_room(&self, folder: BorrowedFd<'_>, size: Option<u64>) -> Result<(), DiskError> {
+        let name = self.name();
+        let free = sys::free_bytes(folder).map_err(|error| for_good(name, &error))?;
         if let (Some(size), Some(free)) = (size, free)
             && size > free
         {
             let words = format!("{name}: No space left on device: needs {size} bytes, {free} are free");
             return Err(DiskError { words, resumable: false });
         }
-        let mut random = [0; 8];
-        sys::random(&mut random).map_err(|error| for_good(name, &error))?;
-        let hidden = format!(".tete-{:016x}.{}.part", u64::from_be_bytes(random), cut(name, SHOWN));
-        let create = || sys::create_new(self.place.calls, folder.as_fd(), &hidden);
-        let file = names.changing(folder.as_fd(), None, create).map_err(|error| for_good(name, &error))?;
-        self.allocate(&file, size).inspect_err(|_| {
-            if let Err(error) = sys::unlink(folder.as_fd(), &hidden) {
-                log::warn!("{hidden} could not be removed: {}", sys::words(&error));
-            }
-        })?;
-        let made = Made { folder, file, hidden, published: OnceLock::new() };
-        self.made.set(made).map_err(|_| DiskError { words: format!("{name} was created twice"), resumable: false })
+        Ok(())
     }
 
     /// Takes the space for `size` bytes where that makes writing faster, up to a bound: what a peer merely says is not
@@ -115,13 +170,72 @@ impl Part {
         sys::sync_data(&self.made()?.file).map_err(|error| for_good(self.name(), &error))
     }
 
-    /// Leaves it as it stands, without the space that was taken for what did not come.
-    pub fn keep(&self) {
+    /// Writes down that these blocks are verified, from `first` on, once they are on the disk. `last`: nobody will for
+    /// now. A journal that cannot be written is no reason to fail what arrives.
+    ///
+    /// # Errors
+    /// As of [`flush`](Self::flush).
+    pub fn record(&self, first: u64, values: &[[u8; 32]], last: bool) -> Result<(), DiskError> {
+        let made = self.made()?;
+        if self.place.sync {
+            self.flush()?;
+        }
+        if made.published.get().is_some() {
+            return Ok(());
+        }
+        let written = match made.journal.get_or_init(|| self.new_journal(made)) {
+            None => Ok(()),
+            Some(record) => record.append(first, values).and_then(|()| if last { record.sync() } else { Ok(()) }),
+        };
+        written.unwrap_or_else(|error| log::warn!("{}: {}", made.stem.journal(), sys::words(&error)));
+        Ok(())
+    }
+
+    fn new_journal(&self, made: &Made) -> Option<Record> {
+        let mut id = [0; 16];
+        // By the clock of the file system: ours is for showing alone.
+        let since =
+            sys::stamp(&made.file).map_or(0, |stamp| u64::try_from(stamp.mtime_ns / 1_000_000_000).unwrap_or(0));
+        let (peer, name) = (self.place.peer, self.name().to_owned());
+        let create = |size| {
+            sys::random(&mut id)?;
+            let journal = Journal { id, peer, size, since, name };
+            Record::create(self.place.calls, made.folder.as_fd(), &made.stem.journal(), journal)
+        };
+        let complain = |error: &io::Error| log::warn!("{}: {}", made.stem.journal(), sys::words(error));
+        made.size.map(create)?.inspect_err(complain).ok()
+    }
+
+    /// Nothing that the journal says counts any more.
+    pub fn restart(&self) {
         if let Some(made) = self.made.get()
-            && made.published.get().is_none()
-            && let Err(error) = sys::trim(&made.file)
+            && let Some(Some(record)) = made.journal.get()
+            && let Err(error) = record.cut(0)
         {
-            log::debug!("{}: {}", made.hidden, sys::words(&error));
+            log::warn!("{}: {}", made.stem.journal(), sys::words(&error));
+        }
+    }
+
+    /// Leaves it as it stands, without the space that was taken for what did not come. What has no whole block is of no
+    /// use to anybody.
+    pub fn keep(&self) {
+        let Some(made) = self.made.get() else { return };
+        if made.published.get().is_some() {
+            return self.remove_journal(made);
+        }
+        match sys::trim(&made.file).and_then(|()| sys::stamp(&made.file)) {
+            Ok(stamp) if stamp.size < BLOCK => self.remove(),
+            Ok(_) => {}
+            Err(error) => log::debug!("{}: {}", made.stem.part(), sys::words(&error)),
+        }
+    }
+
+    /// Removes the journal, if there is one.
+    fn remove_journal(&self, made: &Made) {
+        if let Some(Some(_)) = made.journal.get()
+            && let Err(error) = sys::unlink(made.folder.as_fd(), &made.stem.journal())
+        {
+            log::debug!("{}: {}", made.stem.journal(), sys::words(&error));
         }
     }
 
@@ -142,12 +256,13 @@ impl Part {
         let folder = made.folder.as_fd();
         let wrong = |error: io::Error| for_good(self.name(), &error);
         names.refresh(folder).map_err(wrong)?;
+        let hidden = made.stem.part();
         for number in 1..=MAX_NUMBER {
             let name = self.name.saved_name(&self.place.prefix, number);
             if names.has_twin(&name) {
                 continue;
             }
-            let rename = || sys::rename_new(self.place.calls, folder, &made.hidden, &name);
+            let rename = || sys::rename_new(self.place.calls, folder, &hidden, &name);
             match names.changing(folder, Some(&name), rename) {
                 // Somebody was faster, or the folder holds more than was looked at.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -155,6 +270,9 @@ impl Part {
                 Ok(()) => {
                     // Nothing reads it out of order: the lane of the disk runs one job at a time.
                     let _ = made.published.set(name.clone());
+                    if !self.place.sync {
+                        self.remove_journal(made);
+                    }
                     if let Err(error) = sys::set_mode(&made.file, sys::shared_mode()) {
                         log::debug!("the mode of {name} stays 0600: {error}");
                     }
@@ -166,18 +284,22 @@ impl Part {
         Err(DiskError { words, resumable: false })
     }
 
-    /// Waits until the folder's entries are on the disk.
+    /// Waits until the folder's entries are on the disk. Only then the journal goes: nobody will need it.
     ///
     /// # Errors
     /// The system's.
     pub fn sync_folder(&self) -> Result<(), DiskError> {
-        sys::sync_folder(self.made()?.folder.as_fd()).map_err(|error| for_good(self.name(), &error))
+        let made = self.made()?;
+        sys::sync_folder(made.folder.as_fd()).map_err(|error| for_good(self.name(), &error))?;
+        self.remove_journal(made);
+        Ok(())
     }
 
     /// Removes it, under whatever name it has by now; a commit that failed at its last step leaves nothing behind.
     pub fn remove(&self) {
         let Some(made) = self.made.get() else { return };
-        for name in [Some(&made.hidden), made.published.get()].into_iter().flatten() {
+        self.remove_journal(made);
+        for name in [Some(&made.stem.part()), made.published.get()].into_iter().flatten() {
             // Somebody may have put something else there since.
             if sys::is_entry(made.folder.as_fd(), name, &made.file)
                 && let Err(error) = sys::unlink(made.folder.as_fd(), name)
@@ -196,12 +318,6 @@ impl Part {
 /// An error after which nothing that is stored counts.
 pub(super) fn for_good(what: &str, error: &io::Error) -> DiskError {
     DiskError { words: format!("{what}: {}", sys::words(error)), resumable: false }
-}
-
-/// At most `bytes` of a text, whole characters.
-fn cut(text: &str, bytes: usize) -> &str {
-    let end = (0..=bytes.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
-    &text[..end]
 }
 
 #[cfg(test)]

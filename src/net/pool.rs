@@ -218,7 +218,10 @@ impl Pool {
         let lane = match &job.work {
             Work::Disk(work) if work.hashes() && self.gentle => &mut self.hash_gently,
             Work::Disk(work) if work.hashes() => &mut self.hash,
-            Work::Disk(DiskWork::FlushPart(..)) => &mut self.flush,
+            // The last one goes before what is done with the part afterwards.
+            Work::Disk(
+                DiskWork::FlushPart(..) | DiskWork::RecordPart(_, _, _, false, _) | DiskWork::RestartPart(..),
+            ) => &mut self.flush,
             Work::Disk(_) => &mut self.disk,
             Work::Resolve { .. } => &mut self.names,
             Work::Recognise { .. } | Work::Remember { .. } | Work::Peers { .. } => &mut self.peers,

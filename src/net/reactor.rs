@@ -153,6 +153,7 @@ impl Reactor {
         let mut reactor = Self {
             nonce: Nonce(nonce),
             files: Files::new(settings.into.clone(), settings.prefix.clone())
+                .syncing(settings.setup.sync)
                 .with_calls(settings.calls)
                 .discarding(settings.discard),
             pool: Pool::new(Arc::clone(&waker)),

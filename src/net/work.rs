@@ -87,6 +87,11 @@ pub enum DiskWork {
     HashPart(TransferId, Block, Arc<Part>),
     /// Bring what stands in it to the disk.
     FlushPart(TransferId, Arc<Part>),
+    /// Bring what stands in it to the disk, and write down that these blocks are verified, from the first on; and
+    /// whether nobody will for now.
+    RecordPart(TransferId, u64, Vec<[u8; 32]>, bool, Arc<Part>),
+    /// Nothing that its journal says counts.
+    RestartPart(TransferId, Arc<Part>),
     /// Bring it to the disk.
     SyncPart(TransferId, Arc<Part>),
     /// Give it its name.
@@ -117,7 +122,9 @@ impl DiskWork {
             Self::HashStream(id, block, _) => DiskAnswer::SourceHashed(*id, *block, Err(error)),
             Self::CreatePart(id, _, _) => DiskAnswer::PartCreated(*id, Err(error)),
             Self::HashPart(id, block, _) => DiskAnswer::PartHashed(*id, *block, Err(error)),
-            Self::FlushPart(id, _) => DiskAnswer::PartFlushed(*id, Err(error)),
+            Self::FlushPart(id, _) | Self::RecordPart(id, ..) | Self::RestartPart(id, _) => {
+                DiskAnswer::PartFlushed(*id, Err(error))
+            }
             Self::SyncPart(id, _) => DiskAnswer::PartSynced(*id, Err(error)),
             Self::Publish(id, _) => DiskAnswer::Published(*id, Err(error)),
             Self::SyncFolder(id, _) => DiskAnswer::FolderSynced(*id, Err(error)),
@@ -138,11 +145,21 @@ impl DiskWork {
                 hash_file(source.file().map(Arc::as_ref), source.name(), block, buffer),
             ),
             Self::HashStream(id, block, bytes) => DiskAnswer::SourceHashed(id, block, Ok(hash_bytes(block, &bytes))),
-            Self::CreatePart(id, size, part) => DiskAnswer::PartCreated(id, part.create(size, names)),
+            Self::CreatePart(id, size, part) => match part.create(size, names) {
+                Ok(Some(values)) => DiskAnswer::PartTaken(id, values),
+                result => DiskAnswer::PartCreated(id, result.map(drop)),
+            },
             Self::HashPart(id, block, part) => {
                 DiskAnswer::PartHashed(id, block, hash_file(part.file(), part.name(), block, buffer))
             }
             Self::FlushPart(id, part) => DiskAnswer::PartFlushed(id, part.flush()),
+            Self::RecordPart(id, first, values, last, part) => {
+                DiskAnswer::PartFlushed(id, part.record(first, &values, last))
+            }
+            Self::RestartPart(id, part) => {
+                part.restart();
+                DiskAnswer::PartFlushed(id, Ok(()))
+            }
             Self::SyncPart(id, part) => DiskAnswer::PartSynced(id, part.sync()),
             Self::Publish(id, part) => DiskAnswer::Published(id, part.publish(names)),
             Self::SyncFolder(id, part) => DiskAnswer::FolderSynced(id, part.sync_folder()),

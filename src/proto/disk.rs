@@ -43,7 +43,7 @@ pub enum DiskJob {
     /// The source is needed no longer. Has no answer.
     CloseSource(TransferId),
     /// Create the hidden part file beside the target, having looked whether `size` bytes fit, and take the space for
-    /// them where that pays.
+    /// them where that pays. Or go on with that of an earlier run, of the same file of the same peer.
     CreatePart {
         /// The file.
         transfer: TransferId,
@@ -64,15 +64,28 @@ pub enum DiskJob {
     HashPart(TransferId, Block),
     /// Bring what stands in the part file so far to the disk, so that less is left for the end.
     FlushPart(TransferId),
+    /// As [`DiskJob::FlushPart`], answered likewise, and write into the journal that these blocks are verified.
+    RecordPart {
+        /// The file.
+        transfer: TransferId,
+        /// The block to which the first value belongs.
+        first: u64,
+        /// Their values.
+        values: Vec<[u8; 32]>,
+        /// Nothing will follow but [`DiskJob::KeepPart`].
+        last: bool,
+    },
+    /// Nothing that the journal says counts any more. Answered like [`DiskJob::FlushPart`].
+    RestartPart(TransferId),
     /// Wait until the part file's bytes are on the disk.
     SyncPart(TransferId),
     /// Give the part file its final name; never over an existing file.
     Publish(TransferId),
     /// Wait until the folder's new entry is on the disk.
     SyncFolder(TransferId),
-    /// Close the part file and leave it where it is. Has no answer.
+    /// Close the part file and leave it where it is, and the journal with it. Has no answer.
     KeepPart(TransferId),
-    /// Close the part file and remove it. Has no answer.
+    /// Close the part file and remove it, and its journal. Has no answer.
     RemovePart(TransferId),
 }
 
@@ -89,6 +102,8 @@ impl DiskJob {
             | Self::ResumePart { transfer: id, .. }
             | Self::HashPart(id, _)
             | Self::FlushPart(id)
+            | Self::RecordPart { transfer: id, .. }
+            | Self::RestartPart(id)
             | Self::SyncPart(id)
             | Self::Publish(id)
             | Self::SyncFolder(id)
@@ -118,9 +133,12 @@ pub enum DiskAnswer {
     SourceChecked(TransferId, Result<(), DiskError>),
     /// Of [`DiskJob::CreatePart`] and [`DiskJob::ResumePart`].
     PartCreated(TransferId, Result<(), DiskError>),
+    /// Of [`DiskJob::CreatePart`], too: the part of an earlier run is taken up, of which these blocks were verified then.
+    /// None: what there was is of an earlier state of the file, and is gone.
+    PartTaken(TransferId, Vec<[u8; 32]>),
     /// Of [`DiskJob::HashPart`].
     PartHashed(TransferId, Block, Result<BlockValue, DiskError>),
-    /// Of [`DiskJob::FlushPart`]. After an error the bytes may be lost although the next call succeeds.
+    /// Of [`DiskJob::FlushPart`], [`DiskJob::RecordPart`] and [`DiskJob::RestartPart`]. After an error the bytes may be lost although the next call succeeds.
     PartFlushed(TransferId, Result<(), DiskError>),
     /// Of [`DiskJob::SyncPart`].
     PartSynced(TransferId, Result<(), DiskError>),
@@ -138,6 +156,7 @@ impl DiskAnswer {
             | Self::SourceHashed(id, _, _)
             | Self::SourceChecked(id, _)
             | Self::PartCreated(id, _)
+            | Self::PartTaken(id, _)
             | Self::PartHashed(id, _, _)
             | Self::PartFlushed(id, _)
             | Self::PartSynced(id, _)

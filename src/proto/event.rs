@@ -102,10 +102,24 @@ pub enum Event {
         name: Untrusted,
         /// What happened; may quote the peer.
         reason: Untrusted,
-        /// Whether the same file, offered again in this conversation, goes on from what is stored.
+        /// Whether the same file, offered again, goes on from what is stored: also after the conversation, and the
+        /// process.
         resumable: bool,
         /// Whether our own user wanted it so (a refusal or cancel of ours).
         wanted: bool,
+    },
+    /// A file of which an earlier try has left a part goes on.
+    Resumed {
+        /// The file.
+        id: TransferId,
+        /// Which way it goes.
+        direction: Direction,
+        /// Its name, as offered.
+        name: Untrusted,
+        /// Bytes that are there; 0: it is another file by now, and begins again.
+        bytes: u64,
+        /// Blocks of them that were damaged since, and come again.
+        again: u64,
     },
     /// The peer is leaving; it takes no new input.
     PeerLeaving {

@@ -27,6 +27,7 @@
 //!  29 CANCELLED   id u64                                   .. the other side has answered
 //!  2a MOVE        id u64 | epoch u32                      what follows of it comes over that link
 //!  2b RESUME      id u64 | epoch u32 | stored u64 | told u64     that link is gone; go on from here
+//!  2c LACKS       id u64 | from u64 | block u64 ..       of an earlier try all is right up to there, but for these
 //!  30 PING        token u64
 //!  31 PONG        token u64
 //!  32 LINK_DOWN   epoch u32                               nothing more comes or goes over that link
@@ -41,6 +42,7 @@ use super::TransferId;
 use super::claim::{CLAIM, Claim};
 use super::error::ProtocolError;
 use super::event::LeaveReason;
+use super::gaps::MAX_GAPS;
 pub use super::reason::{CancelReason, Refusal};
 use super::reason::{leave_code, leave_from_code};
 use super::text::Untrusted;
@@ -120,6 +122,7 @@ pub enum Frame {
     Cancelled { id: TransferId },
     Move { id: TransferId, epoch: u32 },
     Resume { id: TransferId, epoch: u32, stored: u64, told: u64 },
+    Lacks { id: TransferId, from: u64, blocks: Vec<u64> },
     Ping { token: u64 },
     Pong { token: u64 },
     LinkDown { epoch: u32 },
@@ -150,6 +153,7 @@ pub enum Kind {
     Cancelled,
     Move,
     Resume,
+    Lacks,
     Ping,
     Pong,
     LinkDown,
@@ -160,7 +164,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of their codes.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Welcome,
         Self::Refused,
         Self::Wait,
@@ -179,6 +183,7 @@ impl Kind {
         Self::Cancelled,
         Self::Move,
         Self::Resume,
+        Self::Lacks,
         Self::Ping,
         Self::Pong,
         Self::LinkDown,
@@ -228,6 +233,7 @@ impl Kind {
             Self::Cancelled => (0x29, "CANCELLED", 8, 8),
             Self::Move => (0x2a, "MOVE", 12, 12),
             Self::Resume => (0x2b, "RESUME", 28, 28),
+            Self::Lacks => (0x2c, "LACKS", 16, 16 + 8 * MAX_GAPS),
             Self::Ping => (0x30, "PING", 8, 8),
             Self::Pong => (0x31, "PONG", 8, 8),
             Self::LinkDown => (0x32, "LINK_DOWN", 4, 4),
@@ -278,6 +284,7 @@ impl Frame {
             Self::Cancelled { .. } => Kind::Cancelled,
             Self::Move { .. } => Kind::Move,
             Self::Resume { .. } => Kind::Resume,
+            Self::Lacks { .. } => Kind::Lacks,
             Self::Ping { .. } => Kind::Ping,
             Self::Pong { .. } => Kind::Pong,
             Self::LinkDown { .. } => Kind::LinkDown,
@@ -363,6 +370,11 @@ impl Frame {
                 out.extend_from_slice(&stored.to_be_bytes());
                 out.extend_from_slice(&told.to_be_bytes());
             }
+            Self::Lacks { id, from, blocks } => {
+                out.extend_from_slice(&id.0.to_be_bytes());
+                out.extend_from_slice(&from.to_be_bytes());
+                blocks.iter().for_each(|block| out.extend_from_slice(&block.to_be_bytes()));
+            }
             Self::Ping { token } | Self::Pong { token } => out.extend_from_slice(&token.to_be_bytes()),
             Self::LinkDown { epoch } => out.extend_from_slice(&epoch.to_be_bytes()),
             Self::Back { texts, orders, bye } => {
@@ -436,6 +448,13 @@ impl Frame {
                 let (id, epoch) = (fields.id()?, fields.epoch()?);
                 Self::Resume { id, epoch, stored: fields.number()?, told: fields.number()? }
             }
+            Kind::Lacks => {
+                let (id, from) = (fields.id()?, fields.number()?);
+                let (blocks, rest) = fields.rest.as_chunks::<8>();
+                let blocks = blocks.iter().map(|block| u64::from_be_bytes(*block)).collect();
+                fields.rest = rest;
+                Self::Lacks { id, from, blocks }
+            }
             Kind::LinkDown => Self::LinkDown { epoch: fields.epoch()? },
             Kind::Back => {
                 let (texts, orders) = (fields.number()?, fields.number()?);
@@ -492,30 +511,5 @@ impl Fields<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_code_names_one_kind() {
-        for kind in Kind::ALL {
-            assert_eq!(Kind::from_code(kind.code()), Some(kind));
-            assert!(kind.code() < 0x80, "{} would be skipped", kind.name());
-        }
-    }
-
-    #[test]
-    fn own_words_are_cut_at_a_character() {
-        let words = Untrusted::from("ä".repeat(400));
-        let mut out = Vec::new();
-        Frame::Refuse { id: TransferId(1), words }.encode(&mut out);
-        let payload = &out[HEADER..];
-        assert!(payload.len() <= Kind::Refuse.bounds().1);
-        assert!(std::str::from_utf8(&payload[8..]).is_ok());
-    }
-
-    #[test]
-    fn a_payload_with_a_tail_is_refused() {
-        let result = Frame::decode(Kind::Ping, &[0; 9]);
-        assert_eq!(result, Err(ProtocolError::Malformed { frame: "PING", what: "too long" }));
-    }
-}
+#[path = "frame_tests.rs"]
+mod tests;

@@ -21,10 +21,11 @@ use std::time::{Duration, Instant};
 
 use super::commit::{Commit, Next, Verified};
 use super::digest::{BLOCK, DigestTree, next_block};
-use super::disk::{DiskAnswer, DiskError, DiskJob};
+use super::disk::{Block, DiskAnswer, DiskError, DiskJob};
 use super::error::ProtocolError;
 use super::event::{Direction, Event, Progress};
 use super::frame::{CancelReason, Frame, Kind};
+use super::ledger::Ledger;
 use super::name::SafeName;
 use super::outgoing::HASHING;
 use super::receiving::Receiving;
@@ -33,6 +34,8 @@ use super::text::Untrusted;
 use super::trace::{Trace, emit};
 use super::transfers::{Out, SMALL_FILE};
 use super::{Span, TransferId};
+
+mod taking_up;
 
 /// Bytes after which progress is reported: an eighth of the sender's window, so that it never runs dry.
 pub const REPORT_BYTES: u64 = 1 << 20;
@@ -49,15 +52,17 @@ pub struct Kept {
     pub size: u64,
     /// Its verified blocks, of which there is at least one.
     tree: DigestTree,
+    /// Their values.
+    ledger: Ledger,
 }
 
 #[derive(Debug)]
 enum State {
     Undecided,
     Waiting,
-    Creating { since: Instant, tree: DigestTree },
+    Creating { since: Instant, earlier: Option<Kept> },
     Receiving(Receiving),
-    Committing { commit: Commit, size: u64, since: Instant },
+    Committing { commit: Commit, size: u64, since: Instant, ledger: Ledger },
     Cancelled,
     Over,
 }
@@ -173,15 +178,13 @@ impl Incoming {
         if !self.is_waiting() {
             return;
         }
-        let (job, tree) = match self.earlier.take() {
-            Some(Kept { id: kept, tree, .. }) => (DiskJob::ResumePart { transfer: self.id, kept }, tree),
-            None => {
-                let (transfer, name, size) = (self.id, self.safe.clone(), self.size);
-                (DiskJob::CreatePart { transfer, name, size }, DigestTree::default())
-            }
-        };
-        out.jobs.push_back(job);
-        self.enter(State::Creating { since: now, tree });
+        let earlier = self.earlier.take();
+        let (transfer, size) = (self.id, self.size);
+        out.jobs.push_back(match &earlier {
+            Some(Kept { id: kept, .. }) => DiskJob::ResumePart { transfer, kept: *kept },
+            None => DiskJob::CreatePart { transfer, name: self.safe.clone(), size },
+        });
+        self.enter(State::Creating { since: now, earlier });
     }
 
     /// Does not want it, before anything was sent. `wanted`: because our user, or the policy, said so.
@@ -192,11 +195,12 @@ impl Incoming {
 
     /// Ends it without a file; the peer knows already, or cannot be told. `keep`: what is stored is left on the disk.
     pub fn fail(&mut self, reason: Untrusted, keep: bool, wanted: bool, out: &mut Out) {
+        let resumable = keep && self.record_last(out);
         if self.is_active() {
             out.jobs.push_back(if keep { DiskJob::KeepPart(self.id) } else { DiskJob::RemovePart(self.id) });
         }
         self.earlier.take().into_iter().for_each(|earlier| out.jobs.push_back(DiskJob::KeepPart(earlier.id)));
-        self.tell_failed(reason, false, wanted, out);
+        self.tell_failed(reason, resumable, wanted, out);
         self.enter(State::Over);
     }
 
@@ -213,7 +217,9 @@ impl Incoming {
             State::Creating { .. } | State::Receiving(_) | State::Committing { .. } => {}
         }
         self.kept = self.left_over().filter(|_| resumable);
-        if self.kept.is_none() {
+        if self.kept.is_some() {
+            self.record_last(out);
+        } else {
             out.jobs.push_back(DiskJob::RemovePart(self.id));
         }
         let words = Untrusted::from(words);
@@ -230,7 +236,10 @@ impl Incoming {
             return None;
         }
         let (id, name, tree) = (self.id, self.name.clone(), receiving.tree.clone());
-        self.size.filter(|_| tree.blocks() > 0).map(|size| Kept { id, name, size, tree })
+        // Of what is not looked at, or not mended, nobody knows.
+        let sure = receiving.mending.is_empty() && receiving.ledger.len() as u64 == tree.blocks();
+        let ledger = receiving.ledger.clone();
+        self.size.filter(|_| sure && tree.blocks() > 0).map(|size| Kept { id, name, size, tree, ledger })
     }
 
     /// Whether a commit has begun: giving up is then too late.
@@ -247,11 +256,14 @@ impl Incoming {
         let unexpected = self.unexpected(Kind::Chunk);
         match &self.state {
             State::Cancelled => Ok(true),
-            State::Receiving(receiving) if receiving.end.is_none() => {
+            State::Receiving(receiving) if receiving.end.is_none() && receiving.earlier.is_none() => {
                 let may = receiving.may_take(over).ok_or(unexpected)?;
                 let (transfer, expected) = (self.id, receiving.stored);
                 if may && span.offset != expected {
                     return Err(ProtocolError::Offset { transfer, expected, got: span.offset });
+                }
+                if receiving.gaps.run(span.offset).is_some_and(|run| span.len > run) {
+                    return Err(ProtocolError::Offset { transfer, expected, got: span.offset + span.len });
                 }
                 // The decoder has seen to it that the sum is a number.
                 match self.size {
@@ -321,7 +333,12 @@ impl Incoming {
     /// `n` more bytes stand in the part file.
     pub fn stored(&mut self, n: u64, out: &mut Out) {
         if let State::Receiving(receiving) = &mut self.state {
-            receiving.stored += n;
+            let reached = receiving.stored + n;
+            if let Some(index) = receiving.gaps.filled(reached) {
+                let len = u32::try_from(reached - index * BLOCK).unwrap_or(u32::MAX);
+                out.jobs.push_back(DiskJob::HashPart(self.id, Block { index, len }));
+            }
+            receiving.stored = receiving.gaps.settle(reached);
             self.advance(out);
         }
     }
@@ -341,7 +358,9 @@ impl Incoming {
                 receiving.handle_digests(first, &values)?;
                 self.compare(out);
             }
-            (State::Receiving(receiving), Frame::End { size, root, .. }) if receiving.end.is_none() => {
+            (State::Receiving(receiving), Frame::End { size, root, .. })
+                if receiving.end.is_none() && receiving.earlier.is_none() =>
+            {
                 if size != receiving.stored {
                     return Err(ProtocolError::Malformed { frame: "END", what: "not where the chunks ended" });
                 }
@@ -382,8 +401,9 @@ impl Incoming {
     /// Whether at least one block is known to be right, so that going on from it makes sense.
     pub fn is_verified_somewhere(&self) -> bool {
         match &self.state {
-            State::Receiving(receiving) => receiving.tree.blocks() > 0,
-            State::Committing { .. } => true,
+            State::Receiving(receiving) => receiving.tree.blocks() > 0 || receiving.earlier.is_some(),
+            // The part of an earlier run may be among what it finds.
+            State::Creating { .. } | State::Committing { .. } => true,
             _ => false,
         }
     }
@@ -393,20 +413,22 @@ impl Incoming {
         let State::Receiving(receiving) = &mut self.state else { return };
         let total = receiving.end.map(|(size, _)| size).or(self.size);
         while self.terms.verify
+            && receiving.earlier.is_none()
             && receiving.asked < receiving.tree.blocks() + HASHING
             && let Some(block) = next_block(receiving.asked, receiving.stored, total)
         {
             receiving.asked += 1;
             out.jobs.push_back(DiskJob::HashPart(self.id, block));
         }
-        if self.terms.sync && receiving.begin_flush() {
-            out.jobs.push_back(DiskJob::FlushPart(self.id));
-        }
+        out.jobs.extend(receiving.begin_flush(self.id, self.terms.sync, None));
     }
 
     /// Compares what both sides have, and begins the commit once all of it is equal.
     fn compare(&mut self, out: &mut Out) {
         let State::Receiving(receiving) = &mut self.state else { return };
+        if receiving.earlier.is_some() {
+            return self.look_at_earlier(out);
+        }
         while let (Some(ours), Some(theirs)) = (receiving.ours.get(&receiving.tree.blocks()), receiving.theirs.front())
         {
             if ours.chaining != *theirs {
@@ -418,6 +440,9 @@ impl Incoming {
                 return;
             }
             receiving.tree.push(ours);
+            if self.size.is_some() {
+                receiving.ledger.push(ours.chaining);
+            }
             receiving.ours.pop_first();
             receiving.theirs.pop_front();
         }
@@ -425,6 +450,7 @@ impl Incoming {
         if let Some((size, root)) = receiving.end
             && (receiving.tree.blocks() == super::digest::block_count(size) || !self.terms.verify)
             && !receiving.flushing
+            && receiving.mending.is_empty()
         {
             self.finish(size, root, out);
             return;
@@ -444,7 +470,8 @@ impl Incoming {
                 let (commit, job) = Commit::begin(self.id, verified, self.terms.sync);
                 out.jobs.push_back(job);
                 out.frames.push_back(Frame::Progress { id: self.id, stored: size, verified: size });
-                self.enter(State::Committing { commit, size, since });
+                let ledger = receiving.ledger.clone();
+                self.enter(State::Committing { commit, size, since, ledger });
             }
             None => self.cancel(CancelReason::Mismatch, "the digest of the whole differs", false, false, out),
         }
@@ -453,21 +480,23 @@ impl Incoming {
     /// What a disk job of this file led to.
     pub fn handle_answer(&mut self, now: Instant, answer: DiskAnswer, out: &mut Out) {
         match (std::mem::replace(&mut self.state, State::Over), answer) {
-            (State::Creating { since, tree }, DiskAnswer::PartCreated(_, Ok(()))) => {
-                let from = tree.blocks() * BLOCK;
-                let from = self.size.map_or(from, |size| from.min(size));
-                out.frames.push_back(Frame::Accept { id: self.id, from });
-                emit(Trace::State { transfer: Some(self.id), from: "Creating", to: "Receiving" });
-                self.state = State::Receiving(Receiving::new(from, tree, now, since));
+            (State::Creating { since, earlier }, DiskAnswer::PartCreated(_, Ok(()))) => {
+                self.begin(earlier.map(Kept::into_earlier), now, since, out);
+            }
+            (State::Creating { since, .. }, DiskAnswer::PartTaken(_, values)) => {
+                self.take_up(values, now, since, out);
             }
             (state @ State::Creating { .. }, DiskAnswer::PartCreated(_, Err(error))) => {
                 self.state = state;
                 self.refuse(&error.words, false, out);
             }
             (State::Receiving(mut receiving), DiskAnswer::PartHashed(_, block, Ok(value))) => {
-                receiving.ours.insert(block.index, value);
+                let right = receiving.hashed(block, value);
                 self.state = State::Receiving(receiving);
-                self.compare(out);
+                match right {
+                    true => self.compare(out),
+                    false => self.cancel(CancelReason::Mismatch, "what came again differs too", false, false, out),
+                }
             }
             (state @ State::Receiving(_), DiskAnswer::PartHashed(_, _, Err(error))) => {
                 self.state = state;
@@ -482,10 +511,10 @@ impl Incoming {
                 self.state = state;
                 self.sink_failed(&error, out);
             }
-            (State::Committing { commit, size, since }, answer) => match commit.answered(answer) {
+            (State::Committing { commit, size, since, ledger }, answer) => match commit.answered(answer) {
                 Ok(Next::Job(commit, job)) => {
                     out.jobs.push_back(job);
-                    self.state = State::Committing { commit, size, since };
+                    self.state = State::Committing { commit, size, since, ledger };
                 }
                 Ok(Next::Done { saved, verified }) => {
                     out.jobs.push_back(DiskJob::KeepPart(self.id)); // it has its name: only the descriptor is left
@@ -518,6 +547,9 @@ impl Incoming {
     /// When progress has to be reported even if little happens; `None` when there is no news.
     pub fn report_due(&self) -> Option<Instant> {
         let State::Receiving(receiving) = &self.state else { return None };
+        if receiving.earlier.is_some() {
+            return None;
+        }
         let (stored, verified, when) = receiving.reported;
         let news = (receiving.stored, self.verified(receiving)) != (stored, verified);
         let much = receiving.stored - stored >= REPORT_BYTES;
@@ -535,6 +567,7 @@ impl Incoming {
             let stored = receiving.stored;
             receiving.reported = (stored, verified, now);
             out.frames.push_back(Frame::Progress { id: self.id, stored, verified });
+            out.jobs.extend(receiving.begin_flush(self.id, self.terms.sync, Some(now)));
         }
     }
 
@@ -545,9 +578,9 @@ impl Incoming {
             State::Waiting => ("queued", 0, 0, None),
             State::Creating { since, .. } => ("starting", 0, 0, Some(*since)),
             State::Receiving(receiving) => {
-                ("receiving", receiving.stored, self.verified(receiving), Some(receiving.since))
+                (receiving.state_name(), receiving.stored, self.verified(receiving), Some(receiving.since))
             }
-            State::Committing { commit, size, since } => (commit.state_name(), *size, *size, Some(*since)),
+            State::Committing { commit, size, since, .. } => (commit.state_name(), *size, *size, Some(*since)),
             State::Cancelled | State::Over => ("cancelled", 0, 0, None),
         };
         let ride = if let State::Receiving(receiving) = &self.state { receiving.ride } else { Ride::Talk };

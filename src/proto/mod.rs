@@ -5,7 +5,8 @@
 //! Must not know: sockets, files, clocks, randomness. Moments and random bytes are arguments.
 //!
 //! Reading order: [`frame`] (what stands on the wire), [`decoder`], [`opening`] (who is let in), [`session`]
-//! (one conversation), [`talk`], [`outgoing`] and [`incoming`] (a file, from either end), [`commit`].
+//! (one conversation), [`talk`], [`outgoing`] and [`incoming`] (a file, from either end), [`commit`], [`journal`] (what outlives
+//! the process).
 
 mod alive;
 pub mod claim;
@@ -14,11 +15,15 @@ pub mod deadline;
 pub mod decoder;
 pub mod digest;
 pub mod disk;
+mod earlier;
 pub mod error;
 pub mod event;
 pub mod frame;
+pub mod gaps;
 pub mod hello;
 pub mod incoming;
+pub mod journal;
+mod ledger;
 mod limit;
 mod links;
 pub mod name;

@@ -28,6 +28,7 @@ use super::disk::{Block, BlockValue, DiskAnswer, DiskError, DiskJob};
 use super::error::ProtocolError;
 use super::event::{Direction, Event, Progress};
 use super::frame::{CancelReason, Frame, Kind, MAX_DIGESTS};
+use super::gaps::Gaps;
 use super::ride::Ride;
 use super::text::Untrusted;
 use super::trace::{Trace, emit};
@@ -61,6 +62,10 @@ struct Sending {
     values: VecDeque<[u8; 32]>,
     /// Blocks whose values were told.
     told: u64,
+    /// The receiver has not said yet what of an earlier try's bytes is right: nothing is sent before.
+    awaits: bool,
+    /// What of them is sent again.
+    gaps: Gaps,
     ride: Ride,
     since: Instant,
 }
@@ -210,6 +215,13 @@ impl Outgoing {
                 sending.ride.change(self.id, Ride::Talk);
                 self.go_on(out);
             }
+            (State::Sending(sending), Frame::Lacks { from, blocks, .. }) if sending.awaits => {
+                let again = blocks.len() as u64;
+                sending.handle_lacks(from, blocks)?;
+                let (id, direction, name) = (self.id, Direction::Send, self.name.clone());
+                out.events.push_back(Event::Resumed { id, direction, name, bytes: from, again });
+                self.advance(out);
+            }
             (State::Ended { sending, root }, Frame::Committed { .. }) => {
                 let (size, root, since) = (sending.sent, *root, sending.since);
                 self.delivered(now, size, root, since, out);
@@ -220,7 +232,11 @@ impl Outgoing {
             }
             (
                 State::Cancelled { .. },
-                Frame::Accept { .. } | Frame::Refuse { .. } | Frame::Progress { .. } | Frame::Resume { .. },
+                Frame::Accept { .. }
+                | Frame::Refuse { .. }
+                | Frame::Progress { .. }
+                | Frame::Resume { .. }
+                | Frame::Lacks { .. },
             ) => {}
             (State::Cancelled { words, wanted, .. }, Frame::Cancelled { .. }) => {
                 let (words, wanted) = (words.clone(), *wanted);
@@ -254,13 +270,17 @@ impl Outgoing {
 
     /// Ends it without a file; the peer knows already, or was never told.
     pub fn fail(&mut self, reason: Untrusted, wanted: bool, out: &mut Out) {
+        self.fail_for_now(reason, false, wanted, out);
+    }
+
+    fn fail_for_now(&mut self, reason: Untrusted, resumable: bool, wanted: bool, out: &mut Out) {
         out.jobs.push_back(DiskJob::CloseSource(self.id));
         out.events.push_back(Event::Failed {
             id: self.id,
             direction: Direction::Send,
             name: self.name.clone(),
             reason,
-            resumable: false,
+            resumable,
             wanted,
         });
         self.enter(State::Over);
@@ -286,14 +306,26 @@ impl Outgoing {
                 let (words, wanted) = (words.clone(), *wanted);
                 self.fail(words, wanted, out);
             }
-            _ => self.fail(Untrusted::from(words), false, out),
+            // The receiver keeps what it has verified.
+            _ => self.fail_for_now(Untrusted::from(words), self.is_kept(), false, out),
         }
+    }
+
+    /// Whether the receiver has something to go on from.
+    fn is_kept(&self) -> bool {
+        let (State::Sending(sending) | State::Checking(sending) | State::Ended { sending, .. }) = &self.state else {
+            return false;
+        };
+        !self.is_stream && (sending.awaits || sending.verified >= BLOCK)
     }
 
     /// The next chunk of at most `limit` bytes over this link, if the windows and the source allow one. `alone`: there
     /// is no other link.
     pub fn next_chunk(&self, over: Ride, alone: bool, limit: u64) -> Option<Span> {
         let State::Sending(sending) = &self.state else { return None };
+        if sending.awaits {
+            return None;
+        }
         let fits = match (sending.ride, over) {
             (Ride::Talk, Ride::Talk) => alone || !self.is_large(),
             (Ride::Talk, Ride::Bulk(_)) => self.is_large(),
@@ -370,7 +402,7 @@ impl Outgoing {
     /// `n` bytes of a chunk were accepted by the channel.
     pub fn sent(&mut self, n: u64, out: &mut Out) {
         if let State::Sending(sending) = &mut self.state {
-            sending.sent += n;
+            sending.sent = sending.gaps.settle(sending.sent + n);
             self.advance(out);
         }
     }
@@ -405,7 +437,7 @@ impl Outgoing {
         let Some(size) = self.size else { return };
         let all_told = !self.verify || sending.told == block_count(size);
         // Adrift, nobody knows what has arrived.
-        if sending.sent == size && all_told && !matches!(sending.ride, Ride::Adrift(_)) {
+        if sending.sent == size && all_told && !sending.awaits && !matches!(sending.ride, Ride::Adrift(_)) {
             out.jobs.push_back(DiskJob::CheckSource(self.id));
             if let State::Sending(sending) = std::mem::replace(&mut self.state, State::Over) {
                 self.state = State::Checking(sending);
@@ -429,17 +461,20 @@ impl Outgoing {
         match (&self.state, answer) {
             (State::Opening { from, since }, DiskAnswer::SourceOpened(_, Ok(()))) => {
                 let (from, since, available) = (*from, *since, self.size.unwrap_or(self.streamed));
+                let awaits = from > 0 && self.verify;
                 self.enter(State::Sending(Sending {
                     // What the receiver has from an earlier try is hashed again here, but not sent again.
                     sent: from,
                     available,
                     stored: from,
-                    verified: from,
+                    verified: if awaits { 0 } else { from },
                     asked: 0,
                     early: BTreeMap::new(),
                     tree: DigestTree::default(),
                     values: VecDeque::new(),
                     told: 0,
+                    awaits,
+                    gaps: Gaps::default(),
                     ride: Ride::Talk,
                     since,
                 }));
@@ -479,6 +514,7 @@ impl Outgoing {
             State::Queued => ("queued", None),
             State::Offered => ("offered", None),
             State::Accepted { .. } | State::Opening { .. } => ("starting", None),
+            State::Sending(sending) if sending.awaits => ("resuming", Some(sending)),
             State::Sending(sending) => ("sending", Some(sending)),
             State::Checking(sending) => ("checking", Some(sending)),
             State::Ended { sending, .. } => ("verifying", Some(sending)),
@@ -504,7 +540,7 @@ impl Outgoing {
 
     /// Kinds of frames that speak of a file of ours.
     pub fn concerns(kind: Kind) -> bool {
-        matches!(kind, Kind::Accept | Kind::Refuse | Kind::Progress | Kind::Resume | Kind::Committed)
+        matches!(kind, Kind::Accept | Kind::Refuse | Kind::Progress | Kind::Resume | Kind::Lacks | Kind::Committed)
     }
 }
 
@@ -545,6 +581,17 @@ impl Sending {
         while self.values.len() > unverified && self.values.len() as u64 > self.tree.blocks() - self.told {
             self.values.pop_front();
         }
+        Ok(())
+    }
+
+    /// What of an earlier try's bytes is right, once the receiver knows.
+    fn handle_lacks(&mut self, from: u64, blocks: Vec<u64>) -> Result<(), ProtocolError> {
+        let malformed = ProtocolError::Malformed { frame: "LACKS", what: "of what was never there" };
+        let known = from <= self.sent && self.told == block_count(self.sent);
+        self.gaps = Gaps::new(from, blocks).filter(|_| known).ok_or(malformed)?;
+        self.awaits = false;
+        self.sent = self.gaps.start();
+        (self.stored, self.verified) = (self.sent, self.sent);
         Ok(())
     }
 

@@ -6,9 +6,13 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
+use super::TransferId;
 use super::digest::{BLOCK, DigestTree};
-use super::disk::BlockValue;
+use super::disk::{Block, BlockValue, DiskJob};
+use super::earlier::Earlier;
 use super::error::ProtocolError;
+use super::gaps::Gaps;
+use super::ledger::Ledger;
 use super::outgoing::{WINDOW_STORED, WINDOW_VERIFIED};
 use super::ride::Ride;
 
@@ -31,6 +35,14 @@ pub(super) struct Receiving {
     /// How many values the sender has told, those of blocks that we had already among them.
     pub(super) told: u64,
     pub(super) tree: DigestTree,
+    /// What is verified, for the journal.
+    pub(super) ledger: Ledger,
+    /// What an earlier try has left, while it is looked at.
+    pub(super) earlier: Option<Earlier>,
+    /// What of it comes again.
+    pub(super) gaps: Gaps,
+    /// What blocks that come again have to be.
+    pub(super) mending: BTreeMap<u64, [u8; 32]>,
     /// The size and the root, once the sender has said that it is all.
     pub(super) end: Option<(u64, [u8; 32])>,
     pub(super) ride: Ride,
@@ -42,22 +54,31 @@ pub(super) struct Receiving {
 }
 
 impl Receiving {
-    /// Goes on from the byte `from`, up to which everything is in `tree`.
-    pub(super) fn new(from: u64, tree: DigestTree, now: Instant, since: Instant) -> Self {
+    /// Begins, or goes on from the byte `from` once it is known what of an earlier try's bytes is right.
+    pub(super) fn new(from: u64, earlier: Option<Earlier>, now: Instant, since: Instant) -> Self {
         Self {
             stored: from,
             reported: (from, from, now),
-            asked: tree.blocks(),
+            asked: 0,
             ours: BTreeMap::new(),
             theirs: VecDeque::new(),
             told: 0,
-            tree,
+            tree: DigestTree::default(),
+            ledger: Ledger::new(Vec::new(), now),
+            earlier,
+            gaps: Gaps::default(),
+            mending: BTreeMap::new(),
             end: None,
             ride: Ride::Talk,
             flushed: from,
             flushing: false,
             since,
         }
+    }
+
+    /// What it does, in a word.
+    pub(super) fn state_name(&self) -> &'static str {
+        if self.earlier.is_some() { "resuming" } else { "receiving" }
     }
 
     /// Whether a chunk that begins on this link may be taken now, or has to wait for what is still on the talk link;
@@ -81,19 +102,38 @@ impl Receiving {
             return Err(ProtocolError::Window { what: "digests" });
         }
         self.told += values.len() as u64;
-        // Of the blocks that we had before, the root will tell whether they are still the sender's.
-        let wanted = self.tree.blocks() + self.theirs.len() as u64;
-        let known = usize::try_from(wanted.saturating_sub(first)).unwrap_or(usize::MAX).min(values.len());
-        self.theirs.extend(&values[known..]);
-        Ok(())
+        match &mut self.earlier {
+            Some(earlier) => earlier.told(values),
+            None => {
+                self.theirs.extend(values);
+                Ok(())
+            }
+        }
     }
 
-    /// Whether enough has gathered to be brought to the disk; it counts as begun.
-    pub(super) fn begin_flush(&mut self) -> bool {
-        let due = !self.flushing && self.stored - self.flushed >= FLUSH_BYTES;
-        if due {
-            (self.flushing, self.flushed) = (true, self.stored);
+    /// A block of the part is this; whether it may be.
+    pub(super) fn hashed(&mut self, block: Block, value: BlockValue) -> bool {
+        if let Some(earlier) = &mut self.earlier {
+            earlier.hashed(block, &value);
+        } else if let Some(expected) = self.mending.remove(&block.index) {
+            return value.chaining == expected;
+        } else {
+            self.ours.insert(block.index, value);
         }
-        due
+        true
+    }
+
+    /// Whether enough has gathered to be brought to the disk, if that is wanted, or to be written down; by this moment,
+    /// or by how much there is. It counts as begun.
+    pub(super) fn begin_flush(&mut self, transfer: TransferId, sync: bool, now: Option<Instant>) -> Option<DiskJob> {
+        let much = sync && self.stored.saturating_sub(self.flushed) >= FLUSH_BYTES;
+        if self.flushing || self.earlier.is_some() || !(much || self.ledger.is_due(now)) {
+            return None;
+        }
+        (self.flushing, self.flushed) = (true, self.stored);
+        Some(match self.ledger.take_new(now) {
+            Some((first, values)) => DiskJob::RecordPart { transfer, first, values, last: false },
+            None => DiskJob::FlushPart(transfer),
+        })
     }
 }

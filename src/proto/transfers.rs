@@ -214,7 +214,8 @@ impl Transfers {
             | Frame::Cancel { id, .. }
             | Frame::Cancelled { id }
             | Frame::Move { id, .. }
-            | Frame::Resume { id, .. } => id,
+            | Frame::Resume { id, .. }
+            | Frame::Lacks { id, .. } => id,
             _ => return Err(ProtocolError::Unexpected { frame: kind.name(), state: "talking" }),
         };
         if let Frame::Resume { epoch, .. } = frame

@@ -154,6 +154,14 @@ pub fn trim(file: &File) -> io::Result<()> {
     file.set_len(file.metadata()?.len())
 }
 
+/// Leaves only the first `len` bytes of a file; a shorter one stays as it is.
+///
+/// # Errors
+/// The system's.
+pub fn cut(file: &File, len: u64) -> io::Result<()> {
+    if file.metadata()?.len() > len { file.set_len(len) } else { Ok(()) }
+}
+
 /// Tells the system that the file will be read from front to back, so that it reads further ahead. A refusal is logged
 /// and changes nothing.
 pub fn will_read(file: &File) {

@@ -70,6 +70,16 @@ pub fn open_kept(folder: BorrowedFd<'_>, name: &str) -> io::Result<File> {
     Ok(File::from(retry_on_intr(|| openat(folder, name, flags, Mode::empty()))?))
 }
 
+/// Opens the entry `name` for reading and writing; waits for nobody where it is a pipe, and follows no link.
+///
+/// # Errors
+/// As [`open_kept`].
+pub fn open_own(folder: BorrowedFd<'_>, name: &str) -> io::Result<File> {
+    super::component(name)?;
+    let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    Ok(File::from(retry_on_intr(|| openat(folder, name, flags, Mode::empty()))?))
+}
+
 /// Opens the entry `name` for being locked, and makes an empty one (0600) where there is none. Follows no link.
 ///
 /// # Errors
@@ -133,6 +143,7 @@ mod tests {
         for name in ["link", "../x", ""] {
             assert!(open_kept(folder.as_fd(), name).is_err(), "{name}");
             assert!(open_lock(folder.as_fd(), name).is_err(), "{name}");
+            assert!(open_own(folder.as_fd(), name).is_err(), "{name}");
             assert!(open_growing(folder.as_fd(), name).is_err(), "{name}");
         }
     }

@@ -23,12 +23,12 @@ use std::io;
 use std::os::fd::BorrowedFd;
 
 pub use file::{
-    Stamp, allocate, open_source, os_string, read_at, reserve_descriptor, set_mode, spares_stored, stamp, sync_data,
-    sync_file, trim, will_read, write_all_at,
+    Stamp, allocate, cut, open_source, os_string, read_at, reserve_descriptor, set_mode, spares_stored, stamp,
+    sync_data, sync_file, trim, will_read, write_all_at,
 };
 pub use folder::{folder_stamp, free_bytes, is_entry, list_names, open_folder, sync_folder, unlink};
 pub use kept::{
-    Access, access, make_private_folder, open_folder_itself, open_growing, open_kept, open_lock, rename_over,
+    Access, access, make_private_folder, open_folder_itself, open_growing, open_kept, open_lock, open_own, rename_over,
 };
 pub use process::stop_job;
 pub use send::{is_link_error, send_file, send_more};

@@ -16,6 +16,7 @@ mod names;
 mod offers;
 mod pace;
 mod raw;
+mod resuming;
 mod sources;
 mod support;
 mod typed;

@@ -251,6 +251,12 @@ impl Tete {
         self.wait_for(part, |line| line.contains(part).then(|| line.to_owned()))
     }
 
+    /// It has ended, and is to be started again with the same folders.
+    pub(crate) fn plan_again(mut self) -> Plan {
+        let home = std::mem::replace(&mut self.home, tempfile::tempdir().unwrap());
+        Plan { name: self.name, home, json: self.json, before: Vec::new(), args: Vec::new() }
+    }
+
     /// How it ended, once it has; everything that it has said is then in [`said`](Self::said).
     pub(crate) fn exit_code(&mut self) -> i32 {
         self.read_everything();

@@ -87,14 +87,14 @@ fn a_full_disk_after_a_verified_block_leaves_the_part_for_the_same_file_offered_
 }
 
 #[test]
-fn a_part_that_was_left_is_no_help_to_a_file_with_other_bytes_and_nothing_is_published() {
+fn a_part_that_was_left_is_no_help_to_a_file_with_other_bytes_which_begins_again_and_both_are_told() {
     let (mut pair, _) = full();
     let size = 3 * BLOCK + BLOCK / 2;
     let other = pair.a.session.offer(pair.now, "file 5", Some(size)).unwrap();
     pair.a.disk.sources.insert(other, Source { key: 77, size });
     pair.pass(Duration::from_secs(1));
-    assert!(pair.a.failed(other) && pair.b.failed(other));
-    assert!(pair.b.disk.published.is_empty());
+    assert_eq!((pair.a.resumed(other), pair.b.resumed(other)), (Some((0, 0)), Some((0, 0))));
+    assert_eq!(pair.b.disk.published[&other].bytes, crate::support::disk::whole(77, size));
 }
 
 #[test]

@@ -118,6 +118,8 @@ pub(crate) fn job_name(job: &DiskJob) -> &'static str {
         DiskJob::HashPart(..) => "hashes",
         DiskJob::ForgetStream(..) => "forgets the stream of",
         DiskJob::FlushPart(_) => "flushes",
+        DiskJob::RecordPart { .. } => "writes down",
+        DiskJob::RestartPart(_) => "restarts",
         DiskJob::SyncPart(_) => "syncs",
         DiskJob::Publish(_) => "publishes",
         DiskJob::SyncFolder(_) => "syncs the folder of",

@@ -119,6 +119,8 @@ pub struct Part {
     pub sync_failed: bool,
     /// Somebody has looked at it since it was published.
     pub told: bool,
+    /// What its journal says.
+    pub journal: Vec<[u8; 32]>,
 }
 
 /// One side's disk.
@@ -129,6 +131,8 @@ pub struct MemDisk {
     pub published: BTreeMap<TransferId, Part>,
     /// Parts that were kept for a later try.
     pub kept: Vec<TransferId>,
+    /// Those of them that have a journal, by their names, for a later run.
+    pub left: BTreeMap<String, Part>,
     pub removed: Vec<TransferId>,
     pub closed: Vec<TransferId>,
     pub faults: BTreeMap<TransferId, Fault>,
@@ -186,9 +190,21 @@ impl MemDisk {
             }
             DiskJob::CreatePart { transfer, name, .. } => {
                 let created = self.result(transfer, Fault::Create);
+                if let Some(part) = self.left.remove(&name.saved_name("fetched_", 1)).filter(|_| created.is_ok()) {
+                    let values = part.journal.clone();
+                    self.parts.insert(transfer, part);
+                    return Some(DiskAnswer::PartTaken(transfer, values));
+                }
                 if created.is_ok() {
                     let name = name.saved_name("fetched_", 1);
-                    let part = Part { name, bytes: Vec::new(), synced: false, sync_failed: false, told: false };
+                    let part = Part {
+                        name,
+                        bytes: Vec::new(),
+                        synced: false,
+                        sync_failed: false,
+                        told: false,
+                        journal: Vec::new(),
+                    };
                     if self.parts.insert(transfer, part).is_some() {
                         self.broken.push(format!("{transfer} was created twice"));
                     }
@@ -199,6 +215,18 @@ impl MemDisk {
             DiskJob::HashPart(id, block) => DiskAnswer::PartHashed(id, block, self.hash_part(id, block)),
             DiskJob::ForgetStream(..) => return None,
             DiskJob::FlushPart(id) => DiskAnswer::PartFlushed(id, self.result(id, Fault::Flush)),
+            DiskJob::RecordPart { transfer, first, values, .. } => {
+                let flushed = self.result(transfer, Fault::Flush);
+                if let Some(part) = self.parts.get_mut(&transfer).filter(|_| flushed.is_ok()) {
+                    part.journal.truncate(first as usize);
+                    part.journal.extend(values);
+                }
+                DiskAnswer::PartFlushed(transfer, flushed)
+            }
+            DiskJob::RestartPart(id) => {
+                self.parts.get_mut(&id).into_iter().for_each(|part| part.journal.clear());
+                DiskAnswer::PartFlushed(id, Ok(()))
+            }
             DiskJob::SyncPart(id) => {
                 let synced = self.result(id, Fault::Sync);
                 if let Some(part) = self.parts.get_mut(&id) {
@@ -214,8 +242,11 @@ impl MemDisk {
                 DiskAnswer::FolderSynced(id, self.result(id, Fault::Folder))
             }
             DiskJob::KeepPart(id) => {
-                if self.parts.remove(&id).is_some() {
+                if let Some(part) = self.parts.remove(&id) {
                     self.kept.push(id);
+                    if !part.journal.is_empty() {
+                        self.left.insert(part.name.clone(), part);
+                    }
                 }
                 return None;
             }

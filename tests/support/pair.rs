@@ -134,6 +134,14 @@ impl Side {
         self.events.iter().filter_map(outcome).collect()
     }
 
+    /// What was told of an earlier try that goes on: bytes that are there, blocks that come again.
+    pub fn resumed(&self, id: TransferId) -> Option<(u64, u64)> {
+        self.events.iter().find_map(|event| match event {
+            Event::Resumed { id: of, bytes, again, .. } if *of == id => Some((*bytes, *again)),
+            _ => None,
+        })
+    }
+
     /// The event that told of a failed transfer: resumable, wanted.
     pub fn failure(&self, id: TransferId) -> Option<(bool, bool)> {
         self.events.iter().find_map(|event| match event {

@@ -85,7 +85,7 @@ pub(crate) fn open(file: &Path) -> io::Result<Opened> {
 /// Creates a file for `size` bytes as the program does.
 pub(crate) fn create(into: &Path, size: u64) -> io::Result<(Arc<Part>, Helpers)> {
     let name = SafeName::check(b"probe").map_err(io::Error::other)?;
-    let place = Place { folder: into.to_owned(), prefix: String::new(), calls: Calls::Native };
+    let place = Place { folder: into.to_owned(), prefix: String::new(), calls: Calls::Native, sync: true, peer: None };
     let part = Arc::new(Part::new(place, name));
     let mut helpers = Helpers::new()?;
     helpers.create(&part, size)?;

@@ -1,0 +1,3 @@
+//! Tests of [`super`]: real folders.
+
+use super::*;

@@ -1,0 +1,101 @@
+//! The part of [`Incoming`] that goes on with what an earlier try has left.
+//!
+//! ```text
+//!   receiver                                    sender
+//!   ACCEPT from  ------------------------------>  hashes from the beginning, sends nothing yet
+//!   reads its part again  <----- DIGESTS up to `from`
+//!   LACKS from, blocks  ----------------------->  sends these blocks, and then on from there
+//! ```
+//!
+//! Until then nothing is under way but DIGESTS, so that what comes afterwards cannot be mistaken. LACKS from 0 means that
+//! the file is another one by now, and begins again.
+
+use std::time::Instant;
+
+use super::{Incoming, Kept, State};
+use crate::proto::digest::{BLOCK, block_count};
+use crate::proto::disk::DiskJob;
+use crate::proto::earlier::{Earlier, Known};
+use crate::proto::event::{Direction, Event};
+use crate::proto::frame::Frame;
+use crate::proto::ledger::Ledger;
+use crate::proto::receiving::Receiving;
+use crate::proto::trace::{Trace, emit};
+use crate::proto::transfers::Out;
+
+impl Kept {
+    /// Nobody else has had its part: it need not be read again. How many of its blocks the journal has goes with it.
+    pub(super) fn into_earlier(self) -> (Earlier, u64) {
+        let blocks = self.tree.blocks();
+        (Earlier::new(self.ledger.into_values(), Some(self.tree)), blocks)
+    }
+}
+
+impl Incoming {
+    /// The part is there: tells the sender from where on it is wanted.
+    pub(super) fn begin(&mut self, earlier: Option<(Earlier, u64)>, now: Instant, since: Instant, out: &mut Out) {
+        let blocks = earlier.as_ref().map_or(0, |(_, blocks)| *blocks);
+        let from = blocks.saturating_mul(BLOCK).min(self.size.unwrap_or(u64::MAX));
+        out.frames.push_back(Frame::Accept { id: self.id, from });
+        emit(Trace::State { transfer: Some(self.id), from: "Creating", to: "Receiving" });
+        self.state = State::Receiving(Receiving::new(from, earlier.map(|(earlier, _)| earlier), now, since));
+        self.look_at_earlier(out);
+    }
+
+    /// The part of an earlier run is there, with these blocks.
+    pub(super) fn take_up(&mut self, mut values: Vec<[u8; 32]>, now: Instant, since: Instant, out: &mut Out) {
+        let most = self.size.filter(|_| self.terms.verify).map_or(0, block_count);
+        values.truncate(usize::try_from(most).unwrap_or(usize::MAX));
+        if values.is_empty() {
+            self.tell_resumed(0, 0, out);
+            return self.begin(None, now, since, out);
+        }
+        let blocks = values.len() as u64;
+        self.begin(Some((Earlier::new(values, None), blocks)), now, since, out);
+    }
+
+    /// Reads what an earlier try has left, and goes on once everything is known of it.
+    pub(super) fn look_at_earlier(&mut self, out: &mut Out) {
+        let (State::Receiving(receiving), Some(size)) = (&mut self.state, self.size) else { return };
+        let Some(earlier) = &mut receiving.earlier else { return };
+        while let Some(block) = earlier.next_block(size) {
+            out.jobs.push_back(DiskJob::HashPart(self.id, block));
+        }
+        let Some(earlier) = receiving.earlier.take_if(|earlier| earlier.is_settled()) else { return };
+        let since = receiving.reported.2;
+        let Known { gaps, tree, values, mending, theirs, changed } = earlier.settle(size);
+        let (from, again) = (tree.blocks().saturating_mul(BLOCK).min(size), mending.len() as u64);
+        out.frames.push_back(Frame::Lacks { id: self.id, from, blocks: mending.keys().copied().collect() });
+        if changed {
+            receiving.flushing = true;
+            out.jobs.push_back(DiskJob::RestartPart(self.id));
+        }
+        receiving.stored = gaps.start();
+        receiving.reported = (receiving.stored, receiving.stored, since);
+        receiving.asked = tree.blocks();
+        receiving.ledger = Ledger::new(values, since);
+        (receiving.gaps, receiving.tree, receiving.mending, receiving.theirs) = (gaps, tree, mending, theirs);
+        self.tell_resumed(from, again, out);
+        self.advance(out);
+    }
+
+    fn tell_resumed(&self, bytes: u64, again: u64, out: &mut Out) {
+        let (id, name, direction) = (self.id, self.name.clone(), Direction::Receive);
+        out.events.push_back(Event::Resumed { id, direction, name, bytes, again });
+    }
+
+    /// Writes down what is verified and not written yet, before the part is left alone. Whether a later try can go on
+    /// from something.
+    pub(super) fn record_last(&mut self, out: &mut Out) -> bool {
+        let ledger = match &mut self.state {
+            State::Receiving(receiving) if receiving.earlier.is_some() => return true,
+            State::Receiving(Receiving { ledger, .. }) | State::Committing { ledger, .. } => ledger,
+            State::Creating { earlier, .. } => return earlier.is_some(),
+            _ => return self.earlier.is_some(),
+        };
+        if let Some((first, values)) = ledger.take_new(None) {
+            out.jobs.push_back(DiskJob::RecordPart { transfer: self.id, first, values, last: true });
+        }
+        ledger.len() > 0
+    }
+}
