@@ -27,7 +27,7 @@ mod values;
 const USAGE: &str = "\
 tete [OPTIONS] [PEER]
 tete demo
-tete id | peers [forget NAME]
+tete id | peers [forget NAME] | partial [clean]
 tete completions SHELL | man";
 
 /// What the command line asks for.
@@ -116,7 +116,7 @@ struct Cli {
     #[arg(short, long, value_name = "[ADDR:]PORT")]
     listen: Option<String>,
     /// Where received files go (this folder)
-    #[arg(short = 'd', long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    #[arg(short = 'd', long, value_name = "DIR", global = true, value_hint = ValueHint::DirPath)]
     into: Option<PathBuf>,
     /// Before their names (fetched_; env TETE_PREFIX)
     #[arg(long, value_name = "STR")]
@@ -203,6 +203,11 @@ enum Command {
         #[command(subcommand)]
         command: Option<PeersCommand>,
     },
+    /// List the files that did not arrive whole; clean removes those that no running tete has
+    Partial {
+        #[command(subcommand)]
+        command: Option<PartialCommand>,
+    },
     /// Print what a shell completes commands by: bash, zsh, fish, elvish, powershell
     Completions {
         /// Which shell
@@ -219,6 +224,12 @@ enum PeersCommand {
         /// As tete peers has it
         name: String,
     },
+}
+
+#[derive(Clone, Subcommand)]
+enum PartialCommand {
+    /// Remove those that no running tete has
+    Clean,
 }
 
 /// Reads a command line, of which the first word is the program's name, and the environment's defaults.
@@ -271,6 +282,7 @@ fn refuse_strangers_to(command: &Command, matches: &ArgMatches, words_behind: bo
         Command::Demo => ("demo", &[]),
         Command::Id => ("id", &["json", "config_dir"]),
         Command::Peers { .. } => ("peers", &["json", "config_dir"]),
+        Command::Partial { .. } => ("partial", &["json", "config_dir", "into"]),
         Command::Completions { .. } => ("completions", &[]),
         Command::Man => ("man", &[]),
     };
@@ -356,6 +368,10 @@ impl Cli {
             Command::Completions { shell } => return Err(completions(shell)),
             Command::Man => return Err(Stop::Show(man::page(Self::command()))),
             Command::Id => Task::Id,
+            Command::Partial { command } => {
+                let folder = self.into.clone().unwrap_or_else(|| PathBuf::from("."));
+                Task::Partial { folder, clean: command.is_some() }
+            }
             Command::Peers { command: None } => Task::Peers,
             Command::Peers { command: Some(PeersCommand::Forget { name }) } => Task::Forget(name),
         };

@@ -1,12 +1,15 @@
-//! What is kept between runs, told to its owner: `tete id` and `tete peers`.
+//! What is kept between runs, told to its owner: `tete id`, `tete peers` and `tete partial`.
 //!
-//! Owns: the texts and objects of both. Must not know: how they are stored, where they are printed.
+//! Owns: the texts and objects of all three. Must not know: how they are stored, where they are printed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use crate::net::unfinished::{self, Unfinished};
 use crate::proto::near::nearest;
+use crate::proto::text::Untrusted;
 use crate::secure::folder::{Folder, StoreError};
 use crate::secure::identity;
+use crate::secure::key::PublicKey;
 use crate::secure::known::{self, Known, Peer};
 use crate::sys;
 use crate::term::json::Object;
@@ -22,6 +25,13 @@ pub enum Task {
     Peers,
     /// Know somebody of this name no longer.
     Forget(String),
+    /// What did not arrive whole.
+    Partial {
+        /// In which folder.
+        folder: PathBuf,
+        /// Remove what no running tete has.
+        clean: bool,
+    },
 }
 
 /// A task, and how it is to be done.
@@ -40,11 +50,15 @@ pub struct Kept {
 /// # Errors
 /// [`StoreError`]: what is kept cannot be relied on or changed, or nobody has the name that was to be forgotten.
 pub fn run(kept: &Kept) -> Result<String, StoreError> {
+    if let Task::Partial { folder, clean } = &kept.task {
+        return partial(kept, folder, *clean);
+    }
     let folder = Folder::open(kept.config_dir.as_deref())?;
     match &kept.task {
         Task::Id => id(&folder, kept.json),
         Task::Peers => Ok(peers(&Known::load(&folder)?, kept.json)),
         Task::Forget(name) => forget(&folder, name, kept.json),
+        Task::Partial { folder, clean } => partial(kept, folder, *clean),
     }
 }
 
@@ -93,6 +107,61 @@ fn forget(folder: &Folder, name: &str, json: bool) -> Result<String, StoreError>
     }
 }
 
+/// The unfinished files of a folder; with `clean` those that were removed, and those that were not.
+fn partial(kept: &Kept, folder: &Path, clean: bool) -> Result<String, StoreError> {
+    let wrong = |error| StoreError {
+        message: format!("{folder:?}: {}", sys::words(&error)),
+        hint: "-d names the folder of received files".to_owned(),
+    };
+    let all = unfinished::list(folder, clean).map_err(wrong)?;
+    // Who they are from is told as well as can be: that a folder of keys cannot be read is no reason to tell nothing.
+    let known = Folder::open(kept.config_dir.as_deref()).and_then(|folder| Known::load(&folder)).ok();
+    let saved = |key: &PublicKey| {
+        let peers = known.as_ref().map_or(&[][..], Known::peers);
+        peers.iter().find(|peer| peer.key == *key).map(|peer| peer.name.clone())
+    };
+    if all.is_empty() && !kept.json {
+        return Ok(if clean { "nothing to remove\n" } else { "no unfinished files here\n" }.to_owned());
+    }
+    Ok(all.iter().map(|file| if kept.json { told(file, saved, clean) } else { said(file, saved, clean) }).collect())
+}
+
+fn said(file: &Unfinished, saved: impl Fn(&PublicKey) -> Option<String>, clean: bool) -> String {
+    let name = Untrusted::from(file.name.as_str());
+    let about = match file.about {
+        None => "nothing of it is verified".to_owned(),
+        Some((size, peer, since)) => {
+            let from = match peer.map(PublicKey::new) {
+                None => "somebody unproved".to_owned(),
+                Some(key) => saved(&key).unwrap_or_else(|| key.grouped()),
+            };
+            format!("{} of {size} bytes, from {from}, since {}", file.verified, moment(since))
+        }
+    };
+    let what = match (clean, file.held) {
+        (true, false) => "removed: ",
+        (true, true) => "left, for it is arriving: ",
+        (false, _) => "",
+    };
+    let now = if file.held && !clean { ", arriving now" } else { "" };
+    format!("{what}{}  {about}{now}\n", name.shown())
+}
+
+fn told(file: &Unfinished, saved: impl Fn(&PublicKey) -> Option<String>, clean: bool) -> String {
+    let object = Object::empty().field("name", &file.name).field("part", &file.part).field("bytes", &file.verified);
+    let key = file.about.and_then(|about| about.1).map(PublicKey::new);
+    let object = object.field("size", &file.about.map(|about| about.0));
+    let object = object.field("key", &key.map(|key| key.to_string())).field("from", &key.and_then(|key| saved(&key)));
+    let object = object.field("since", &file.about.map(|about| moment(about.2))).field("held", &file.held);
+    if clean { object.field("removed", &!file.held).line() } else { object.line() }
+}
+
+/// A second since 1970, as the known peers have it.
+fn moment(seconds: u64) -> String {
+    let moment = i64::try_from(seconds).ok().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
+    moment.map_or_else(|| "-".to_owned(), |moment| moment.to_string())
+}
+
 /// Name, key, where last reached, when last seen: with a dash for nowhere, so that the columns can be counted.
 fn line(peer: &Peer) -> String {
     let seen = match peer.seen.split_once('.') {
@@ -111,7 +180,6 @@ fn object(peer: &Peer) -> Object {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secure::key::PublicKey;
 
     fn kept(dir: &tempfile::TempDir, task: Task, json: bool) -> Result<String, StoreError> {
         run(&Kept { task, config_dir: Some(dir.path().join("kept")), json })
@@ -150,6 +218,23 @@ mod tests {
         let bob: serde_json::Value = serde_json::from_str(json.lines().next().unwrap()).unwrap();
         assert_eq!((&bob["name"], &bob["address"]), (&"bob".into(), &"host:5000".into()));
         assert!(json.lines().nth(1).unwrap().contains("\"address\":null"), "{json}");
+    }
+
+    #[test]
+    fn unfinished_files_are_told_and_removed_and_no_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let part = ".tete-0123456789abcdef.a\u{202e}b.part";
+        for name in [part, ".tete-0123456789abcdef.c.journal", ".tete-mine.part", "d.part"] {
+            std::fs::write(dir.path().join(name), "x").unwrap();
+        }
+        let told = |clean, json| kept(&dir, Task::Partial { folder: dir.path().to_owned(), clean }, json).unwrap();
+        let text = told(false, false);
+        assert!(text.contains("nothing of it is verified") && !text.contains('\u{202e}'), "{text}");
+        assert_eq!(text.lines().count(), 2, "{text}");
+        assert!(told(true, true).lines().all(|line| line.contains("\"removed\":true")));
+        assert_eq!(told(true, false), "nothing to remove\n");
+        let left = std::fs::read_dir(dir.path()).unwrap().filter(|entry| entry.as_ref().unwrap().path().is_file());
+        assert_eq!(left.count(), 2);
     }
 
     #[test]

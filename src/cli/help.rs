@@ -11,7 +11,7 @@ A private conversation between two terminals: text both ways, files both ways.
 
 Usage: tete [OPTIONS] [PEER]
        tete demo                 see a whole conversation in one terminal
-       tete id | peers | man | completions SHELL
+       tete id | peers | partial | man | completions SHELL
 
 PEER: HOST, HOST:PORT, PORT, or the name of a known peer. Without it tete asks.
 
@@ -39,6 +39,7 @@ Usage: tete [OPTIONS] [PEER]     talk; without PEER: ask, or wait in a pipe
        tete demo                 see a whole conversation in one terminal
        tete id                   the key here, and how others call it
        tete peers [forget NAME]  the known peers
+       tete partial [clean]      files that did not arrive whole
        tete completions SHELL    for bash, zsh, fish, ...; tete man: the page
 PEER: HOST, HOST:PORT, [V6]:PORT, PORT, KEY@HOST:PORT or a known name
 

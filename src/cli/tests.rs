@@ -208,7 +208,21 @@ fn what_is_kept_is_asked_for_with_its_options_before_or_behind() {
         assert_eq!(kept(line, &[("TETE_HOME", "/h")]), here(Task::Forget("bob".into()), "d", true), "{line}");
     }
     assert_eq!(kept("id --json", &[]), here(Task::Id, "", true));
-    for line in ["id x", "bob id", "-q id", "id -q", "--plain peers", "peers remember", "peers forget", "id -- x"] {
+    for (line, clean) in [("-d in partial", false), ("partial clean -d in", true), ("partial -d in clean", true)] {
+        assert_eq!(kept(line, &[]), here(Task::Partial { folder: "in".into(), clean }, "", false), "{line}");
+    }
+    for line in [
+        "id x",
+        "bob id",
+        "-q id",
+        "id -q",
+        "--plain peers",
+        "peers remember",
+        "peers forget",
+        "-d x id",
+        "partial x",
+        "id -- x",
+    ] {
         let error = error_of(with_environment(line, &[]));
         assert!(!error.hint.is_empty(), "{line}: {error}");
     }

@@ -25,7 +25,10 @@ impl Record {
     pub(super) fn create(calls: Calls, folder: BorrowedFd<'_>, name: &str, journal: Journal) -> io::Result<Self> {
         let header = journal.encode().ok_or(io::ErrorKind::InvalidInput)?;
         let file = sys::create_new(calls, folder, name)?;
-        sys::write_all_at(&file, &header, 0)?;
+        if let Err(error) = sys::write_all_at(&file, &header, 0) {
+            sys::unlink(folder, name)?; // half of one is none
+            return Err(error);
+        }
         Ok(Self { file, journal })
     }
 

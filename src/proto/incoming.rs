@@ -57,6 +57,7 @@ pub struct Kept {
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "most that are active are there")]
 enum State {
     Undecided,
     Waiting,

@@ -130,7 +130,7 @@ impl Ledger {
                 file.failed[side] = true;
                 Ok(())
             }
-            Event::PeerLeaving { .. } | Event::Silent { .. } | Event::Answering => Ok(()),
+            Event::PeerLeaving { .. } | Event::Resumed { .. } | Event::Silent { .. } | Event::Answering => Ok(()),
             Event::LinkLost { .. } | Event::Back => Ok(()),
         }
     }
