@@ -63,10 +63,9 @@ PEER: HOST, HOST:PORT, [V6]:PORT, PORT, KEY@HOST:PORT or a known name
       --no-commands          every line of input is a message
       --json                 events as NDJSON on stdout, no prompts
       --ui auto|plain        plain: lines, also on a terminal
-      --bell                 ring when a message arrives
       --color WHEN           auto, always, never (auto)
       --config-dir DIR       where keys and peers are (env TETE_HOME)
-  -q, --quiet                say less
+  -q, --quiet, --bell        say less; ring when a message arrives
   -v, --verbose, --log FILE  log more (-vv still more), into FILE
   -h, --help, -V, --version  a shorter help, this one; the version
 Examples:

@@ -41,6 +41,8 @@ fn kill(killed: &mut Tete, other: &mut Tete) {
     killed.exit_code();
     other.terminate();
     other.exit_code();
+    let failed = other.said("transfer_failed");
+    assert!(failed.len() == 1 && failed[0]["resumable"] == true, "{failed:?}");
 }
 
 /// Starts both again, in the same folders.
