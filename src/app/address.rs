@@ -8,6 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::secure::key::PublicKey;
 use crate::secure::saved_name;
+use crate::sys;
 
 use super::exit::UsageError;
 
@@ -201,6 +202,18 @@ fn parse_target_port(text: &str) -> Result<u16, UsageError> {
     match text.parse() {
         Ok(port) if port != 0 && is_digits(text) => Ok(port),
         _ => Err(UsageError::new(format!("{text:?} is not a port to call"), "a port is a number from 1 to 65535")),
+    }
+}
+
+/// The addresses at which a listening socket can be reached.
+pub fn reachable(address: SocketAddr) -> Vec<String> {
+    match address.ip().is_unspecified() {
+        false => vec![address.to_string()],
+        true => {
+            let here = if address.is_ipv6() { IpAddr::from(Ipv6Addr::LOCALHOST) } else { Ipv4Addr::LOCALHOST.into() };
+            let all = sys::outward_address(address.is_ipv6()).into_iter().chain([here]);
+            all.map(|ip| SocketAddr::new(ip, address.port()).to_string()).collect()
+        }
     }
 }
 

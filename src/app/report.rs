@@ -5,7 +5,7 @@
 //!
 //! Events are taken only while there is room to show them: a text that was taken counts as read.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::net::NetEvent;
@@ -19,7 +19,6 @@ use crate::proto::text::Untrusted;
 use crate::secure::code::Over;
 use crate::secure::key::PublicKey;
 use crate::secure::saved_name;
-use crate::sys;
 use crate::term::json::Object;
 use crate::term::plain;
 
@@ -134,7 +133,7 @@ impl App {
 
     /// Where others can reach us.
     pub(super) fn tell_listening(&mut self, addresses: &[SocketAddr]) {
-        let reachable: Vec<String> = addresses.iter().flat_map(|address| reachable(*address)).collect();
+        let reachable: Vec<String> = addresses.iter().flat_map(|address| super::address::reachable(*address)).collect();
         let port = addresses.first().map_or(0, SocketAddr::port);
         let key = self.reactor.public().map(|key| key.to_string());
         let fields = |object: Object| {
@@ -594,16 +593,4 @@ impl App {
 
 fn seconds(elapsed: Duration) -> f64 {
     elapsed.as_micros() as f64 / 1e6
-}
-
-/// The addresses at which a listening socket can be reached.
-fn reachable(address: SocketAddr) -> Vec<String> {
-    match address.ip().is_unspecified() {
-        false => vec![address.to_string()],
-        true => {
-            let here = if address.is_ipv6() { IpAddr::from(Ipv6Addr::LOCALHOST) } else { Ipv4Addr::LOCALHOST.into() };
-            let all = sys::outward_address(address.is_ipv6()).into_iter().chain([here]);
-            all.map(|ip| SocketAddr::new(ip, address.port()).to_string()).collect()
-        }
-    }
 }

@@ -229,20 +229,6 @@ impl Incoming {
         self.enter(State::Cancelled);
     }
 
-    /// What a later try could go on from: at least one verified block of a file whose size is known.
-    fn left_over(&self) -> Option<Kept> {
-        // The answer to a flush that is under way may be that bytes were lost, and nobody would hear it any more.
-        let State::Receiving(receiving) = &self.state else { return None };
-        if receiving.flushing {
-            return None;
-        }
-        let (id, name, tree) = (self.id, self.name.clone(), receiving.tree.clone());
-        // Of what is not looked at, or not mended, nobody knows.
-        let sure = receiving.mending.is_empty() && receiving.ledger.len() as u64 == tree.blocks();
-        let ledger = receiving.ledger.clone();
-        self.size.filter(|_| sure && tree.blocks() > 0).map(|size| Kept { id, name, size, tree, ledger })
-    }
-
     /// Whether a commit has begun: giving up is then too late.
     pub fn is_committing(&self) -> bool {
         matches!(self.state, State::Committing { .. })
@@ -312,18 +298,6 @@ impl Incoming {
     pub fn part(&mut self) {
         if let State::Receiving(receiving) = &mut self.state {
             receiving.ride.change(self.id, Ride::Talk);
-        }
-    }
-
-    /// The talk link of this epoch takes the place of a lost one: the sender has to know what came before.
-    pub fn resume(&mut self, epoch: u32, out: &mut Out) {
-        if let State::Receiving(receiving) = &mut self.state {
-            // What was last told may be lost.
-            (receiving.reported.0, receiving.reported.1) = (0, 0);
-            if receiving.end.is_none() {
-                let (id, stored, told) = (self.id, receiving.stored, receiving.told);
-                out.frames.push_back(Frame::Resume { id, epoch, stored, told });
-            }
         }
     }
 

@@ -19,7 +19,10 @@ const TELL_AFTER: u64 = 16;
 
 /// Whether such a frame is an order.
 pub(super) fn is_order(kind: Kind) -> bool {
-    matches!(kind, Kind::Offer | Kind::Accept | Kind::Refuse | Kind::Committed | Kind::Cancel | Kind::Cancelled)
+    matches!(
+        kind,
+        Kind::Offer | Kind::Accept | Kind::Refuse | Kind::Lacks | Kind::Committed | Kind::Cancel | Kind::Cancelled
+    )
 }
 
 /// The orders of both sides.

@@ -16,7 +16,6 @@ mod middle;
 mod nonsense;
 mod person;
 mod questions;
-#[allow(dead_code, reason = "not everything that can happen to a connection happens here")]
 #[path = "../e2e_bulk/relay.rs"]
 mod relay;
 mod screen;

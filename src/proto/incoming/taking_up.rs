@@ -98,4 +98,30 @@ impl Incoming {
         }
         ledger.len() > 0
     }
+
+    /// The talk link of this epoch takes the place of a lost one: the sender has to know what came before.
+    pub fn resume(&mut self, epoch: u32, out: &mut Out) {
+        if let State::Receiving(receiving) = &mut self.state {
+            // What was last told may be lost.
+            (receiving.reported.0, receiving.reported.1) = (0, 0);
+            if receiving.end.is_none() {
+                let (id, stored, told) = (self.id, receiving.stored, receiving.told);
+                out.frames.push_back(Frame::Resume { id, epoch, stored, told });
+            }
+        }
+    }
+
+    /// What a later try could go on from: at least one verified block of a file whose size is known.
+    pub(super) fn left_over(&self) -> Option<Kept> {
+        // The answer to a flush that is under way may be that bytes were lost, and nobody would hear it any more.
+        let State::Receiving(receiving) = &self.state else { return None };
+        if receiving.flushing {
+            return None;
+        }
+        let (id, name, tree) = (self.id, self.name.clone(), receiving.tree.clone());
+        // Of what is not looked at, or not mended, nobody knows.
+        let sure = receiving.mending.is_empty() && receiving.ledger.len() as u64 == tree.blocks();
+        let ledger = receiving.ledger.clone();
+        self.size.filter(|_| sure && tree.blocks() > 0).map(|size| Kept { id, name, size, tree, ledger })
+    }
 }
