@@ -423,6 +423,12 @@ impl Transfers {
         self.queue.is_empty() && self.outgoing.is_empty() && self.incoming.is_empty()
     }
 
+    /// Whether none is left but those whose cancel the peer has not acknowledged.
+    pub fn is_settled(&self) -> bool {
+        let ours = self.outgoing.values().all(Outgoing::is_cancelled);
+        ours && self.queue.is_empty() && self.incoming.values().all(Incoming::is_cancelled)
+    }
+
     /// Whether files of ours wait for being offered.
     pub fn has_queued(&self) -> bool {
         !self.queue.is_empty()

@@ -75,7 +75,7 @@ impl Session {
 
     /// Whether nothing that was begun waits for the peer.
     fn is_through(&self) -> bool {
-        self.transfers.is_idle() && self.saying.unacknowledged() == 0
+        self.transfers.is_settled() && self.saying.unacknowledged() == 0
     }
 
     /// The peer has said goodbye, and waits for nothing any more.
