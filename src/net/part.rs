@@ -21,6 +21,8 @@ use crate::proto::journal::Journal;
 use crate::proto::name::SafeName;
 use crate::sys::{self, Calls};
 
+/// Hidden names tried before creating gives up: that one is taken away by somebody else happens once in a lifetime.
+const MAX_TRIES: usize = 8;
 /// Names tried before publishing gives up.
 const MAX_NUMBER: u32 = 9_999;
 
@@ -128,7 +130,7 @@ impl Part {
     /// A new hidden file, which is ours alone.
     fn new_file(&self, folder: BorrowedFd<'_>, names: &mut Names) -> Result<(Stem, File), DiskError> {
         let wrong = |error: io::Error| for_good(self.name(), &error);
-        loop {
+        for _ in 0..MAX_TRIES {
             let mut random = [0; 8];
             sys::random(&mut random).map_err(wrong)?;
             let stem = Stem::new(u64::from_be_bytes(random), self.name());
@@ -139,7 +141,12 @@ impl Part {
             if !matches!(file.try_lock(), Err(TryLockError::WouldBlock)) && sys::is_entry(folder, &hidden, &file) {
                 return Ok((stem, file));
             }
+            // Or it could not be looked at: nobody but us knows the name, and nothing is left behind.
+            if let Err(error) = sys::unlink(folder, &hidden) {
+                log::debug!("{hidden}: {}", sys::words(&error));
+            }
         }
+        Err(DiskError { words: format!("{}: no unfinished file could be made", self.name()), resumable: false })
     }
 
     fn refuse_without_room(&self, folder: BorrowedFd<'_>, size: Option<u64>) -> Result<(), DiskError> {
