@@ -87,12 +87,16 @@ impl Clock {
     }
 }
 
-/// Seconds that the threads of this process, those alive now, have had of the processors, for themselves and in the
-/// kernel. In nanoseconds from the scheduler: `/proc/self/stat` counts in hundredths of a second.
 fn cpu_seconds() -> io::Result<f64> {
     thread::yield_now(); // what a thread has used since the last tick is counted when it stops running
+    cpu_seconds_of(std::process::id())
+}
+
+/// Seconds that the threads of a process, those alive now, have had of the processors, for themselves and in the
+/// kernel. In nanoseconds from the scheduler: `/proc/PID/stat` counts in hundredths of a second.
+pub(crate) fn cpu_seconds_of(pid: u32) -> io::Result<f64> {
     let mut nanoseconds = 0;
-    for task in fs::read_dir("/proc/self/task")? {
+    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
         let path = task?.path().join("schedstat");
         let text = fs::read_to_string(&path)?;
         let first = text.split_whitespace().next().and_then(|word| word.parse::<u64>().ok());
