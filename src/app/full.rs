@@ -26,8 +26,8 @@ use crate::term::view::{Bar, Prompt, Style, View, Waiting, lay_out};
 use super::past::{Opened, Past};
 use super::start::Start;
 
-/// Time between two frames that no key asked for: what the eye takes for motion.
-const FRAME: Duration = Duration::from_millis(33);
+/// Time between two frames that no key asked for: at most 30 a second, which the eye takes for motion.
+const FRAME: Duration = Duration::from_millis(34);
 /// Rows of one message: a screen or two.
 const MAX_ROWS: usize = 100;
 /// Bytes of a text that are shown while it waits: more than the widest row has.
