@@ -68,7 +68,10 @@ impl App {
                 self.input_over = true;
                 self.handle_ending(Ending::HangUp);
             }
-            InputRead::Bytes(n) => full.feed(&buffer[..n]),
+            InputRead::Bytes(n) => {
+                full.feed(&buffer[..n]);
+                self.reactor.make_way();
+            }
         }
         true
     }

@@ -339,6 +339,7 @@ impl Reactor {
             bulk: None,
             call: Call::None,
             told_first: false,
+            pressed: None,
             failures: 0,
             away: false,
             peer,

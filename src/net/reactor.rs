@@ -245,6 +245,11 @@ impl Reactor {
         self.input.as_mut()
     }
 
+    /// Our user is pressing keys, and wants to see them at once: files make way as they do for texts.
+    pub fn make_way(&mut self) {
+        self.conversation.iter_mut().for_each(|conversation| conversation.pressed = Some(self.now));
+    }
+
     /// Calls somebody, for `patience` at most.
     pub fn dial(&mut self, callee: Callee, patience: Option<Duration>) {
         self.dialler = Some(Dialler::new(callee, patience, self.now));
