@@ -305,6 +305,9 @@ fn fault_91_who_was_suspended_for_less_than_the_linger_goes_on() {
     two.bob.tells("for Talk");
     two.anna.signal(Signal::CONT);
     two.anna.find("what was said meanwhile", |event| event["text"] == "are you asleep?");
+    // The call that was under way is taken: until then the old link may still be replaced.
+    two.bob.find("the new link", |event| event["event"] == "reconnected");
+    two.anna.find("the new link", |event| event["event"] == "reconnected");
     two.still_talk();
     assert_eq!(two.anna.all("message").filter(|event| event["text"] == "are you asleep?").count(), 1);
     two.part();
