@@ -38,14 +38,14 @@ use scratch::Scratch;
 #[derive(Debug, Parser)]
 #[command(name = "cargo bench --bench screen --")]
 struct Args {
-    /// Size of a file; as many are transferred as it takes
+    /// Size of a file in the part keys; as many are transferred as it takes
     #[arg(long, default_value = "512MiB")]
     size: ByteSize,
     /// Keys pressed in each situation
     #[arg(long, default_value_t = 1000)]
     keys: usize,
     /// Rounds of the part cost
-    #[arg(long, default_value_t = 7)]
+    #[arg(long, default_value_t = 3)]
     rounds: usize,
     /// Folder for the files to send
     #[arg(long, default_value = "/dev/shm")]
@@ -104,12 +104,11 @@ fn measure(args: &Args) -> io::Result<()> {
     }
     let mut scratch = Scratch::new(&args.from, &args.into)?;
     let began = Instant::now();
-    let file = scratch.source("file.bin", plan.size)?;
     for part in [Part::Keys, Part::Cost] {
         if args.only.is_none_or(|only| only == part) {
             match part {
-                Part::Keys => keys::measure(plan, &mut scratch, &file)?,
-                Part::Cost => cost::measure(plan, &mut scratch, &file)?,
+                Part::Keys => keys::measure(plan, &mut scratch)?,
+                Part::Cost => cost::measure(plan, &mut scratch)?,
             }
             println!();
         }

@@ -1,7 +1,7 @@
 //! How soon a key is seen, and what drawing costs, on a terminal and with the real program.
 //!
 //! ```sh
-//! cargo bench --bench screen                        # everything, in less than a minute
+//! cargo bench --bench screen                        # everything, in about a minute
 //! cargo bench --bench screen -- --only keys         # one part: keys, cost
 //! cargo bench --bench screen -- --size 2GiB --keys 5000
 //! ```

@@ -23,7 +23,7 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_tete");
 /// Time without anything new after which a run has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Time without anything new after which nothing more comes.
-const CALM: Duration = Duration::from_millis(150);
+const CALM: Duration = Duration::from_millis(60);
 
 /// What stands before the line being typed.
 pub(crate) const LABEL: &str = "ann>";
@@ -136,10 +136,13 @@ pub(crate) struct Desk {
 
 impl Desk {
     /// Starts both and waits until they are connected.
-    pub(crate) fn new(ui: Ui, file: &Path, scratch: &mut Scratch) -> io::Result<Self> {
+    ///
+    /// Files go as fast as `limit` has it, in bytes a second.
+    pub(crate) fn new(ui: Ui, file: &Path, limit: Option<u64>, scratch: &mut Scratch) -> io::Result<Self> {
         let (into, home) = (scratch.destination()?, scratch.destination()?);
         let (said, heard) = channel();
-        let (partner, events) = Partner::start(&into, &home)?;
+        let limit: Vec<String> = limit.map(|limit| format!("--limit={limit}")).into_iter().collect();
+        let (partner, events) = Partner::start(&into, &home, &limit)?;
         let told = said.clone();
         let listen = move || {
             for line in events.lines().map_while(Result::ok) {
@@ -155,6 +158,7 @@ impl Desk {
         let port = listening["port"].to_string();
         let folder = into.to_string_lossy();
         let mut argv = vec![PROGRAM, "--name", "ann", "--into", &folder, &port];
+        argv.extend(limit.iter().map(String::as_str));
         argv.extend((ui == Ui::Plain).then_some(["--ui", "plain"]).into_iter().flatten());
         let terminal = Terminal::start(&argv, &home, said.clone(), Heard::Shown)?;
         event(&heard, "connected")?;
@@ -213,11 +217,11 @@ impl Desk {
 }
 
 impl Partner {
-    fn start(into: &Path, home: &Path) -> io::Result<(Self, impl BufRead + Send + 'static)> {
+    fn start(into: &Path, home: &Path, limit: &[String]) -> io::Result<(Self, impl BufRead + Send + 'static)> {
         // A session of its own, as the one at the terminal has: Linux shares the processors out among sessions first
         // (sched(7), autogroups), and what one of them takes must not be taken from whoever looks at the clock here.
         let mut command = Command::new("setsid");
-        command.args([PROGRAM, "--json", "--name", "bob", "--listen", "127.0.0.1:0", "--into"]).arg(into);
+        command.args([PROGRAM, "--json", "--name", "bob", "--listen", "127.0.0.1:0", "--into"]).arg(into).args(limit);
         command.env_clear().envs(environment(home)).current_dir(home);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
         let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {

@@ -13,7 +13,6 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::Plan;
@@ -214,8 +213,9 @@ impl Room {
 }
 
 /// Runs and prints.
-pub(crate) fn measure(plan: Plan, scratch: &mut Scratch, file: &Path) -> io::Result<()> {
-    let desk = Desk::new(Ui::Full, file, scratch)?;
+pub(crate) fn measure(plan: Plan, scratch: &mut Scratch) -> io::Result<()> {
+    let file = scratch.source("file.bin", plan.size)?;
+    let desk = Desk::new(Ui::Full, &file, None, scratch)?;
     let mirror = Mirror::new(&desk)?;
     let mut room = Room { desk, mirror, emulator: Emulator::new(COLUMNS, ROWS) };
     let mut rows = [Load::Idle, Load::Arriving, Load::Sending].map(|load| (load, Row::default()));
@@ -238,7 +238,8 @@ pub(crate) fn measure(plan: Plan, scratch: &mut Scratch, file: &Path) -> io::Res
     }
     let (percent, target) = TARGET;
     for (load, row) in &rows {
-        println!("  {}: p{percent} {:.2} ms (wanted: at most {target})", load.words(), percentile(&row.keys, percent));
+        let [key, echo] = [&row.keys, &row.echoes].map(|of| percentile(of, percent));
+        println!("  {}: p{percent} {key:.2} ms (wanted: at most {target}), cat {echo:.2}", load.words());
     }
     Ok(())
 }
