@@ -4,6 +4,8 @@ use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
+use tete::proto::outgoing::WINDOW_VERIFIED;
+
 use crate::support::{Tete, hash_of, names, noise_file, part, plan, talking};
 
 const BLOCK: u64 = 1 << 20;
@@ -68,29 +70,27 @@ fn arrives(ann: &mut Tete, bob: &mut Tete, hash: &str) {
 fn fault_82_a_transfer_survives_kill_9_of_the_receiver_the_sender_and_the_receiver() {
     let size = 80 << 20;
     let (mut ann, mut bob, hash) = ready(size);
-    let mut sent_again = 0;
     for (of_bob, until) in [(true, 20), (false, 40), (true, 60)] {
         sends(&mut ann, &mut bob, until << 20);
         match of_bob {
             true => kill(&mut bob, &mut ann),
             false => kill(&mut ann, &mut bob),
         }
-        sent_again += bob.said("progress").iter().filter_map(|event| event["bytes"].as_u64()).max().unwrap();
+        let told = bob.said("progress").iter().filter_map(|event| event["bytes"].as_u64()).max().unwrap();
         assert_eq!(shown(&bob), [""; 0]);
         (ann, bob) = again(ann, bob);
         // Ends at the first byte, and is taken up again with all that is there.
         sends(&mut ann, &mut bob, 1);
         let (bytes, damaged) = resumed(&mut ann, &mut bob);
         assert_eq!(damaged, 0);
-        sent_again -= bytes.min(sent_again);
+        println!("{} bytes of {told} are sent again", told.saturating_sub(bytes));
+        assert!(bytes + WINDOW_VERIFIED >= told, "of {told} bytes only {bytes} were there");
         kill(&mut bob, &mut ann);
         (ann, bob) = again(ann, bob);
     }
     ann.types("transfer big");
     resumed(&mut ann, &mut bob);
     arrives(&mut ann, &mut bob, &hash);
-    println!("{sent_again} bytes of {size} were sent again");
-    assert!(sent_again <= size / 20 + BLOCK, "{sent_again} bytes were sent again");
     part(ann, bob);
 }
 
