@@ -297,8 +297,12 @@ impl Conversation {
 
     /// Hands jobs to the helpers, and lets go of the links that are over.
     fn settle(&mut self, connections: &mut Slab<Connection>, files: &mut Files, pool: &mut Pool, now: Instant) {
-        while let Some(job) = self.session.poll_job() {
-            files.submit(pool, job);
+        loop {
+            while let Some(job) = self.session.poll_job() {
+                files.submit(pool, job);
+            }
+            let Some(answer) = files.poll_answer() else { break };
+            self.session.job_done(now, answer);
         }
         for carrier in self.carriers() {
             if let Some(connection) = connections.get_mut(carrier.key) {

@@ -4,15 +4,16 @@
 //! answer a [`DiskAnswer`] again. Must not know: sockets, frames, when bytes are moved.
 //!
 //! Reading and writing happen here, on the loop, by offset; whatever takes a path, waits for the disk or hashes
-//! happens on the helpers. Both sides share a file by an [`Arc`]; it is closed when the last lets go of it.
+//! happens on the helpers, but for what is hashed better in [passing](super::passing). Both sides share a file by an [`Arc`]; it is closed when the last lets go of it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::part::{Part, Place};
+use super::passing::{Hashing, Passing};
 use super::pool::{Job, Pool, Ticket, Work};
 use super::source::Prepared;
 use super::stream::Stream;
@@ -42,6 +43,8 @@ struct Entry {
     /// Tells this file's answers from those of an earlier one of the same number.
     ticket: Ticket,
     kind: Kind,
+    /// Of a part that is hashed as it arrives.
+    passing: Option<Passing>,
 }
 
 /// The table of files under way.
@@ -50,15 +53,25 @@ pub struct Files {
     place: Place,
     /// Whether what arrives is thrown away, to measure without a disk.
     discard: bool,
+    hashing: Hashing,
     entries: HashMap<TransferId, Entry>,
     tickets: u64,
+    /// Answers to jobs that needed no helper.
+    answers: VecDeque<DiskAnswer>,
 }
 
 impl Files {
     /// An empty table. Received files go to `folder`, with `prefix` before their names.
     pub fn new(folder: PathBuf, prefix: String) -> Self {
         let place = Place { folder, prefix, calls: Calls::Native, sync: true, peer: None };
-        Self { place, discard: false, entries: HashMap::new(), tickets: ALWAYS.0 }
+        Self {
+            place,
+            discard: false,
+            hashing: Hashing::ByHelpers,
+            entries: HashMap::new(),
+            tickets: ALWAYS.0,
+            answers: VecDeque::new(),
+        }
     }
 
     /// The same, and nothing that arrives is kept. Nothing can be verified then.
@@ -70,6 +83,12 @@ impl Files {
     /// The same, and whether anybody waits for the disk.
     pub fn syncing(mut self, sync: bool) -> Self {
         self.place.sync = sync;
+        self
+    }
+
+    /// The same, and who hashes what arrives.
+    pub fn hashing(mut self, hashing: Hashing) -> Self {
+        self.hashing = hashing;
         self
     }
 
@@ -87,7 +106,8 @@ impl Files {
     fn insert(&mut self, id: TransferId, kind: Kind) -> Ticket {
         self.tickets += 1;
         let ticket = Ticket(self.tickets);
-        self.entries.insert(id, Entry { ticket, kind });
+        let in_passing = self.hashing == Hashing::InPassing && matches!(kind, Kind::Part(_));
+        self.entries.insert(id, Entry { ticket, kind, passing: in_passing.then(Passing::default) });
         ticket
     }
 
@@ -124,6 +144,13 @@ impl Files {
             self.insert(*transfer, part);
         }
         let id = job.transfer();
+        if let DiskJob::HashPart(_, block) = job
+            && let Some(passing) = self.entries.get_mut(&id).and_then(|entry| entry.passing.as_mut())
+            && let Some(value) = passing.take(block)
+        {
+            self.answers.push_back(DiskAnswer::PartHashed(id, block, Ok(value)));
+            return;
+        }
         let ticket = self.entries.get(&id).map_or(ALWAYS, |entry| entry.ticket);
         match self.work(id, job) {
             Ok(work) => pool.submit(Job { ticket, work: Work::Disk(work) }),
@@ -193,6 +220,11 @@ impl Files {
         }
     }
 
+    /// The next answer to a job that needed no helper.
+    pub fn poll_answer(&mut self) -> Option<DiskAnswer> {
+        self.answers.pop_front()
+    }
+
     /// Takes a helper's answer back; gives what the session shall hear, or `None` when the file is gone by now.
     pub fn answered(&mut self, ticket: Ticket, answer: DiskAnswer) -> Option<DiskAnswer> {
         let id = answer.transfer();
@@ -245,10 +277,14 @@ impl Files {
     /// # Errors
     /// The system's; `NotFound` when the part is not open.
     pub fn write(&mut self, id: TransferId, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        match self.entries.get(&id).map(|entry| &entry.kind) {
-            Some(Kind::Part(part)) => sys::write_all_at(part.file().ok_or_else(not_open)?, bytes, offset),
-            Some(Kind::Discarded) => Ok(()),
-            _ => Err(not_open()),
+        let Some(Entry { kind, passing, .. }) = self.entries.get_mut(&id) else { return Err(not_open()) };
+        match kind {
+            Kind::Part(part) => {
+                passing.iter_mut().for_each(|passing| passing.pass(offset, bytes));
+                sys::write_all_at(part.file().ok_or_else(not_open)?, bytes, offset)
+            }
+            Kind::Discarded => Ok(()),
+            Kind::Source { .. } | Kind::Stream(_) => Err(not_open()),
         }
     }
 

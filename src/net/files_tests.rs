@@ -5,6 +5,7 @@ use crate::net::pool::tests::Fixture;
 use crate::net::pool::{Answer, Done};
 use crate::net::source::{Request, Words, prepare};
 use crate::net::stream::STREAM_ROOM;
+use crate::net::work::Scratch;
 use crate::proto::digest::{BLOCK, DigestTree, next_block};
 use crate::proto::disk::{Block, BlockValue};
 use crate::proto::name::SafeName;
@@ -40,6 +41,9 @@ impl Disk {
 
     fn job(&mut self, job: DiskJob) -> Option<DiskAnswer> {
         self.submit(job);
+        if let Some(answer) = self.files.poll_answer() {
+            return Some(answer);
+        }
         let Answer { ticket, done: Done::Disk(answer) } = self.fixture.answer() else { panic!("no disk answer") };
         self.files.answered(ticket, answer)
     }
@@ -69,8 +73,15 @@ fn value(answer: Option<DiskAnswer>) -> BlockValue {
 }
 
 #[test]
-fn a_file_goes_from_source_to_published_part_whole() {
+fn a_file_goes_from_source_to_published_part_whole_whoever_hashes() {
+    for hashing in [Hashing::ByHelpers, Hashing::InPassing] {
+        goes_from_source_to_published_part(hashing);
+    }
+}
+
+fn goes_from_source_to_published_part(hashing: Hashing) {
     let mut disk = Disk::new();
+    disk.files = disk.files.hashing(hashing);
     let data: Vec<u8> = (0..2 * BLOCK as usize + 77).map(|i| (i % 249) as u8).collect();
     let size = data.len() as u64;
     disk.offer("source", &data);
@@ -100,6 +111,29 @@ fn a_file_goes_from_source_to_published_part_whole() {
     assert_eq!(std::fs::read(disk.dir.path().join("fetched_a")).unwrap(), data);
     disk.submit(DiskJob::CloseSource(OURS));
     assert!(disk.files.entries.is_empty());
+}
+
+#[test]
+fn what_did_not_pass_whole_is_hashed_by_a_helper_and_what_did_needs_none() {
+    let mut disk = Disk::new();
+    disk.files = disk.files.hashing(Hashing::InPassing);
+    let data = vec![5; 2 * BLOCK as usize];
+    assert_eq!(disk.job(create("a", Some(2 * BLOCK))), Some(DiskAnswer::PartCreated(THEIRS, Ok(()))));
+    disk.files.write(THEIRS, 9, &data[9..]).unwrap();
+    disk.files.write(THEIRS, 0, &data[..9]).unwrap();
+    for (index, by_helper) in [(0, true), (1, false)] {
+        let block = next_block(index, 2 * BLOCK, Some(2 * BLOCK)).unwrap();
+        disk.submit(DiskJob::HashPart(THEIRS, block));
+        let at_once = disk.files.poll_answer();
+        assert_eq!(at_once.is_none(), by_helper, "{index}");
+        let answer = at_once.or_else(|| match disk.fixture.answer() {
+            Answer { ticket, done: Done::Disk(answer) } => disk.files.answered(ticket, answer),
+            other => panic!("{other:?}"),
+        });
+        let begin = (index * BLOCK) as usize;
+        let expected = DiskWork::HashStream(THEIRS, block, Arc::new(data[begin..begin + BLOCK as usize].to_vec()));
+        assert_eq!(value(answer), value(expected.run(&mut Scratch::default())));
+    }
 }
 
 #[test]

@@ -27,6 +27,7 @@ pub mod names;
 mod openings;
 pub mod output;
 pub mod part;
+pub mod passing;
 pub mod pool;
 pub mod pump;
 pub mod reactor;

@@ -41,6 +41,7 @@ use super::gate::Trust;
 use super::input::{Input, InputRead};
 use super::listener::Listeners;
 use super::part::for_good;
+use super::passing::Hashing;
 use super::pool::{Answer, Done, Family, Pool};
 use super::source::Prepared;
 use super::standing::{Callee, Secure};
@@ -155,7 +156,11 @@ impl Reactor {
             files: Files::new(settings.into.clone(), settings.prefix.clone())
                 .syncing(settings.setup.sync)
                 .with_calls(settings.calls)
-                .discarding(settings.discard),
+                .discarding(settings.discard)
+                .hashing(match settings.setup.verify {
+                    true => Hashing::for_this_machine(),
+                    false => Hashing::ByHelpers, // who are never asked
+                }),
             pool: Pool::new(Arc::clone(&waker)),
             settings,
             poll,

@@ -185,7 +185,7 @@ fn refusal(name: &str, why: &str) -> DiskError {
 fn hash_file(file: Option<&File>, name: &str, block: Block, buffer: &mut Vec<u8>) -> Result<BlockValue, DiskError> {
     let file = file.ok_or_else(|| refusal(name, "is not open"))?;
     buffer.resize(PIECE, 0);
-    let mut hasher = hasher(block);
+    let mut hasher = hasher(block.index);
     let (mut at, mut left) = (block.index * BLOCK, block.len as usize);
     while left > 0 {
         let n = sys::read_at(file, &mut buffer[..left.min(PIECE)], at).map_err(|error| for_good(name, &error))?;
@@ -196,22 +196,23 @@ fn hash_file(file: Option<&File>, name: &str, block: Block, buffer: &mut Vec<u8>
         at += n as u64;
         left -= n;
     }
-    Ok(value(&hasher, block))
+    Ok(value(&hasher, block.index))
 }
 
 fn hash_bytes(block: Block, bytes: &[u8]) -> BlockValue {
-    value(hasher(block).update(bytes), block)
+    value(hasher(block.index).update(bytes), block.index)
 }
 
-fn hasher(block: Block) -> Hasher {
+/// What hashes the block of this number.
+pub(super) fn hasher(index: u64) -> Hasher {
     let mut hasher = Hasher::new();
-    hasher.set_input_offset(block.index * BLOCK);
+    hasher.set_input_offset(index * BLOCK);
     hasher
 }
 
-/// A hasher at offset zero can end either way, so that the first block is read and hashed only once for both values.
-fn value(hasher: &Hasher, block: Block) -> BlockValue {
-    let whole = if block.index == 0 { *hasher.finalize().as_bytes() } else { [0; 32] };
+/// The values of the block of this number. A hasher at offset zero can end either way, so that the first block is read and hashed only once for both values.
+pub(super) fn value(hasher: &Hasher, index: u64) -> BlockValue {
+    let whole = if index == 0 { *hasher.finalize().as_bytes() } else { [0; 32] };
     BlockValue { chaining: hasher.finalize_non_root(), whole }
 }
 
