@@ -91,7 +91,7 @@ fn completions_and_the_man_page_go_to_stdout_and_nobody_has_to_read_them() {
 }
 
 #[test]
-fn a_port_in_use_is_named_with_its_address() {
+fn fault_2_a_port_in_use_is_named_with_its_address() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("an address");
     for listen in [address.to_string(), address.port().to_string()] {

@@ -244,7 +244,7 @@ fn talk_through(kind: impl Fn(usize) -> Kind) {
 }
 
 #[test]
-fn through_two_thousand_silent_and_dripping_callers_every_text_arrives() {
+fn fault_77_through_two_thousand_silent_and_dripping_callers_every_text_arrives() {
     talk_through(|n| if n.is_multiple_of(2) { Kind::Silent } else { Kind::Drips });
 }
 
@@ -254,7 +254,7 @@ fn through_two_thousand_handshakes_that_never_end_every_text_arrives() {
 }
 
 #[test]
-fn a_known_peer_gets_in_while_strangers_come_without_end() {
+fn fault_77_a_known_peer_gets_in_while_strangers_come_without_end() {
     allow_descriptors();
     let home = tempfile::tempdir().expect("a folder");
     let mut anna = anna(&home, &["--stay", "--trust", "new"]);

@@ -34,7 +34,7 @@ fn refused(tete: &mut Tete, address: &str) -> String {
 }
 
 #[test]
-fn nonsense_on_the_port_is_closed_and_told_and_the_conversation_goes_on() {
+fn faults_18_and_24_and_30_and_31_nonsense_on_the_port_is_closed_and_told_and_the_conversation_goes_on() {
     let mut duo = Duo::json();
     let random: Vec<u8> = (0..4000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     let mut future = hello(9);
@@ -109,7 +109,7 @@ fn a_greeting_cut_at_every_byte_harms_nobody() {
 }
 
 #[test]
-fn who_says_nothing_or_a_byte_a_second_is_closed_within_ten_seconds() {
+fn faults_19_and_20_who_says_nothing_or_a_byte_a_second_is_closed_within_ten_seconds() {
     let mut duo = Duo::json();
     let silent = Caller::call(duo.port);
     let mut slow = Caller::call(duo.port);
@@ -154,7 +154,7 @@ fn a_hundred_silent_callers_do_not_keep_a_real_one_out() {
 }
 
 #[test]
-fn a_shortage_of_descriptors_does_not_spin_and_passes() {
+fn fault_78_a_shortage_of_descriptors_does_not_spin_and_passes() {
     let mut anna = tete_with_descriptors(24, &["--plain", "--json", "-n", "anna", "-l", "0"]).start();
     let port = anna.port();
     let strangers: Vec<TcpStream> =
@@ -173,7 +173,7 @@ fn a_shortage_of_descriptors_does_not_spin_and_passes() {
 }
 
 #[test]
-fn a_call_to_oneself_is_refused_as_that_is_you() {
+fn fault_28_a_call_to_oneself_is_refused_as_that_is_you() {
     let port = free_port().to_string();
     let mut anna = tete(&["--plain", "--json", "-l", &port, &format!("127.0.0.1:{port}")]).start();
     let error = anna.event("error");
@@ -209,7 +209,7 @@ fn a_third_is_told_that_the_two_are_busy() {
 }
 
 #[test]
-fn calling_before_anybody_listens_is_retried_and_said() {
+fn fault_81_calling_before_anybody_listens_is_retried_and_said() {
     let port = free_port();
     let mut bob = tete(&bob(port, &[])).start();
     bob.tells("-- calling ");
@@ -232,7 +232,7 @@ fn calling_is_given_up_after_the_time_that_was_named() {
 }
 
 #[test]
-fn a_host_that_nobody_has_is_an_error_within_ten_seconds() {
+fn fault_3_a_host_that_nobody_has_is_an_error_within_ten_seconds() {
     let mut bob = tete(&["--plain", "--json", "nonexistent.invalid:5000"]).start();
     assert_eq!(bob.exit_code(), 3);
     let error = bob.event("error");

@@ -110,7 +110,7 @@ fn the_one_whose_output_nobody_reads_ends_at_a_signal() {
 }
 
 #[test]
-fn the_input_of_the_one_who_floods_is_pushed_back_instead_of_held() {
+fn fault_79_the_input_of_the_one_who_floods_is_pushed_back_instead_of_held() {
     let mut duo = Duo::new(tete(&anna(&["--json"])), |port| tete(&bob(port, &[])).unread());
     let mut input = duo.anna.take_input();
     let (told, taken) = std::sync::mpsc::channel();
@@ -154,7 +154,7 @@ fn ends_quietly(tete: &mut Tete) {
 }
 
 #[test]
-fn output_that_was_closed_early_ends_the_conversation_quietly() {
+fn faults_15_and_84_output_that_was_closed_early_ends_the_conversation_quietly() {
     for more in [&["--json"][..], &[]] {
         let mut duo = Duo::new(tete(&anna(&["--json"])), |port| tete(&bob(port, more)).unread());
         duo.bob.close_output();
@@ -166,7 +166,26 @@ fn output_that_was_closed_early_ends_the_conversation_quietly() {
 }
 
 #[test]
-fn errors_that_nobody_reads_do_not_end_the_conversation() {
+fn fault_15_output_that_is_closed_in_the_middle_of_a_file_keeps_what_there_is_of_it() {
+    const SIZE: usize = 60_000_000;
+    let mut duo = Duo::new(tete(&anna(&["--json", "--limit", "10M"])).file("big", vec![7; SIZE]), |port| {
+        tete(&bob(port, &["--json"])).unread()
+    });
+    duo.anna.send("transfer big");
+    duo.anna.find("a few blocks", |event| event["bytes"].as_u64().is_some_and(|bytes| bytes > 5_000_000));
+    duo.bob.close_output();
+    duo.anna.send("hi");
+    ends_quietly(&mut duo.bob);
+    let names: Vec<_> =
+        std::fs::read_dir(duo.bob.folder()).expect("a folder").map(|entry| entry.expect("an entry")).collect();
+    let is = |end: &str| names.iter().any(|entry| entry.file_name().to_string_lossy().ends_with(end));
+    assert!(is(".part") && is(".journal") && !is("fetched_big"), "{names:?}");
+    duo.anna.signal(Signal::TERM);
+    duo.anna.exit_code();
+}
+
+#[test]
+fn fault_84_errors_that_nobody_reads_do_not_end_the_conversation() {
     let mut anna = tete(&anna(&["--json"])).start();
     let port = anna.port();
     let mut bob = tete(&bob(port, &[])).without_errors().start();

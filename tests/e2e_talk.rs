@@ -277,7 +277,7 @@ fn without_commands_every_line_is_a_message() {
 }
 
 #[test]
-fn at_the_end_of_input_a_caller_finishes_and_leaves() {
+fn fault_13_at_the_end_of_input_a_caller_finishes_and_leaves() {
     let mut duo =
         Duo::new(tete(&anna(&["--json"])), |port| tete(&bob(port, &["--json"])).file("a", vec![7; 3_000_000]));
     duo.bob.send_bytes(b"hi\ntransfer a\nno newline");
@@ -289,7 +289,7 @@ fn at_the_end_of_input_a_caller_finishes_and_leaves() {
 }
 
 #[test]
-fn who_waits_without_input_receives_until_the_caller_leaves() {
+fn fault_14_who_waits_without_input_receives_until_the_caller_leaves() {
     let waiting = tete(&anna(&["--json"])).input(Stdio::null());
     let mut duo = Duo::new(waiting, |port| tete(&bob(port, &["--json"])).file("a", "12345"));
     duo.bob.send("hi");
@@ -301,7 +301,7 @@ fn who_waits_without_input_receives_until_the_caller_leaves() {
 }
 
 #[test]
-fn standard_input_may_be_a_regular_file() {
+fn fault_14_standard_input_may_be_a_regular_file() {
     let mut anna = tete(&anna(&["--json"])).start();
     let port = anna.port();
     let script = anna.file("script");

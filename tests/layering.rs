@@ -192,7 +192,7 @@ fn sources(folder: &Path, out: &mut Vec<PathBuf>) {
 }
 
 #[test]
-fn every_import_points_down_and_the_core_is_pure() {
+fn fault_90_every_import_points_down_the_core_is_pure_and_no_deadline_is_by_the_wall_clock() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
     sources(&root, &mut files);
@@ -269,7 +269,7 @@ fn a_file_without_an_opening_or_with_too_many_lines_is_found() {
 }
 
 #[test]
-fn a_deadline_by_the_wall_clock_is_found() {
+fn fault_90_a_deadline_by_the_wall_clock_is_found() {
     let line = "//! x\nfn late() -> bool { std::time::SystemTime::now() > due() }\n";
     assert_eq!(complaints("net/dialler.rs", line).len(), 1);
     assert!(complaints("app/screen.rs", "//! x\nfn now() { jiff::Timestamp::now(); }\n").is_empty());

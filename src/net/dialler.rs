@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_look_up_that_never_ends_is_noticed() {
+    fn fault_3_a_look_up_that_never_ends_is_noticed() {
         let now = Instant::now();
         let dialler = resolving(now, None);
         assert!(!dialler.is_lookup_overdue(now));

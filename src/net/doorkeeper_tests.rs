@@ -148,7 +148,7 @@ fn a_newcomer_is_not_the_first_to_go_because_all_others_drip() {
 }
 
 #[test]
-fn whoever_is_in_a_handshake_stays_through_ten_thousand_silent_and_dripping_ones() {
+fn fault_77_whoever_is_in_a_handshake_stays_through_ten_thousand_silent_and_dripping_ones() {
     for dripping in [false, true] {
         let mut door = door();
         let honest = door.enter(remote(1));

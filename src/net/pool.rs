@@ -438,7 +438,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn files_are_looked_for_while_hosts_are_looked_up() {
+    fn fault_3_files_are_looked_for_while_hosts_are_looked_up() {
         let mut fixture = Fixture::new();
         let words = Words::Path("/dev/null".into());
         let request = Request { words, folder: "/".into(), home: None };

@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_length_is_refused_with_nothing_gathered() {
+    fn fault_32_the_longest_length_is_refused_with_nothing_gathered() {
         let mut decoder = Decoder::default();
         let error = decoder.push(&[0xff, 0xff, 0xff, 0xff, Kind::Text.code()]).unwrap_err();
         assert_eq!(
@@ -251,13 +251,13 @@ mod tests {
     }
 
     #[test]
-    fn a_length_of_zero_is_too_short_for_a_text() {
+    fn fault_33_a_length_of_zero_is_too_short_for_a_text() {
         let error = Decoder::default().push(&[0, 0, 0, 0, Kind::Text.code()]).unwrap_err();
         assert_eq!(error, ProtocolError::Malformed { frame: "TEXT", what: "too short" });
     }
 
     #[test]
-    fn an_unknown_optional_frame_is_skipped_and_the_next_one_found() {
+    fn fault_34_an_unknown_optional_frame_is_skipped_and_the_next_one_found() {
         let mut bytes = vec![0, 0, 0, 3, 0x91, 1, 2, 3, 0, 0, 0, 0, 0xff];
         bytes.extend(encoded(&text("after")));
         let mut decoder = Decoder::default();
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_frame_that_matters_is_an_error() {
+    fn fault_34_an_unknown_frame_that_matters_is_an_error() {
         let error = Decoder::default().push(&[0, 0, 0, 0, 0x55]).unwrap_err();
         assert_eq!(error, ProtocolError::UnknownFrame { kind: 0x55 });
     }

@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_future_version_is_told_apart_from_noise() {
+    fn fault_31_a_future_version_is_told_apart_from_noise() {
         let mut bytes = hello().encode();
         bytes[8..12].copy_from_slice(&[0, 7, 0, 9]);
         assert_eq!(Hello::decode(&bytes[..PREAMBLE]), Err(ProtocolError::Version { theirs: (7, 9) }));

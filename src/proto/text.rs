@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_is_not_utf8_is_shown_escaped_byte_by_byte() {
+    fn fault_41_text_that_is_not_utf8_is_shown_escaped_byte_by_byte() {
         let text = Untrusted::new(b"a\xff\xe2\x82b\xc3".to_vec());
         assert_eq!(text.shown().to_string(), "a\\xff\\xe2\\x82b\\xc3");
         assert_eq!(text.lossy(), "a\u{fffd}\u{fffd}b\u{fffd}");

@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_want_of_room_or_a_broken_device_spares_what_is_stored() {
+    fn faults_65_to_68_only_a_want_of_room_or_a_broken_device_spares_what_is_stored() {
         for (errno, spares) in [(Errno::NOSPC, true), (Errno::DQUOT, true), (Errno::FBIG, true), (Errno::BADF, false)] {
             assert_eq!(spares_stored(&errno.into()), spares, "{errno}");
         }

@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn renaming_gives_a_free_name_and_takes_the_old_one_away() {
+    fn fault_71_renaming_gives_a_free_name_and_takes_the_old_one_away() {
         for calls in ALL {
             let dir = with_part();
             let folder = open_folder(dir.path()).unwrap();
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn renaming_never_replaces_a_file_a_folder_or_a_dangling_symlink() {
+    fn faults_53_and_71_renaming_never_replaces_a_file_a_folder_or_a_dangling_symlink_without_the_call_too() {
         for calls in ALL {
             let dir = with_part();
             std::fs::write(dir.path().join("file"), "old").unwrap();

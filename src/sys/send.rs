@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_socket_and_a_peer_that_is_gone_are_told_by_sending_more() {
+    fn fault_84_a_full_socket_and_a_peer_that_is_gone_are_told_by_sending_more() {
         for calls in [Calls::Native, Calls::Portable, Calls::Bare] {
             let (near, far) = pair();
             near.set_nonblocking(true).unwrap();

@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_is_not_utf8_is_shown_escaped() {
+    fn fault_41_text_that_is_not_utf8_is_shown_escaped() {
         assert_eq!(said(&Untrusted::from("bob"), &Untrusted::new(vec![b'a', 0xff]), Paint::Off), "bob: a\\xff\n");
     }
 

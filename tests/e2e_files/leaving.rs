@@ -29,7 +29,7 @@ fn who_leaves_right_after_a_transfer_leaves_when_it_is_through() {
 }
 
 #[test]
-fn the_end_of_input_right_after_a_transfer_finishes_it_too() {
+fn fault_13_the_end_of_input_right_after_a_transfer_finishes_it_too() {
     let (mut ann, mut bob) = talking(plan("ann").file("a", noise(1, 4_000_000)), plan("bob"));
     ann.types("transfer a");
     ann.ends_input();

@@ -16,7 +16,7 @@ fn wrong(code: &str) -> &'static str {
 }
 
 #[test]
-fn a_code_proves_a_first_meeting_and_both_are_known_afterwards() {
+fn fault_7_a_code_on_the_command_line_proves_a_first_meeting_with_a_warning() {
     let (anna, bob) = Person::two();
     let mut listener = anna.listens(&["--new-code"]);
     let made = listener.event("code");
@@ -59,7 +59,7 @@ fn given(how: impl FnOnce(&Person, &str, &str) -> Run, first_line: bool) {
 }
 
 #[test]
-fn a_code_may_stand_in_the_environment_in_a_file_or_in_the_first_line_of_the_input() {
+fn fault_7_a_code_may_stand_in_the_environment_in_a_file_or_in_the_first_line_of_the_input() {
     given(|bob, at, code| bob.run(&[at]).env("TETE_CODE", code), false);
     given(|bob, at, code| bob.run(&[at, "--code", "@code.txt"]).file("code.txt", format!("{code}\nmore")), false);
     given(|bob, at, _| bob.run(&[at, "--code", "-"]), true);

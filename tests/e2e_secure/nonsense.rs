@@ -38,7 +38,7 @@ fn still_serves(anna: &Person, listener: &mut Tete) {
 }
 
 #[test]
-fn faults_18_21_24_nonsense_is_closed_and_told_and_the_next_caller_served() {
+fn faults_18_and_21_and_24_nonsense_is_closed_and_told_and_the_next_caller_served() {
     let anna = Person::new("anna");
     let mut listener = anna.listens(&[]);
     let port = listener.port();
@@ -70,7 +70,7 @@ fn faults_18_21_24_nonsense_is_closed_and_told_and_the_next_caller_served() {
 }
 
 #[test]
-fn faults_19_20_who_says_nothing_or_stops_is_closed_within_ten_seconds_and_told() {
+fn fault_19_who_says_nothing_or_stops_is_closed_within_ten_seconds_and_told() {
     let anna = Person::new("anna");
     let mut listener = anna.listens(&[]);
     let port = listener.port();
@@ -98,7 +98,7 @@ fn faults_19_20_who_says_nothing_or_stops_is_closed_within_ten_seconds_and_told(
 }
 
 #[test]
-fn faults_24_30_what_a_stranger_says_too_early_or_too_long_in_the_channel_is_refused() {
+fn faults_24_and_30_and_31_what_a_stranger_says_too_early_or_too_long_in_the_channel_is_refused() {
     let anna = Person::new("anna");
     let mut listener = anna.listens(&["--trust", "new"]);
     let mut long = hello(9);

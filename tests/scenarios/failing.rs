@@ -66,6 +66,16 @@ fn a_source_that_fails_in_the_middle_of_a_chunk_is_padded_and_the_receiver_drops
     }
 }
 
+#[test]
+fn fault_68_a_sync_that_fails_fails_the_file_and_is_never_asked_for_again() {
+    // The system may have dropped what it could not write: a second fsync would say that all is well.
+    let (mut pair, id) = faulty(Fault::Sync);
+    pair.pass(Duration::from_secs(60));
+    assert!(pair.a.failed(id) && pair.b.failed(id));
+    let asked = |job: &DiskJob| pair.b.disk.asked.iter().filter(|asked| *asked == job).count();
+    assert_eq!((asked(&DiskJob::SyncPart(id)), asked(&DiskJob::Publish(id))), (1, 0));
+}
+
 /// A transfer whose disk was full after three blocks.
 fn full() -> (Pair, TransferId) {
     let (mut pair, id) = faulty(Fault::Write(3 * BLOCK));

@@ -63,7 +63,7 @@ fn text(seq: u64) -> Frame {
 }
 
 #[test]
-fn the_longest_length_ends_it_for_every_kind() {
+fn fault_32_the_longest_length_ends_it_for_every_kind() {
     for kind in Kind::ALL {
         let mut lone = lone();
         let result = lone.hear_bytes(&header(u32::MAX, kind.code()));
@@ -72,7 +72,7 @@ fn the_longest_length_ends_it_for_every_kind() {
 }
 
 #[test]
-fn a_length_of_zero_ends_it_for_every_kind_that_has_a_payload() {
+fn fault_33_a_length_of_zero_ends_it_for_every_kind_that_has_a_payload() {
     for kind in Kind::ALL.into_iter().filter(|kind| kind.bounds().0 > 0) {
         let mut lone = lone();
         let result = lone.hear_bytes(&header(0, kind.code()));
@@ -81,7 +81,7 @@ fn a_length_of_zero_ends_it_for_every_kind_that_has_a_payload() {
 }
 
 #[test]
-fn an_unknown_frame_ends_it_unless_it_is_marked_as_one_to_be_skipped() {
+fn fault_34_an_unknown_frame_ends_it_unless_it_is_marked_as_one_to_be_skipped() {
     let mut closed = lone();
     let result = closed.hear_bytes(&header(0, 0x70));
     assert_eq!(assert_broken(closed, result), ProtocolError::UnknownFrame { kind: 0x70 });
@@ -228,7 +228,7 @@ fn offers_of_bad_names_are_refused_and_end_as_a_flood_if_no_answer_is_read() {
 }
 
 #[test]
-fn a_flood_of_pings_is_answered_once_and_takes_no_memory() {
+fn fault_42_a_flood_of_pings_is_answered_once_and_takes_no_memory() {
     let mut lone = lone();
     for token in 0..100_000 {
         lone.hear(&Frame::Ping { token }).unwrap();
@@ -350,7 +350,7 @@ fn a_frame_of_the_gate_in_a_conversation_ends_it() {
 }
 
 #[test]
-fn a_text_that_is_not_utf8_arrives_as_it_is() {
+fn fault_41_a_text_that_is_not_utf8_arrives_as_it_is() {
     let mut lone = lone();
     let text = Untrusted::new(vec![0xff, b'a', 0xc3]);
     lone.hear(&Frame::Text { seq: 1, text: text.clone() }).unwrap();
