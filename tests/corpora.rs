@@ -10,7 +10,7 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 
-use bodies::{End, TARGETS, Target, played};
+use bodies::{End, TARGETS, Target, lived, played};
 
 /// Mutations of a reader's corpus. A proof of a code takes far longer than a greeting.
 const MUTATIONS: u64 = 10_000;
@@ -149,9 +149,39 @@ fn whatever_a_keyboard_sends_the_line_stays_whole_and_within_its_bounds() {
 }
 
 #[test]
+fn fault_64_of_a_journal_nothing_is_believed_that_was_not_written_so() {
+    replay("journal");
+}
+
+#[test]
+fn names_become_one_entry_of_their_folder_that_is_seen_there_or_nothing() {
+    replay("name");
+}
+
+#[test]
+fn fault_17_whatever_is_said_does_nothing_to_a_terminal_nor_in_json() {
+    replay("text");
+}
+
+#[test]
+fn no_peer_and_no_order_of_calls_makes_a_session_panic_or_call_something_delivered_that_is_not() {
+    replay("session");
+}
+
+#[test]
 fn the_corpus_of_openings_reaches_every_end() {
     let ends: BTreeSet<End> = corpus("opening").iter().map(|script| played(script)).collect();
     assert_eq!(ends, BTreeSet::from([End::Undecided, End::Open, End::Joined, End::Refused, End::Broken]));
+}
+
+#[test]
+fn the_corpus_of_sessions_reaches_every_event_and_every_end() {
+    let seen: BTreeSet<&str> = corpus("session").iter().flat_map(|script| lived(script)).collect();
+    let events = ["message", "received", "sent", "delivered", "offer", "failed", "resumed", "peer leaving", "silent"];
+    let more = ["answering", "link lost", "back"];
+    let ends = ["ended: left", "ended: peer cut", "ended: cut", "ended: lost", "ended: broken"];
+    let missing: Vec<_> = events.iter().chain(&more).chain(&ends).filter(|what| !seen.contains(*what)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }
 
 #[test]

@@ -4,8 +4,11 @@
 //! test (`tests/corpora.rs`) call them. Must not know: where the bytes come from.
 #![allow(dead_code, unused_imports, reason = "each target uses its part")]
 
+mod kept;
+mod names;
 mod pairs;
 mod scripts;
+mod sessions;
 mod typing;
 
 use data_encoding::BASE64;
@@ -19,15 +22,18 @@ use tete::secure::key::{PublicKey, SecretKey};
 use tete::secure::known::{Known, MAX_PEERS};
 use tete::secure::saved_name::{MAX_NAME, clean};
 
+pub(crate) use kept::journal;
+pub(crate) use names::{name, text};
 pub(crate) use pairs::code;
 pub(crate) use scripts::{End, opening, played};
+pub(crate) use sessions::{lived, session};
 pub(crate) use typing::line_editor;
 
 /// A reader and its name, which is also the name of its corpus.
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub(crate) const TARGETS: [Target; 7] = [
+pub(crate) const TARGETS: [Target; 11] = [
     ("hello", hello),
     ("key", key),
     ("known_peers", known_peers),
@@ -35,6 +41,10 @@ pub(crate) const TARGETS: [Target; 7] = [
     ("opening", opening),
     ("decoder", decoder),
     ("line_editor", line_editor),
+    ("journal", journal),
+    ("name", name),
+    ("text", text),
+    ("session", session),
 ];
 
 /// A greeting is the same however it is cut, is never waited for beyond its bound, and is read back as it was.
