@@ -16,6 +16,7 @@ mod common;
 mod kills;
 mod limits;
 mod network;
+mod short;
 mod streams;
 mod sweep;
 mod talk;
