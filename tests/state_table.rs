@@ -16,6 +16,7 @@ use tete::proto::TransferId;
 use tete::proto::disk::DiskJob;
 use tete::proto::event::LeaveReason;
 use tete::proto::frame::{Assigned, Frame, Kind, Welcome};
+use tete::proto::stages::Half;
 use tete::proto::text::Untrusted;
 use tete::proto::transfers::{MAX_OFFERS, Policy};
 
@@ -144,6 +145,7 @@ fn frame(kind: Kind, id: TransferId) -> Option<Frame> {
         Kind::Heard => Frame::Heard { orders: 0 },
         Kind::Ping => Frame::Ping { token: 1 },
         Kind::Pong => Frame::Pong { token: 1 },
+        Kind::Spent => Frame::Spent { id, half: Half::default() },
         Kind::Bye => Frame::Bye { reason: LeaveReason::Done },
     })
 }

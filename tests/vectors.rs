@@ -15,6 +15,7 @@ use tete::proto::frame::{
     Assigned, CancelReason, Frame, HEADER, Kind, Refusal, SessionTicket, Welcome, encode_chunk_header,
 };
 use tete::proto::hello::{Hello, Nonce, PREAMBLE, Purpose};
+use tete::proto::stages::Half;
 use tete::proto::text::Untrusted;
 use tete::proto::{Span, TransferId};
 
@@ -62,6 +63,7 @@ fn frames() -> Vec<(String, Frame)> {
         ("heard", Frame::Heard { orders: NUMBER }),
         ("ping", Frame::Ping { token: NUMBER }),
         ("pong", Frame::Pong { token: NUMBER }),
+        ("spent", Frame::Spent { id: ID, half: Half::from_micros([1, 2, 3, 4, 5, 6]) }),
     ];
     for (name, reason) in [
         ("refused-busy", Some(Refusal::Busy)),

@@ -24,6 +24,7 @@ mod report;
 pub mod screen;
 pub mod start;
 pub mod tally;
+mod why;
 
 use std::collections::VecDeque;
 use std::fmt;

@@ -15,6 +15,7 @@ use crate::term::view::Bar;
 
 use super::App;
 use super::report::file;
+use super::why;
 
 /// Progress is told so often at most, whatever is being transferred.
 const EVERY: Duration = Duration::from_millis(100);
@@ -143,7 +144,7 @@ impl App {
             let of = progress.size.map_or_else(|| "?".to_owned(), |size| size.to_string());
             let rate = progress.bytes as f64 / progress.elapsed.as_secs_f64().max(1e-3);
             lines.push(format!(
-                "{}: {} {way} {who}, {}, {} of {of} bytes, {} verified, {}, over {}",
+                "{}: {} {way} {who}, {}, {} of {of} bytes, {} verified, {}, over {}{}",
                 progress.id,
                 file(&progress.name),
                 progress.state,
@@ -151,6 +152,7 @@ impl App {
                 progress.verified,
                 plain::rate(rate),
                 progress.ride.words(),
+                why::so_far(session.stages(progress.id)),
             ));
         }
         self.screen.answer(&lines.join("\n"));

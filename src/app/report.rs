@@ -26,7 +26,7 @@ use super::exit::Exit;
 use super::full::Full;
 use super::questions::{Gone, Question};
 use super::start::Start;
-use super::{App, Partner, SIGNAL_PATIENCE};
+use super::{App, Partner, SIGNAL_PATIENCE, why};
 
 /// Questions about files are numbered from here on, those about callers below.
 pub(super) const FILE_QUESTIONS: u64 = 1 << 32;
@@ -325,22 +325,24 @@ impl App {
                     false => {}
                 }
             }
-            Event::Received { id, name, saved, bytes, elapsed, root } => {
+            Event::Received { id, name, saved, bytes, elapsed, root, stages } => {
+                why::log(id, &stages);
                 let path = self.reactor.folder().join(&saved);
                 let fields = |object: Object| {
                     let object = object.field("id", &id.0).untrusted("name", &name);
                     let object = object.field("path", &path.to_string_lossy()).field("bytes", &bytes);
-                    object.field("seconds", &seconds(elapsed)).field("blake3", &hex(&root))
+                    why::fields(object.field("seconds", &seconds(elapsed)).field("blake3", &hex(&root)), &stages)
                 };
                 self.screen.event("received", now, fields);
                 let saved = file(&Untrusted::from(saved));
                 let pace = self.pace(bytes, elapsed);
                 self.screen.notice(&format!("received {saved} from {who}: {}, verified{pace}", plain::size(bytes)));
             }
-            Event::Sent { id, name, bytes, elapsed, root } => {
+            Event::Sent { id, name, bytes, elapsed, root, stages } => {
+                why::log(id, &stages);
                 let fields = |object: Object| {
                     let object = object.field("id", &id.0).untrusted("name", &name).field("bytes", &bytes);
-                    object.field("seconds", &seconds(elapsed)).field("blake3", &hex(&root))
+                    why::fields(object.field("seconds", &seconds(elapsed)).field("blake3", &hex(&root)), &stages)
                 };
                 self.screen.event("sent", now, fields);
                 let pace = self.pace(bytes, elapsed);
@@ -591,6 +593,6 @@ impl App {
     }
 }
 
-fn seconds(elapsed: Duration) -> f64 {
+pub(super) fn seconds(elapsed: Duration) -> f64 {
     elapsed.as_micros() as f64 / 1e6
 }

@@ -15,6 +15,7 @@ use crate::proto::disk::{DiskError, DiskJob};
 use crate::proto::frame::SessionTicket;
 use crate::proto::hello::Nonce;
 use crate::proto::session::{Ended, Receive, Session};
+use crate::proto::stages::{Held, Turn};
 use crate::proto::{LinkId, TransferId};
 use crate::sys;
 
@@ -112,6 +113,10 @@ pub struct Conversation {
     pub ticket: SessionTicket,
     /// The greatest epoch of its links so far.
     pub epoch: u32,
+    /// How its last turn ended.
+    pub turn: Turn,
+    /// Whether the system does not tell how much the loop has computed.
+    pub untold: bool,
 }
 
 /// What carries the files of a conversation.
@@ -295,6 +300,14 @@ impl Conversation {
         self.settle(connections, files, pool, now);
     }
 
+    /// Counts the time since the last turn, whose end `turn` tells, for the files under way. `stopped`: the process was.
+    pub fn account(&mut self, stopped: bool, now: Instant) {
+        let asks = !self.untold && self.session.wants_processor();
+        let processor = asks.then(sys::computed).flatten();
+        self.untold |= asks && processor.is_none();
+        self.session.account(now, &Turn { stopped, processor, ..self.turn });
+    }
+
     /// Hands jobs to the helpers, and lets go of the links that are over.
     fn settle(&mut self, connections: &mut Slab<Connection>, files: &mut Files, pool: &mut Pool, now: Instant) {
         loop {
@@ -312,6 +325,9 @@ impl Conversation {
                 let goes = !connection.channel.is_flushed() || self.session.poll_transmit(carrier.link).is_some();
                 connection.more |= comes && self.session.poll_receive(carrier.link) != Receive::Paused;
                 connection.more |= goes && connection.writable;
+                let held = Held { full: !connection.writable, empty: !comes };
+                *if carrier == self.talk { &mut self.turn.talk } else { &mut self.turn.bulk } = held;
+                self.turn.secure = connection.channel.is_secure();
                 self.close_if_over(carrier, connection, now);
             }
         }

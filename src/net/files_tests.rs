@@ -44,7 +44,7 @@ impl Disk {
         if let Some(answer) = self.files.poll_answer() {
             return Some(answer);
         }
-        let Answer { ticket, done: Done::Disk(answer) } = self.fixture.answer() else { panic!("no disk answer") };
+        let Answer { ticket, done: Done::Disk(answer), .. } = self.fixture.answer() else { panic!("no disk answer") };
         self.files.answered(ticket, answer)
     }
 
@@ -127,7 +127,7 @@ fn what_did_not_pass_whole_is_hashed_by_a_helper_and_what_did_needs_none() {
         let at_once = disk.files.poll_answer();
         assert_eq!(at_once.is_none(), by_helper, "{index}");
         let answer = at_once.or_else(|| match disk.fixture.answer() {
-            Answer { ticket, done: Done::Disk(answer) } => disk.files.answered(ticket, answer),
+            Answer { ticket, done: Done::Disk(answer), .. } => disk.files.answered(ticket, answer),
             other => panic!("{other:?}"),
         });
         let begin = (index * BLOCK) as usize;
@@ -165,7 +165,7 @@ fn a_part_given_up_before_it_was_created_is_removed_all_the_same() {
     let mut disk = Disk::new();
     disk.submit(create("a", None));
     disk.submit(DiskJob::RemovePart(THEIRS));
-    let Answer { ticket, done: Done::Disk(answer) } = disk.fixture.answer() else { panic!("no disk answer") };
+    let Answer { ticket, done: Done::Disk(answer), .. } = disk.fixture.answer() else { panic!("no disk answer") };
     assert_eq!(disk.files.answered(ticket, answer), None, "nobody waits for it any more");
     disk.fixture.idle();
     assert_eq!(disk.entries(), 0);
@@ -190,7 +190,7 @@ fn an_answer_to_an_earlier_file_of_the_same_number_is_dropped() {
     disk.submit(create("b", None));
     let mut heard = Vec::new();
     for _ in 0..2 {
-        let Answer { ticket, done: Done::Disk(answer) } = disk.fixture.answer() else { panic!("no disk answer") };
+        let Answer { ticket, done: Done::Disk(answer), .. } = disk.fixture.answer() else { panic!("no disk answer") };
         heard.extend(disk.files.answered(ticket, answer));
     }
     assert_eq!(heard, [DiskAnswer::PartCreated(THEIRS, Ok(()))]);

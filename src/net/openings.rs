@@ -16,6 +16,7 @@ use crate::proto::frame::{Refusal, SessionTicket};
 use crate::proto::hello::Hello;
 use crate::proto::opening::{MAX_OPENING, Opened, Step};
 use crate::proto::session::{Session, Setup};
+use crate::proto::stages::Turn;
 use crate::secure::tls::TlsError;
 use crate::sys;
 
@@ -347,6 +348,8 @@ impl Reactor {
             dialled: dialled.then_some(address),
             ticket: opened.ticket,
             epoch: FIRST_EPOCH,
+            turn: Turn::default(),
+            untold: false,
         });
         let called = self.dialler.take().filter(|_| dialled).map(|dialler| dialler.called);
         self.remember(&them, &opened.name, called);

@@ -20,6 +20,7 @@ use super::source::{Request, Sources, prepare};
 use super::standing::{Callee, Resolved};
 use super::work::{DiskWork, Scratch};
 use crate::proto::disk::DiskAnswer;
+use crate::proto::stages::Spent;
 use crate::proto::text::Untrusted;
 use crate::secure::folder::Folder;
 use crate::secure::key::PublicKey;
@@ -130,6 +131,8 @@ pub struct Answer {
     pub ticket: Ticket,
     /// What came of it.
     pub done: Done,
+    /// How long it was read and hashed for that.
+    pub spent: Spent,
 }
 
 /// A queue and the threads that serve it; jobs go to the threads in turn.
@@ -324,7 +327,7 @@ impl Job {
             #[cfg(test)]
             Work::Panic => Done::Prepared(Err(why.to_owned())),
         };
-        Some(Answer { ticket: self.ticket, done })
+        Some(Answer { ticket: self.ticket, done, spent: Spent::default() })
     }
 
     fn run(self, scratch: &mut Scratch) -> Option<Answer> {
@@ -339,7 +342,7 @@ impl Job {
             #[cfg(test)]
             Work::Panic => panic!("as the test wants"),
         };
-        Some(Answer { ticket: self.ticket, done })
+        Some(Answer { ticket: self.ticket, done, spent: scratch.take_spent() })
     }
 }
 
@@ -415,11 +418,11 @@ pub(super) mod tests {
         fixture.submit(1, Work::Panic);
         fixture.submit(2, local(Family::V4));
         let failed = Done::Prepared(Err("the helper failed: a bug of tete".into()));
-        assert_eq!(fixture.answer(), Answer { ticket: Ticket(1), done: failed });
+        assert_eq!(fixture.answer(), Answer { ticket: Ticket(1), done: failed, spent: Spent::default() });
         let addresses = vec![([127, 0, 0, 1], 7).into()];
         let found = Resolved { addresses, called: "127.0.0.1:7".into(), expected: None };
         let found = Done::Resolved(Ok(found));
-        assert_eq!(fixture.answer(), Answer { ticket: Ticket(2), done: found });
+        assert_eq!(fixture.answer(), Answer { ticket: Ticket(2), done: found, spent: Spent::default() });
     }
 
     #[test]

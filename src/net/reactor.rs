@@ -119,6 +119,8 @@ pub struct Reactor {
     input: Option<Input>,
     pub(super) events: VecDeque<NetEvent>,
     signalled: VecDeque<Signal>,
+    /// Whether we were stopped since the last turn.
+    stopped: bool,
     /// What helpers were asked for, counted.
     pub(super) requests: u64,
     /// Whether one of them looks at what our user could choose from.
@@ -145,11 +147,12 @@ impl Reactor {
         let mut nonce = [0; 16];
         sys::random(&mut nonce)?;
         // SIGXFSZ is caught so that it does not kill: the write that met the limit fails with EFBIG instead.
-        let endings = [SIGINT, SIGTERM, SIGHUP, SIGXFSZ];
+        // SIGCONT tells that time has passed in which we did not run.
+        let endings = [SIGINT, SIGTERM, SIGHUP, SIGXFSZ, SIGCONT];
         let signals = match settings.heeds {
             Heeds::Nothing => None,
             Heeds::Endings => Some(Signals::new(endings)?),
-            Heeds::Terminal => Some(Signals::new(endings.into_iter().chain([SIGWINCH, SIGCONT]))?),
+            Heeds::Terminal => Some(Signals::new(endings.into_iter().chain([SIGWINCH]))?),
         };
         let mut reactor = Self {
             nonce: Nonce(nonce),
@@ -181,6 +184,7 @@ impl Reactor {
             input: None,
             events: VecDeque::new(),
             signalled: VecDeque::new(),
+            stopped: false,
             requests: 0,
             listing: false,
             lookup: 0,
@@ -299,6 +303,7 @@ impl Reactor {
     pub fn turn(&mut self, until: Option<Instant>) -> io::Result<Instant> {
         self.pump_links(Conversation::pump_talk); // what was said since the last turn: tried before it is waited for
         self.wait(until)?;
+        self.account();
         self.accept();
         self.take_answers();
         self.pump_links(Conversation::pump);
@@ -364,6 +369,12 @@ impl Reactor {
         Ok(())
     }
 
+    /// Counts what files waited for since the last turn.
+    fn account(&mut self) {
+        let stopped = std::mem::take(&mut self.stopped);
+        self.conversation.iter_mut().for_each(|conversation| conversation.account(stopped, self.now));
+    }
+
     fn has_work(&self) -> bool {
         self.listeners.has_work() || self.connections.iter().any(|(_, connection)| connection.more)
     }
@@ -371,6 +382,7 @@ impl Reactor {
     fn take_signals(&mut self) {
         let Some(signals) = &mut self.signals else { return };
         for signal in signals.pending() {
+            self.stopped |= signal == SIGCONT;
             let signal = match signal {
                 SIGINT => Signal::End(Ending::Interrupt),
                 SIGTERM => Signal::End(Ending::Terminate),
@@ -384,7 +396,7 @@ impl Reactor {
     }
 
     fn take_answers(&mut self) {
-        while let Some(Answer { ticket, done }) = self.pool.poll_answer() {
+        while let Some(Answer { ticket, done, spent }) = self.pool.poll_answer() {
             match done {
                 Done::Disk(answer) => {
                     let transfer = Some(answer.transfer());
@@ -392,6 +404,7 @@ impl Reactor {
                     if let Some(answer) = self.files.answered(ticket, answer)
                         && let Some(conversation) = &mut self.conversation
                     {
+                        conversation.session.helped(answer.transfer(), spent);
                         conversation.session.job_done(self.now, answer);
                     }
                 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::TransferId;
 use super::ride::Ride;
+use super::stages::Stages;
 use super::text::Untrusted;
 
 /// Which way a file goes, seen from here.
@@ -78,6 +79,8 @@ pub enum Event {
         elapsed: Duration,
         /// BLAKE3 of the whole.
         root: [u8; 32],
+        /// What it waited for.
+        stages: Stages,
     },
     /// The peer has verified and committed a file of ours.
     Sent {
@@ -91,6 +94,8 @@ pub enum Event {
         elapsed: Duration,
         /// BLAKE3 of the whole.
         root: [u8; 32],
+        /// What it waited for.
+        stages: Stages,
     },
     /// A transfer ended without a file.
     Failed {

@@ -34,6 +34,7 @@
 //!  33 BACK        texts u64 | orders u64 | bye u8         first on a new talk link: what has come so far
 //!  34 HEARD       orders u64                              so many have come
 //!  3f BYE         reason u8                                nothing new will come; again: and nothing is waited for
+//!  80 SPENT       id u64 | microseconds u64, six of them  what the speaker has waited for so far
 //! ```
 //!
 //! A payload of no bytes is legal where the table has `-`, and nowhere else.
@@ -45,6 +46,7 @@ use super::event::LeaveReason;
 use super::gaps::MAX_GAPS;
 pub use super::reason::{CancelReason, Refusal};
 use super::reason::{leave_code, leave_from_code};
+use super::stages::{HALF, Half};
 use super::text::Untrusted;
 
 /// Bytes before the payload of every frame.
@@ -129,6 +131,7 @@ pub enum Frame {
     Back { texts: u64, orders: u64, bye: bool },
     Heard { orders: u64 },
     Bye { reason: LeaveReason },
+    Spent { id: TransferId, half: Half },
 }
 
 /// What a frame is, before its payload is there.
@@ -160,11 +163,12 @@ pub enum Kind {
     Back,
     Heard,
     Bye,
+    Spent,
 }
 
 impl Kind {
     /// Every kind, in the order of their codes.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Welcome,
         Self::Refused,
         Self::Wait,
@@ -190,6 +194,7 @@ impl Kind {
         Self::Back,
         Self::Heard,
         Self::Bye,
+        Self::Spent,
     ];
 
     /// The byte on the wire.
@@ -240,6 +245,7 @@ impl Kind {
             Self::Back => (0x33, "BACK", 17, 17),
             Self::Heard => (0x34, "HEARD", 8, 8),
             Self::Bye => (0x3f, "BYE", 1, 1),
+            Self::Spent => (0x80, "SPENT", 8 + 8 * HALF, 8 + 8 * HALF),
         }
     }
 }
@@ -291,6 +297,7 @@ impl Frame {
             Self::Back { .. } => Kind::Back,
             Self::Heard { .. } => Kind::Heard,
             Self::Bye { .. } => Kind::Bye,
+            Self::Spent { .. } => Kind::Spent,
         }
     }
 
@@ -384,6 +391,10 @@ impl Frame {
             }
             Self::Heard { orders } => out.extend_from_slice(&orders.to_be_bytes()),
             Self::Bye { reason } => out.push(leave_code(*reason)),
+            Self::Spent { id, half } => {
+                out.extend_from_slice(&id.0.to_be_bytes());
+                half.to_micros().iter().for_each(|micros| out.extend_from_slice(&micros.to_be_bytes()));
+            }
         }
         let length = (out.len() - begin - HEADER) as u32;
         out[begin..begin + 4].copy_from_slice(&length.to_be_bytes());
@@ -464,6 +475,14 @@ impl Frame {
             Kind::Ping => Self::Ping { token: fields.number()? },
             Kind::Pong => Self::Pong { token: fields.number()? },
             Kind::Bye => Self::Bye { reason: leave_from_code(fields.byte()?) },
+            Kind::Spent => {
+                let id = fields.id()?;
+                let mut micros = [0; HALF];
+                for sum in &mut micros {
+                    *sum = fields.number()?;
+                }
+                Self::Spent { id, half: Half::from_micros(micros) }
+            }
         };
         if fields.rest.is_empty() { Ok(frame) } else { Err(fields.malformed("too long")) }
     }

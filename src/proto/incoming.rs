@@ -30,11 +30,13 @@ use super::name::SafeName;
 use super::outgoing::HASHING;
 use super::receiving::Receiving;
 use super::ride::Ride;
+use super::stages::Meter;
 use super::text::Untrusted;
 use super::trace::{Trace, emit};
 use super::transfers::{Out, SMALL_FILE};
 use super::{Span, TransferId};
 
+mod metering;
 mod taking_up;
 
 /// Bytes after which progress is reported: an eighth of the sender's window, so that it never runs dry.
@@ -89,13 +91,15 @@ pub struct Incoming {
     earlier: Option<Kept>,
     /// What this one leaves for a later one.
     kept: Option<Kept>,
+    meter: Meter,
     state: State,
 }
 
 impl Incoming {
     /// An offer whose name was checked.
     pub fn new(id: TransferId, name: Untrusted, safe: SafeName, size: Option<u64>, terms: Terms) -> Self {
-        Self { id, name, safe, size, terms, earlier: None, kept: None, state: State::Undecided }
+        let meter = Meter::default();
+        Self { id, name, safe, size, terms, earlier: None, kept: None, meter, state: State::Undecided }
     }
 
     /// The same file was offered before and got as far as this.
@@ -493,11 +497,12 @@ impl Incoming {
                 }
                 Ok(Next::Done { saved, verified }) => {
                     out.jobs.push_back(DiskJob::KeepPart(self.id)); // it has its name: only the descriptor is left
-                    out.frames.push_back(Frame::Committed { id: self.id });
-                    let (id, name) = (self.id, self.name.clone());
+                    let (id, name, stages) = (self.id, self.name.clone(), self.stages());
+                    out.frames.extend(self.meter.told_last().map(|half| Frame::Spent { id, half }));
+                    out.frames.push_back(Frame::Committed { id });
                     let elapsed = now.saturating_duration_since(since);
                     let Verified { size: bytes, root } = verified;
-                    out.events.push_back(Event::Received { id, name, saved, bytes, elapsed, root });
+                    out.events.push_back(Event::Received { id, name, saved, bytes, elapsed, root, stages });
                     emit(Trace::State { transfer: Some(id), from: "Committing", to: "Over" });
                 }
                 Err(error) => {

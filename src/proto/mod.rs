@@ -6,7 +6,7 @@
 //!
 //! Reading order: [`frame`] (what stands on the wire), [`decoder`], [`opening`] (who is let in), [`session`]
 //! (one conversation), [`talk`], [`outgoing`] and [`incoming`] (a file, from either end), [`commit`], [`journal`] (what outlives
-//! the process).
+//! the process), [`stages`] (why a file was slow).
 
 mod alive;
 pub mod claim;
@@ -38,6 +38,7 @@ mod receiving;
 pub mod ride;
 pub mod session;
 pub mod setup;
+pub mod stages;
 pub mod talk;
 pub mod text;
 pub mod trace;

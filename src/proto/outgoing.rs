@@ -21,6 +21,7 @@
 //! is understood. If COMMITTED crosses our CANCEL, the file is there, and that is what our user is told.
 
 mod adrift;
+mod metering;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -32,6 +33,7 @@ use super::event::{Direction, Event, Progress};
 use super::frame::{CancelReason, Frame, Kind, MAX_DIGESTS};
 use super::gaps::Gaps;
 use super::ride::Ride;
+use super::stages::Meter;
 use super::text::Untrusted;
 use super::trace::{Trace, emit};
 use super::transfers::{Out, SMALL_FILE};
@@ -97,6 +99,7 @@ pub struct Outgoing {
     /// Whether its size was not known when it was offered: its bytes cannot be read twice.
     is_stream: bool,
     verify: bool,
+    meter: Meter,
     state: State,
 }
 
@@ -104,7 +107,8 @@ impl Outgoing {
     /// A file to be offered; `size` is `None` for a stream. Without `verify` nothing is hashed.
     pub fn new(id: TransferId, name: &str, size: Option<u64>, verify: bool) -> Self {
         let is_stream = size.is_none();
-        Self { id, name: Untrusted::from(name), size, streamed: 0, is_stream, verify, state: State::Queued }
+        let (name, meter) = (Untrusted::from(name), Meter::default());
+        Self { id, name, size, streamed: 0, is_stream, verify, meter, state: State::Queued }
     }
 
     /// Whether the peer has not answered our offer.
@@ -266,7 +270,8 @@ impl Outgoing {
     fn delivered(&mut self, now: Instant, bytes: u64, root: [u8; 32], since: Instant, out: &mut Out) {
         out.jobs.push_back(DiskJob::CloseSource(self.id));
         let elapsed = now.saturating_duration_since(since);
-        out.events.push_back(Event::Sent { id: self.id, name: self.name.clone(), bytes, elapsed, root });
+        let (id, name, stages) = (self.id, self.name.clone(), self.stages());
+        out.events.push_back(Event::Sent { id, name, bytes, elapsed, root, stages });
         self.enter(State::Over);
     }
 
@@ -472,6 +477,8 @@ impl Outgoing {
     fn end(&mut self, out: &mut Out) {
         if let State::Checking(sending) = std::mem::replace(&mut self.state, State::Over) {
             let root = if self.verify { sending.tree.root() } else { [0; 32] };
+            let spent = self.meter.told_last().map(|half| Frame::Spent { id: self.id, half });
+            spent.into_iter().for_each(|spent| out.by(sending.ride, spent));
             out.by(sending.ride, Frame::End { id: self.id, size: sending.sent, root });
             self.state = State::Ended { sending, root };
             emit(Trace::State { transfer: Some(self.id), from: "Checking", to: "Ended" });

@@ -25,6 +25,7 @@
 
 mod away;
 mod bulk;
+mod metering;
 mod transmit;
 
 use std::time::{Duration, Instant};
@@ -72,6 +73,8 @@ pub struct Session {
     talked: Option<Instant>,
     /// The last moment that we were told.
     now: Instant,
+    /// Up to when it was counted what files waited for.
+    accounted: Instant,
 }
 
 impl Session {
@@ -91,6 +94,7 @@ impl Session {
             peer_bye: None,
             talked: None,
             now,
+            accounted: now,
         };
         // The first question measures the round trip; later ones are only asked when the peer is silent.
         session.ping();
@@ -346,7 +350,7 @@ impl Session {
     fn handle_frame(&mut self, over: Ride, frame: Frame) -> Result<(), ProtocolError> {
         let is_new = matches!(frame, Frame::Text { .. } | Frame::Offer { .. });
         let kind = frame.kind();
-        if over != Ride::Talk && !matches!(kind, Kind::Digests | Kind::End) {
+        if over != Ride::Talk && !matches!(kind, Kind::Digests | Kind::End | Kind::Spent) {
             return Err(ProtocolError::Unexpected { frame: kind.name(), state: "on a link for files" });
         }
         if kind != Kind::Back && self.presence != Presence::Here {

@@ -3,6 +3,7 @@
 //! Owns: their numbers, how many may be under way, whose turn it is, the rate limit.
 //! Must not know: what a file does in a state (that is [`Outgoing`] and [`Incoming`]), links, texts.
 
+mod metering;
 mod riding;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -205,6 +206,10 @@ impl Transfers {
         let kind = frame.kind();
         let id = match frame {
             Frame::Offer { id, size, name } => return self.handle_offer(now, id, size, name, out),
+            Frame::Spent { id, half } => {
+                self.heard_half(id, half);
+                return Ok(());
+            }
             Frame::Accept { id, .. }
             | Frame::Refuse { id, .. }
             | Frame::Digests { id, .. }

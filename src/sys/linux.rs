@@ -8,8 +8,9 @@
 //! is really wrong, if anything is.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::BorrowedFd;
+use std::time::Duration;
 
 use rustix::fs::{
     Advice, FallocateFlags, Mode, OFlags, RenameFlags, ResolveFlags, fadvise, fallocate, fstatfs, openat2,
@@ -103,6 +104,15 @@ fn is_in_memory(file: &File) -> bool {
 
 pub(super) fn will_read(file: &File) -> io::Result<()> {
     Ok(fadvise(file, 0, None, Advice::Sequential)?)
+}
+
+/// From `/proc`: no call tells how long a thread has waited for a core. The first two numbers are nanoseconds on one, and
+/// nanoseconds in its queue (the kernel's Documentation/scheduler/sched-stats.rst).
+pub(super) fn computed() -> Option<Duration> {
+    let mut told = [0; 64];
+    let n = File::open("/proc/thread-self/schedstat").and_then(|mut file| file.read(&mut told)).ok()?;
+    let mut numbers = std::str::from_utf8(&told[..n]).ok()?.split(' ').map_while(|number| number.parse::<u64>().ok());
+    Some(Duration::from_nanos(numbers.next()?.saturating_add(numbers.next()?)))
 }
 
 /// By the thread's own number: here, and against POSIX, it alone has a priority (setpriority(2)).

@@ -21,6 +21,7 @@ mod socket;
 use std::fs::File;
 use std::io;
 use std::os::fd::BorrowedFd;
+use std::time::Duration;
 
 pub use file::{
     Stamp, allocate, cut, open_source, os_string, read_at, reserve_descriptor, set_mode, spares_stored, stamp,
@@ -100,6 +101,12 @@ pub fn step_back() {
     if let Err(error) = native::step_back() {
         log::debug!("the priority of a thread could not be lowered: {error}");
     }
+}
+
+/// How long the calling thread has computed, or was kept from it by others on its cores, since it began; `None` where
+/// the system does not tell.
+pub fn computed() -> Option<Duration> {
+    native::computed()
 }
 
 /// An error in the system's words, without the number that Rust puts behind them.

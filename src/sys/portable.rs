@@ -80,6 +80,11 @@ pub(super) fn step_back() -> io::Result<()> {
 }
 
 #[cfg(not(target_os = "linux"))]
+pub(super) fn computed() -> Option<std::time::Duration> {
+    None
+}
+
+#[cfg(not(target_os = "linux"))]
 pub(super) fn unpace(_: &socket2::Socket) -> io::Result<()> {
     Ok(())
 }

@@ -1,0 +1,180 @@
+//! What one side of one transfer waited for, counted turn by turn.
+//!
+//! Owns: the sums, and how they become a [`Half`]. Must not know: what a transfer does, what the other side says of itself.
+
+use std::time::{Duration, Instant};
+
+use super::{Half, Stages};
+use crate::proto::event::Direction;
+
+/// How often a half is told while a transfer goes on, and the system asked for what the loop has computed.
+pub const TELL_EVERY: Duration = Duration::from_secs(1);
+
+/// What a transfer waits for when a turn of the loop is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// Nothing: the loop comes back to it at once.
+    Busy,
+    /// The disk: a file to be opened, created or synced, a pipe to bring more.
+    Disk,
+    /// A block to be read and hashed.
+    Helpers,
+    /// The rate limit.
+    Limit,
+    /// The link, or the other side.
+    Beyond,
+}
+
+/// A link at the end of a turn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// It takes no more.
+    pub full: bool,
+    /// It has brought all there was.
+    pub empty: bool,
+}
+
+/// What a loop knows of the time since its last turn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Turn {
+    /// The talk link when it ended.
+    pub talk: Held,
+    /// The bulk link, if there is one.
+    pub bulk: Held,
+    /// Whether links are encrypted.
+    pub secure: bool,
+    /// Whether the process was stopped since.
+    pub stopped: bool,
+    /// Time that the loop's thread has computed, or waited for a core, since it began; only if that was asked for
+    /// ([`Session::wants_processor`](crate::proto::session::Session::wants_processor)), and the system can tell.
+    pub processor: Option<Duration>,
+}
+
+/// What helpers spent on one job.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// Waiting for bytes.
+    pub reading: Duration,
+    /// Hashing them.
+    pub hashing: Duration,
+}
+
+/// What the system said of the loop's thread.
+#[derive(Clone, Copy, Debug)]
+struct Reading {
+    /// At the beginning.
+    first: Duration,
+    /// Since then.
+    since: Duration,
+    /// The time that had been counted by then.
+    at: Duration,
+    /// The last one was asked for when nothing but the end was to come.
+    last: bool,
+}
+
+/// The sums of one side of one transfer.
+#[derive(Debug, Default)]
+pub(in crate::proto) struct Meter {
+    busy: Duration,
+    disk: Duration,
+    helpers: Duration,
+    limit: Duration,
+    beyond: Duration,
+    stopped: Duration,
+    spent: Spent,
+    reading: Option<Reading>,
+    secure: bool,
+    theirs: Option<Half>,
+    told: Option<Instant>,
+}
+
+impl Meter {
+    /// Time since the last turn, in which this was waited for. `ending`: no more bytes of it will move.
+    pub(in crate::proto) fn add(&mut self, wait: Wait, time: Duration, turn: &Turn, ending: bool) {
+        self.secure = turn.secure;
+        let sum = match wait {
+            _ if turn.stopped => &mut self.stopped,
+            Wait::Busy => &mut self.busy,
+            Wait::Disk => &mut self.disk,
+            Wait::Helpers => &mut self.helpers,
+            Wait::Limit => &mut self.limit,
+            Wait::Beyond => &mut self.beyond,
+        };
+        *sum += time;
+        let at = self.total();
+        if let Some(used) = turn.processor {
+            let first = self.reading.map_or(used, |reading| reading.first);
+            self.reading = Some(Reading { first, since: used.saturating_sub(first), at, last: ending });
+        }
+    }
+
+    /// Whether the system is to be asked: first, now and then, and when nothing more moves.
+    pub(in crate::proto) fn wants_processor(&self, ending: bool) -> bool {
+        self.reading
+            .is_none_or(|reading| (ending && !reading.last) || self.total().saturating_sub(reading.at) >= TELL_EVERY)
+    }
+
+    /// A helper has worked for it.
+    pub(in crate::proto) fn helped(&mut self, spent: Spent) {
+        self.spent.reading += spent.reading;
+        self.spent.hashing += spent.hashing;
+    }
+
+    /// What the other side says.
+    pub(in crate::proto) fn heard(&mut self, half: Half) {
+        self.theirs = Some(half);
+    }
+
+    /// Our half, if it is time to tell it.
+    pub(in crate::proto) fn tell(&mut self, now: Instant) -> Option<Half> {
+        let told = *self.told.get_or_insert(now);
+        (now.saturating_duration_since(told) >= TELL_EVERY).then(|| {
+            self.told = Some(now);
+            self.half()
+        })
+    }
+
+    fn total(&self) -> Duration {
+        self.busy + self.disk + self.helpers + self.limit + self.beyond + self.stopped
+    }
+
+    /// Our half; `None` when nobody counts.
+    pub(in crate::proto) fn told_last(&self) -> Option<Half> {
+        (self.total() > Duration::ZERO).then(|| self.half())
+    }
+
+    /// What it comes to.
+    pub(in crate::proto) fn half(&self) -> Half {
+        let running = self.total() - self.stopped;
+        let computed = match self.reading {
+            // What it was at the last reading goes on in proportion.
+            Some(Reading { since, at, .. }) if at > Duration::ZERO => {
+                since.mul_f64(self.total().as_secs_f64() / at.as_secs_f64()).min(running)
+            }
+            _ => self.busy,
+        };
+        let blocked = self.busy.saturating_sub(computed);
+        // What was computed beyond the turns that led to the next at once belongs to those that led to a wait.
+        let waits = running - self.busy;
+        let beyond_busy = computed.saturating_sub(self.busy);
+        let kept = if waits > Duration::ZERO { 1.0 - beyond_busy.as_secs_f64() / waits.as_secs_f64() } else { 0.0 };
+        let kept = |time: Duration| time.mul_f64(kept.clamp(0.0, 1.0));
+        let worked = (self.spent.reading + self.spent.hashing).as_secs_f64();
+        let reading = if worked > 0.0 { self.spent.reading.as_secs_f64() / worked } else { 0.0 };
+        let helpers = kept(self.helpers);
+        let reading = helpers.mul_f64(reading);
+        Half {
+            disk: kept(self.disk) + blocked + reading,
+            hashing: helpers.saturating_sub(reading),
+            processor: computed,
+            stopped: self.stopped,
+            limit: kept(self.limit),
+            beyond: kept(self.beyond),
+        }
+    }
+
+    /// What both halves say, as far as they are known.
+    pub(in crate::proto) fn stages(&self, direction: Direction) -> Stages {
+        Stages::join(direction, self.secure, &self.half(), self.theirs.as_ref())
+    }
+}
