@@ -344,12 +344,9 @@ impl Half {
             .map(|time| u64::try_from(time.as_micros()).unwrap_or(u64::MAX))
     }
 
-    /// From the wire; whatever it says is a claim.
+    /// From the wire; whatever it says is a claim. Six such numbers have a sum: a duration holds a million times more.
     pub fn from_micros(micros: [u64; HALF]) -> Self {
-        // Of no use beyond a year, and small enough to be added up.
-        const YEAR: u64 = 366 * 24 * 3600 * 1_000_000;
-        let [disk, hashing, processor, stopped, limit, beyond] =
-            micros.map(|micros| Duration::from_micros(micros.min(YEAR)));
+        let [disk, hashing, processor, stopped, limit, beyond] = micros.map(Duration::from_micros);
         Self { disk, hashing, processor, stopped, limit, beyond }
     }
 

@@ -1,7 +1,6 @@
 //! Tests of what sums say.
 
 use super::*;
-use std::time::Instant;
 
 fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -102,69 +101,4 @@ fn keys_and_resources_of_all_stages_are_their_own() {
         assert!(!Stage::ALL[..n].iter().any(|other| other.key() == stage.key()));
         assert!(!stage.resource().key().is_empty() && !stage.resource().words().is_empty());
     }
-}
-
-/// A meter of these waits, of which a second reading of the processor says that it has computed so long.
-fn metered(waits: &[(Wait, u64)], computed: Option<u64>) -> Half {
-    let mut meter = Meter::default();
-    let turn = |processor| Turn { processor, ..Turn::default() };
-    meter.add(Wait::Busy, Duration::ZERO, &turn(computed.map(|_| ms(5000))), false);
-    for (wait, millis) in waits {
-        meter.add(*wait, ms(*millis), &turn(None), false);
-    }
-    meter.add(Wait::Busy, Duration::ZERO, &turn(computed.map(|millis| ms(5000 + millis))), true);
-    meter.half()
-}
-
-#[test]
-fn a_busy_loop_that_does_not_compute_waits_for_the_disk() {
-    let half = metered(&[(Wait::Busy, 900), (Wait::Beyond, 100)], Some(50));
-    assert_eq!((half.disk, half.processor, half.beyond), (ms(850), ms(50), ms(100)));
-    let half = metered(&[(Wait::Busy, 900), (Wait::Beyond, 100)], None);
-    assert_eq!((half.disk, half.processor, half.beyond), (ms(0), ms(900), ms(100)), "where the system does not tell");
-}
-
-#[test]
-fn who_waits_for_a_core_does_not_wait_for_the_other_side() {
-    let half = metered(&[(Wait::Busy, 100), (Wait::Beyond, 900)], Some(1000));
-    assert_eq!((half.disk, half.processor, half.beyond), (ms(0), ms(1000), ms(0)));
-}
-
-#[test]
-fn helpers_say_whether_they_read_or_hashed() {
-    let mut meter = Meter::default();
-    meter.add(Wait::Helpers, ms(1000), &Turn::default(), false);
-    assert_eq!(meter.half().hashing, ms(1000));
-    meter.helped(Spent { reading: ms(30), hashing: ms(10) });
-    assert_eq!((meter.half().disk, meter.half().hashing), (ms(750), ms(250)));
-}
-
-#[test]
-fn a_process_that_was_stopped_has_waited_for_nobody() {
-    let mut meter = Meter::default();
-    meter.add(Wait::Beyond, ms(1000), &Turn { stopped: true, ..Turn::default() }, false);
-    assert_eq!(meter.half(), Half { stopped: ms(1000), ..Half::default() });
-}
-
-#[test]
-fn the_system_is_asked_first_and_then_each_second_and_at_the_end() {
-    let mut meter = Meter::default();
-    let asked = Turn { processor: Some(ms(7)), ..Turn::default() };
-    assert!(meter.wants_processor(false));
-    meter.add(Wait::Busy, ms(1), &asked, false);
-    assert!(!meter.wants_processor(false) && meter.wants_processor(true));
-    meter.add(Wait::Busy, TELL_EVERY, &Turn::default(), false);
-    assert!(meter.wants_processor(false));
-    meter.add(Wait::Beyond, ms(1), &asked, true);
-    assert!(!meter.wants_processor(false) && !meter.wants_processor(true));
-}
-
-#[test]
-fn a_half_is_told_each_second() {
-    let (mut meter, now) = (Meter::default(), Instant::now());
-    meter.add(Wait::Beyond, ms(1), &Turn::default(), false);
-    assert_eq!(meter.tell(now), None);
-    assert_eq!(meter.tell(now + TELL_EVERY), Some(beyond(1)));
-    assert_eq!(meter.tell(now + TELL_EVERY), None);
-    assert_eq!(Meter::default().told_last(), None, "who does not count says nothing");
 }

@@ -25,6 +25,7 @@ pub(crate) struct Fault {
     pub(crate) call: String,
     /// As strace has it: `error=EIO`, `signal=KILL`.
     pub(crate) deed: String,
+    /// From 1; 0: it is done to every one.
     pub(crate) nth: u32,
     /// Only calls with this file are counted, if it is set; by what `/proc` says its descriptor leads to.
     pub(crate) of: Option<PathBuf>,
@@ -36,7 +37,8 @@ impl Fault {
         let log = log.display().to_string();
         let of = of.iter().flat_map(|path| ["-P".into(), path.display().to_string()]);
         // With a question mark a call that this machine does not have is none, instead of wrong.
-        let [call, inject] = [format!("trace=?{call}"), format!("inject=?{call}:{deed}:when={nth}")];
+        let when = if *nth == 0 { "1+".to_owned() } else { nth.to_string() };
+        let [call, inject] = [format!("trace=?{call}"), format!("inject=?{call}:{deed}:when={when}")];
         ["-y".into(), "-o".into(), log, "-e".into(), call, "-e".into(), inject].into_iter().chain(of).collect()
     }
 }

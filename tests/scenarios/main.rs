@@ -11,4 +11,5 @@ mod failing;
 mod files;
 mod hostile;
 mod leaving;
+mod stages;
 mod talking;

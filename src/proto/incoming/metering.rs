@@ -52,9 +52,10 @@ impl Incoming {
         self.meter.tell(now).map(|half| Frame::Spent { id: self.id, half })
     }
 
-    /// Whether it wants to know how much the loop has computed.
+    /// Whether it wants to know how much the loop has computed. Of small files there are thousands, and the question costs
+    /// as much as some of them.
     pub fn wants_processor(&self) -> bool {
-        self.is_active() && self.meter.wants_processor(self.is_ending())
+        self.is_large() && self.is_active() && self.meter.wants_processor(self.is_ending())
     }
 
     /// A helper has worked for it.

@@ -65,7 +65,7 @@ fn a_text_before_welcome_is_an_error() {
 fn whoever_goes_on_and_on_without_a_welcome_is_closed() {
     let (mut lead, mut other) = pair();
     pass(&mut other, &mut lead);
-    let skipped = [&[0, 0, 0x10, 0, 0x80][..], &[0; 0x1000]].concat();
+    let skipped = [&[0, 0, 0x10, 0, 0xff][..], &[0; 0x1000]].concat();
     let error = (0..100).find_map(|_| lead.handle_bytes(&skipped).err());
     assert_eq!(error, Some(ProtocolError::Flood));
 }

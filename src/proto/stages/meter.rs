@@ -66,8 +66,9 @@ struct Reading {
     first: Duration,
     /// Since then.
     since: Duration,
-    /// The time that had been counted by then.
+    /// The time that had been counted by then, and what of it the loop was busy.
     at: Duration,
+    busy: Duration,
     /// The last one was asked for when nothing but the end was to come.
     last: bool,
 }
@@ -104,7 +105,8 @@ impl Meter {
         let at = self.total();
         if let Some(used) = turn.processor {
             let first = self.reading.map_or(used, |reading| reading.first);
-            self.reading = Some(Reading { first, since: used.saturating_sub(first), at, last: ending });
+            let since = used.saturating_sub(first);
+            self.reading = Some(Reading { first, since, at, busy: self.busy, last: ending });
         }
     }
 
@@ -147,11 +149,12 @@ impl Meter {
     pub(in crate::proto) fn half(&self) -> Half {
         let running = self.total() - self.stopped;
         let computed = match self.reading {
-            // What it was at the last reading goes on in proportion.
-            Some(Reading { since, at, .. }) if at > Duration::ZERO => {
-                since.mul_f64(self.total().as_secs_f64() / at.as_secs_f64()).min(running)
+            // Of what was busy since the last reading it is taken to be as much as before.
+            Some(Reading { since, busy, .. }) => {
+                let part = if busy > since { since.as_secs_f64() / busy.as_secs_f64() } else { 1.0 };
+                (since + (self.busy - busy).mul_f64(part)).min(running)
             }
-            _ => self.busy,
+            None => self.busy,
         };
         let blocked = self.busy.saturating_sub(computed);
         // What was computed beyond the turns that led to the next at once belongs to those that led to a wait.
@@ -176,5 +179,95 @@ impl Meter {
     /// What both halves say, as far as they are known.
     pub(in crate::proto) fn stages(&self, direction: Direction) -> Stages {
         Stages::join(direction, self.secure, &self.half(), self.theirs.as_ref())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    /// A meter of these waits, of which a second reading of the processor says that it has computed so long.
+    fn metered(waits: &[(Wait, u64)], computed: Option<u64>) -> Half {
+        let mut meter = Meter::default();
+        let turn = |processor| Turn { processor, ..Turn::default() };
+        meter.add(Wait::Busy, Duration::ZERO, &turn(computed.map(|_| ms(5000))), false);
+        for (wait, millis) in waits {
+            meter.add(*wait, ms(*millis), &turn(None), false);
+        }
+        meter.add(Wait::Busy, Duration::ZERO, &turn(computed.map(|millis| ms(5000 + millis))), true);
+        meter.half()
+    }
+
+    #[test]
+    fn a_busy_loop_that_does_not_compute_waits_for_the_disk() {
+        let half = metered(&[(Wait::Busy, 900), (Wait::Beyond, 100)], Some(50));
+        assert_eq!((half.disk, half.processor, half.beyond), (ms(850), ms(50), ms(100)));
+        let half = metered(&[(Wait::Busy, 900), (Wait::Beyond, 100)], None);
+        assert_eq!(
+            (half.disk, half.processor, half.beyond),
+            (ms(0), ms(900), ms(100)),
+            "where the system does not tell"
+        );
+    }
+
+    #[test]
+    fn who_waits_for_a_core_does_not_wait_for_the_other_side() {
+        let half = metered(&[(Wait::Busy, 100), (Wait::Beyond, 900)], Some(1000));
+        assert_eq!((half.disk, half.processor, half.beyond), (ms(0), ms(1000), ms(0)));
+    }
+
+    #[test]
+    fn helpers_say_whether_they_read_or_hashed() {
+        let mut meter = Meter::default();
+        meter.add(Wait::Helpers, ms(1000), &Turn::default(), false);
+        assert_eq!(meter.half().hashing, ms(1000));
+        meter.helped(Spent { reading: ms(30), hashing: ms(10) });
+        assert_eq!((meter.half().disk, meter.half().hashing), (ms(750), ms(250)));
+    }
+
+    #[test]
+    fn a_process_that_was_stopped_has_waited_for_nobody() {
+        let mut meter = Meter::default();
+        meter.add(Wait::Beyond, ms(1000), &Turn { stopped: true, ..Turn::default() }, false);
+        assert_eq!(meter.half(), Half { stopped: ms(1000), ..Half::default() });
+    }
+
+    #[test]
+    fn the_system_is_asked_first_and_then_each_second_and_at_the_end() {
+        let mut meter = Meter::default();
+        let asked = Turn { processor: Some(ms(7)), ..Turn::default() };
+        assert!(meter.wants_processor(false));
+        meter.add(Wait::Busy, ms(1), &asked, false);
+        assert!(!meter.wants_processor(false) && meter.wants_processor(true));
+        meter.add(Wait::Busy, TELL_EVERY, &Turn::default(), false);
+        assert!(meter.wants_processor(false));
+        meter.add(Wait::Beyond, ms(1), &asked, true);
+        assert!(!meter.wants_processor(false) && !meter.wants_processor(true));
+    }
+
+    #[test]
+    fn a_half_is_told_each_second() {
+        let (mut meter, now) = (Meter::default(), Instant::now());
+        meter.add(Wait::Beyond, ms(1), &Turn::default(), false);
+        assert_eq!(meter.tell(now), None);
+        assert_eq!(meter.tell(now + TELL_EVERY), Some(Half { beyond: ms(1), ..Half::default() }));
+        assert_eq!(meter.tell(now + TELL_EVERY), None);
+        assert_eq!(Meter::default().told_last(), None, "who does not count says nothing");
+    }
+
+    #[test]
+    fn what_was_not_read_of_the_processor_is_guessed_from_what_was() {
+        let mut meter = Meter::default();
+        let asked = |millis| Turn { processor: Some(ms(millis)), ..Turn::default() };
+        meter.add(Wait::Busy, ms(0), &asked(7), false);
+        meter.add(Wait::Busy, ms(100), &asked(17), true);
+        meter.add(Wait::Disk, ms(1000), &Turn::default(), true);
+        assert_eq!((meter.half().processor, meter.half().disk), (ms(10), ms(1090)));
+        meter.add(Wait::Busy, ms(100), &Turn::default(), true);
+        assert_eq!((meter.half().processor, meter.half().disk), (ms(20), ms(1180)));
     }
 }
