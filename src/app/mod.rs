@@ -11,6 +11,7 @@ pub mod code;
 pub mod commands;
 pub mod config;
 pub mod demo;
+mod ending;
 pub mod exit;
 pub mod full;
 pub mod identity;
@@ -153,6 +154,8 @@ pub struct App {
     told_cut: bool,
     /// Whether a line that came too late was answered.
     told_late: bool,
+    /// Whom we called last.
+    called: Option<address::Target>,
     told_unanswered: bool,
     /// Why the other side left.
     peer_reason: Option<LeaveReason>,
@@ -278,6 +281,7 @@ impl App {
             receive_only: false,
             told_cut: false,
             told_late: false,
+            called: None,
             told_unanswered: false,
             peer_reason: None,
             questions: Questions::default(),
@@ -379,11 +383,12 @@ impl App {
             Wait::Usual => Some(USUAL_WAIT).filter(|_| !self.terminal),
         };
         let port = Some(target.port).filter(|_| target.port_given);
-        let callee = Callee { host: target.host, port, default_port: target.port, pin: target.pin };
+        let callee = Callee { host: target.host.clone(), port, default_port: target.port, pin: target.pin };
         if self.is_sending() {
             self.reactor.let_in_only_callee();
         }
         self.reactor.dial(callee, patience);
+        self.called = Some(target);
     }
 
     /// Looks for a file to send, away from the loop.

@@ -31,7 +31,8 @@ impl Conversation {
     /// What the gate has to know of it.
     pub(super) fn talking(&self) -> Talking {
         let (peer, key, ticket, epoch) = (self.peer, self.them.key, self.ticket, self.epoch);
-        Talking { peer, key, ticket, epoch, has_bulk: self.bulk.is_some() }
+        let (has_bulk, is_away) = (self.bulk.is_some(), self.session.is_away());
+        Talking { peer, key, ticket, epoch, has_bulk, ip: self.address.ip(), is_away }
     }
 }
 

@@ -84,6 +84,15 @@ pub enum Call {
     Failed(Instant),
 }
 
+/// A partner who is there again and knows nothing of the conversation: its process was started again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Anew {
+    /// It calls us, by the connection of this generation.
+    Calls(u64),
+    /// It has answered our call for a link.
+    Answers,
+}
+
 /// A session and its links.
 #[derive(Debug)]
 pub struct Conversation {
@@ -107,6 +116,10 @@ pub struct Conversation {
     pub peer: Nonce,
     /// Whose it is.
     pub them: Them,
+    /// Where they were when it began.
+    pub address: SocketAddr,
+    /// Who has begun anew, after which this ends.
+    pub anew: Option<Anew>,
     /// Where, if we called: who has called calls for a bulk link too.
     pub dialled: Option<SocketAddr>,
     /// What proves that a link belongs to the session.

@@ -12,6 +12,7 @@ use crate::proto::text::Untrusted;
 use crate::secure::code::Over;
 use crate::secure::key::PublicKey;
 
+use super::conversation::Anew;
 use super::listing::Listed;
 use super::source::Sources;
 use super::standing::Standing;
@@ -159,6 +160,8 @@ pub enum NetEvent {
         ended: Ended,
         /// Texts of ours that nobody acknowledged.
         unread: usize,
+        /// Whether the partner is there again, and knows nothing of it.
+        anew: Option<Anew>,
     },
     /// The answer to [`Reactor::prepare`](super::Reactor::prepare).
     Prepared {

@@ -84,6 +84,10 @@ pub struct Talking {
     pub epoch: u32,
     /// Whether it has a link for files.
     pub has_bulk: bool,
+    /// Where the partner was.
+    pub ip: IpAddr,
+    /// Whether it is out of reach.
+    pub is_away: bool,
 }
 
 /// What we are doing.
@@ -116,6 +120,8 @@ pub enum Verdict {
     Nod,
     /// Nothing yet: it has to prove something first, or the conversation that it speaks of has to begin.
     Later,
+    /// It is our partner, who has begun anew: what has gone on with it is over, and then it is judged.
+    Anew,
     /// Nothing yet: a call the other way, of the same two, may be on its way.
     Meet,
     /// Our user decides.
@@ -137,6 +143,7 @@ pub fn judge(caller: &Caller, host: &Host) -> Verdict {
         (Purpose::Bulk(_) | Purpose::Return(_), _) => return Verdict::Refuse(Refusal::NoSession),
         // Somebody else answered where our partner was.
         (Purpose::Talk, _) if caller.our_call.is_some() => return Verdict::Refuse(Refusal::NoSession),
+        (Purpose::Talk, Some(talking)) if has_begun_anew(caller, talking) => return Verdict::Anew,
         (Purpose::Talk, Some(_)) => return Verdict::Refuse(Refusal::Busy),
         // The second of two calls has overtaken the first.
         (Purpose::Talk, None) if caller.claim.is_some() => return Verdict::Later,
@@ -157,6 +164,13 @@ pub fn judge(caller: &Caller, host: &Host) -> Verdict {
         Standing::Plain if caller.dialled || caller.being_dialled || caller.ip.is_loopback() => Verdict::Welcome,
         Standing::Plain => judge_stranger(host),
     }
+}
+
+/// Whether somebody else at first sight is the partner whom we have lost: its process has died and was started again.
+/// Another process of ours with the same key may say so too, and a plain caller from the same address; but nobody else.
+fn has_begun_anew(caller: &Caller, talking: &Talking) -> bool {
+    let same = talking.key == caller.key && (talking.key.is_some() || talking.ip == caller.ip);
+    talking.is_away && same && !caller.dialled
 }
 
 /// Judges somebody whose key is new.
@@ -260,13 +274,35 @@ mod tests {
     }
 
     fn talking(peer: Nonce) -> Host {
-        let talking = Talking { peer, key: None, ticket: TICKET, epoch: 1, has_bulk: false };
+        let ip = stranger().ip;
+        let talking = Talking { peer, key: None, ticket: TICKET, epoch: 1, has_bulk: false, ip, is_away: false };
         Host { talking: Some(talking), ..host(Trust::New) }
     }
 
     fn talking_with_bulk(peer: Nonce) -> Host {
-        let talking = Talking { peer, key: None, ticket: TICKET, epoch: 2, has_bulk: true };
+        let ip = stranger().ip;
+        let talking = Talking { peer, key: None, ticket: TICKET, epoch: 2, has_bulk: true, ip, is_away: false };
         Host { talking: Some(talking), ..host(Trust::New) }
+    }
+
+    #[test]
+    fn only_a_partner_who_is_away_may_begin_anew() {
+        let old = Nonce([9; 16]);
+        let with = |key: Option<PublicKey>, is_away: bool| {
+            let host = talking(old);
+            Host { talking: host.talking.map(|talking| Talking { key, is_away, ..talking }), ..host }
+        };
+        let (hers, another) = (Some(PublicKey::new([1; 32])), Some(PublicKey::new([2; 32])));
+        let calling = |key| Caller { key, ..stranger() };
+        let busy = Verdict::Refuse(Refusal::Busy);
+        assert_eq!(judge(&calling(hers), &with(hers, true)), Verdict::Anew);
+        assert_eq!(judge(&calling(hers), &with(hers, false)), busy);
+        assert_eq!(judge(&calling(another), &with(hers, true)), busy);
+        assert_eq!(judge(&calling(None), &with(hers, true)), busy);
+        assert_eq!(judge(&calling(hers), &with(None, true)), busy);
+        assert_eq!(judge(&calling(None), &with(None, true)), Verdict::Anew);
+        let elsewhere = Caller { ip: IpAddr::from([10, 9, 8, 7]), ..stranger() };
+        assert_eq!(judge(&elsewhere, &with(None, true)), busy);
     }
 
     #[test]

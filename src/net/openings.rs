@@ -22,7 +22,7 @@ use crate::sys;
 
 use super::channel::Channel;
 use super::connection::{Connection, Intent, Origin, Stage, token};
-use super::conversation::{Call, Carrier, Conversation};
+use super::conversation::{Anew, Call, Carrier, Conversation};
 use super::dialler::Dialler;
 use super::doorkeeper::{Admission, Parting};
 use super::event::{NetEvent, Peer};
@@ -227,6 +227,10 @@ impl Reactor {
             Some(Verdict::Nod) => self.nod(key),
             Some(Verdict::Ask) => self.ask(key),
             Some(Verdict::Meet) => self.meet(key),
+            Some(Verdict::Anew) => {
+                let caller = self.connections.get(key).map(|connection| Anew::Calls(connection.generation));
+                self.begin_anew(caller);
+            }
             Some(Verdict::Refuse(refusal)) => self.refuse(key, refusal),
         }
     }
@@ -345,6 +349,8 @@ impl Reactor {
             away: false,
             peer,
             them: them.clone(),
+            address,
+            anew: None,
             dialled: dialled.then_some(address),
             ticket: opened.ticket,
             epoch: FIRST_EPOCH,
@@ -378,6 +384,7 @@ impl Reactor {
     pub(super) fn finish_conversation(&mut self) {
         let Some(mut conversation) = self.conversation.take() else { return };
         self.proved = None; // a code was for this meeting
+        self.anew = conversation.anew;
         while let Some(job) = conversation.session.poll_job() {
             self.files.submit(&mut self.pool, job);
         }

@@ -32,7 +32,7 @@ use crate::sys::{self, Calls};
 
 use super::asking::{RESOLVE, number_of, own_ticket};
 use super::connection::{self, Connection, Stage};
-use super::conversation::{BulkState, Conversation};
+use super::conversation::{Anew, BulkState, Conversation};
 use super::dialler::Dialler;
 use super::doorkeeper::Doorkeeper;
 use super::event::{Ending, Heeds, NetEvent, Signal};
@@ -119,6 +119,8 @@ pub struct Reactor {
     input: Option<Input>,
     pub(super) events: VecDeque<NetEvent>,
     signalled: VecDeque<Signal>,
+    /// Whether the partner of the last conversation has begun anew.
+    pub(super) anew: Option<Anew>,
     /// Whether we were stopped since the last turn.
     stopped: bool,
     /// What helpers were asked for, counted.
@@ -184,6 +186,7 @@ impl Reactor {
             input: None,
             events: VecDeque::new(),
             signalled: VecDeque::new(),
+            anew: None,
             stopped: false,
             requests: 0,
             listing: false,
@@ -304,6 +307,7 @@ impl Reactor {
         self.pump_links(Conversation::pump_talk); // what was said since the last turn: tried before it is waited for
         self.wait(until)?;
         self.account();
+        self.hear_anew();
         self.accept();
         self.take_answers();
         self.pump_links(Conversation::pump);
@@ -525,7 +529,7 @@ impl Reactor {
         let ended = conversation.session.ended()?.clone();
         let unread = conversation.session.unread();
         self.finish_conversation();
-        Some(NetEvent::Ended { ended, unread })
+        Some(NetEvent::Ended { ended, unread, anew: self.anew })
     }
 
     /// Offers a file that was found.

@@ -10,6 +10,7 @@ use crate::proto::error::ProtocolError;
 use crate::proto::frame::Refusal;
 
 use super::connection::{Connection, Origin, Stage};
+use super::conversation::Anew;
 use super::doorkeeper::{Parting, STRANGERS};
 use super::event::NetEvent;
 use super::gate;
@@ -137,7 +138,7 @@ impl Reactor {
         match refusal {
             _ if origin == Origin::DialledAgain => {
                 self.call_again_failed(id, gate::words(refusal));
-                self.give_up_if(anew);
+                self.begin_anew(anew.then_some(Anew::Answers));
             }
             // A second connection of the same two is no news.
             Refusal::Surplus => {}
@@ -158,9 +159,26 @@ impl Reactor {
     }
 
     /// There is no conversation any more at the other end.
-    fn give_up_if(&mut self, anew: bool) {
-        if let Some(conversation) = self.conversation.as_mut().filter(|_| anew) {
+    pub(super) fn begin_anew(&mut self, anew: Option<Anew>) {
+        if let Some(conversation) = self.conversation.as_mut().filter(|_| anew.is_some()) {
+            conversation.anew = anew;
             conversation.session.give_up(self.now, "the other side has begun anew");
+        }
+    }
+
+    /// Judges who has called anew, once what went on with it is over.
+    pub(super) fn hear_anew(&mut self) {
+        if self.conversation.is_some() {
+            return;
+        }
+        let Some(Anew::Calls(id)) = self.anew.take() else { return };
+        let waiting = self.connections.iter().find_map(|(key, connection)| match &connection.stage {
+            Stage::Opening(opening) if connection.generation == id => Some((key, opening.hello()?)),
+            _ => None,
+        });
+        if let Some((key, hello)) = waiting {
+            self.judge(key, hello);
+            self.connections.get_mut(key).into_iter().for_each(|connection| connection.more = true);
         }
     }
 
@@ -170,7 +188,8 @@ impl Reactor {
         if origin == Origin::DialledAgain {
             let is_return = matches!(&connection.stage, Stage::Opening(opening) if opening.is_return());
             self.close_opening(key, &words.shown_within(MAX_REFUSAL_SHOWN).to_string());
-            return self.give_up_if(is_return && reason == Some(Refusal::NoSession));
+            let anew = is_return && reason == Some(Refusal::NoSession);
+            return self.begin_anew(anew.then_some(Anew::Answers));
         }
         if reason == Some(Refusal::Surplus) {
             // The other connection of the two is the one that counts.

@@ -246,8 +246,20 @@ fn if_nobody_comes_back_it_ends_after_the_linger_and_tells_what_was_not_delivere
     }
 }
 
+/// The conversation with the one process has ended, and that with the next has begun.
+fn goes_on_with(survivor: &mut Tete, mut next: Tete) {
+    let closed = survivor.event("closed");
+    assert!(closed["reason"].as_str().unwrap().contains("begun anew"), "{closed}");
+    survivor.count("connected", 2);
+    next.event("connected");
+    next.send("it is me again");
+    survivor.find("the next one's text", |event| event["text"] == "it is me again");
+    next.send("exit");
+    assert_eq!((next.exit_code(), survivor.exit_code()), (0, 0));
+}
+
 #[test]
-fn another_process_where_the_partner_was_ends_it_at_once() {
+fn a_partner_whose_process_was_started_again_is_called_anew() {
     for how in [PLAIN, SECURE] {
         let port = free_port();
         let mut two = Two::called(listening(how, port, &[]), how, &[]);
@@ -258,13 +270,42 @@ fn another_process_where_the_partner_was_ends_it_at_once() {
         let args = [how, &["-n", "anna", "--json", "--config-dir", home.to_str().unwrap(), "-l", &listen]].concat();
         let mut other = tete(&args).start();
         assert_eq!(other.port(), port);
-        let began = Instant::now();
-        assert_eq!(two.bob.exit_code(), 3);
-        assert!(began.elapsed() < Duration::from_secs(10));
-        let closed = two.bob.event("closed");
-        assert!(closed["reason"].as_str().unwrap().contains("begun anew"), "{closed}");
-        other.kill();
+        goes_on_with(&mut two.bob, other);
     }
+}
+
+#[test]
+fn a_partner_whose_process_was_started_again_and_who_calls_is_let_in() {
+    for how in [PLAIN, SECURE] {
+        let mut anna = listening(how, 0, &[]);
+        let home = tempfile::tempdir().unwrap();
+        let target = format!("127.0.0.1:{}", anna.port());
+        let args = [how, &["-n", "bob", "--json", "--config-dir", home.path().to_str().unwrap(), &target]].concat();
+        let mut bob = tete(&args).start();
+        bob.event("connected");
+        anna.event("connected");
+        bob.kill();
+        anna.event("link_lost");
+        goes_on_with(&mut anna, tete(&args).start());
+    }
+}
+
+#[test]
+fn who_came_to_send_files_ends_when_the_partner_has_begun_anew() {
+    let port = free_port();
+    let mut anna = listening(PLAIN, port, &[]);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("big");
+    fs::write(&file, noise(20 * MB)).unwrap();
+    let target = format!("127.0.0.1:{port}");
+    let file = file.to_str().unwrap();
+    let args = [PLAIN, &["-n", "bob", "--json", "--limit", "1M", &target, "--send", file]].concat();
+    let mut bob = tete(&args).start();
+    until_stored(&mut bob, 1);
+    anna.kill();
+    let mut other = listening(PLAIN, port, &[]);
+    assert_eq!(bob.exit_code(), 4);
+    other.kill();
 }
 
 #[test]

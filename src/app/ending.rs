@@ -1,0 +1,135 @@
+//! How a conversation ends, and the program with it.
+//!
+//! Owns: what the signals mean, what is told of an end, whether somebody else may follow. Must not know: links, frames.
+
+use crate::net::conversation::Anew;
+use crate::net::event::{Ending, Signal};
+use crate::proto::event::LeaveReason;
+use crate::proto::session::Ended;
+
+use super::exit::Exit;
+use super::full::Full;
+use super::{App, SIGNAL_PATIENCE};
+
+impl App {
+    pub(super) fn handle_signal(&mut self, signal: Signal) {
+        match signal {
+            Signal::End(Ending::Interrupt) => self.handle_interrupt(),
+            Signal::End(ending) => self.handle_ending(ending),
+            Signal::Resized => self.screen.full().into_iter().for_each(Full::resized),
+            Signal::Continued => self.screen.full().into_iter().for_each(Full::retake),
+        }
+    }
+
+    /// Ctrl-C: on a terminal the first one tells what is running.
+    pub(super) fn handle_interrupt(&mut self) {
+        if self.terminal && !std::mem::replace(&mut self.warned_interrupt, true) {
+            // The terminal has thrown away the line that stood typed, and shows `^C` in its place.
+            self.screen.end_line();
+            let running = self.reactor.session().map_or(0, |session| session.progress().len());
+            let what = match running {
+                0 => String::new(),
+                1 => "one transfer is running; ".to_owned(),
+                n => format!("{n} transfers are running; "),
+            };
+            self.screen.loud_notice(&format!("{what}Ctrl-C again leaves, `exit` leaves when all is done"));
+            return self.prompt();
+        }
+        if self.terminal {
+            self.screen.end_line();
+        }
+        self.handle_ending(Ending::Interrupt);
+    }
+
+    /// Leaves, and soon.
+    pub(super) fn handle_ending(&mut self, ending: Ending) {
+        let now = self.reactor.now();
+        let talking = self.reactor.session().is_some_and(|session| session.ended().is_none());
+        // A window that is closed is told twice, by its end and by a signal.
+        let again = self.tally.ending.replace(ending).is_some() && ending != Ending::HangUp;
+        if !talking {
+            let ended = self.partner.is_some();
+            let code = if ending == Ending::Interrupt { Exit::Interrupted } else { Exit::Terminated };
+            self.exit = Some(code).filter(|_| !ended).or(self.exit);
+            return;
+        }
+        if again {
+            return self.cut(LeaveReason::Interrupted);
+        }
+        self.leaving = Some(super::Leaving { reason: LeaveReason::Interrupted, by_us: true, asked: true });
+        self.stream = None;
+        if let Some(session) = self.reactor.session() {
+            session.leave(now, LeaveReason::Interrupted, Some(SIGNAL_PATIENCE));
+        }
+    }
+
+    /// The conversation is over. A partner whose process died and was started again is talked to anew.
+    pub(super) fn handle_ended(&mut self, ended: &Ended, unread: usize, anew: Option<Anew>) {
+        let now = self.reactor.now();
+        self.tally.unread += unread;
+        let who = self.partner_name();
+        let by_us = self.leaving.is_some_and(|leaving| leaving.by_us);
+        let (by, reason) = match ended {
+            Ended::Lost(words) => ("error", format!("lost the connection to {who}: {words}")),
+            Ended::Broken(error) => ("error", format!("{who} broke the protocol: {error}")),
+            Ended::PeerCut => ("peer", format!("{who} left before everything was through")),
+            Ended::Cut => ("user", "left before everything was through".to_owned()),
+            Ended::Left if by_us => ("user", "left".to_owned()),
+            Ended::Left => match self.peer_reason {
+                Some(LeaveReason::Interrupted) => ("peer", format!("{who} left (interrupted)")),
+                Some(LeaveReason::Failed) => ("peer", format!("{who} left (error: something failed on that side)")),
+                Some(LeaveReason::Done) | None => ("peer", format!("{who} left")),
+            },
+        };
+        self.screen.event("closed", now, |object| object.field("by", by).field("reason", &reason));
+        if let Some(full) = self.screen.full() {
+            full.nothing_more_is_delivered();
+            full.set_status(None);
+        }
+        match ended {
+            // Who leaves need not be told that the other one follows.
+            Ended::Left if by_us => {}
+            Ended::Left => self.screen.notice(&reason),
+            Ended::Lost(_) | Ended::Broken(_) | Ended::PeerCut | Ended::Cut => self.screen.loud_notice(&reason),
+        }
+        if unread > 0 {
+            let texts = if unread == 1 { "one message was".to_owned() } else { format!("{unread} messages were") };
+            self.screen.loud_notice(&format!("{texts} not read by {who}"));
+        }
+        // Who came to send files has none left to send.
+        let goes_on = self.config.stay || (anew.is_some() && !self.is_sending());
+        let stays = goes_on && !by_us && self.tally.ending.is_none();
+        if !stays {
+            self.count_unsaid();
+        }
+        let exit = self.tally.exit(ended, self.is_sending());
+        if stays {
+            self.forget_unsaid();
+            self.partner = None;
+            self.leaving = None;
+            self.peer_reason = None;
+            self.told_late = false;
+            self.receive_only = self.input_over;
+            match (anew, self.called.clone()) {
+                (Some(Anew::Answers), Some(target)) => self.call(target),
+                (Some(Anew::Calls(_)), _) => {} // and is heard in the next turn
+                _ => self.screen.notice("waiting for the next call"),
+            }
+        } else {
+            self.exit = Some(exit);
+        }
+    }
+
+    /// What was typed for somebody who has left is not said to whoever comes next.
+    fn forget_unsaid(&mut self) {
+        let lines = std::iter::from_fn(|| self.lines.next_line()).count();
+        let held = std::mem::take(&mut self.held);
+        self.tally.unsaid += lines + held.len();
+        if let Some(full) = self.screen.full() {
+            held.iter().for_each(|line| full.not_said(&line.text));
+        }
+        self.tally.refused += std::mem::take(&mut self.ready).len() + std::mem::take(&mut self.to_find).len();
+        self.preparing = 0;
+        self.first_request = self.reactor.next_request();
+    }
+}
