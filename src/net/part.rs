@@ -11,6 +11,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::journal::Record;
 use super::names::Names;
@@ -53,6 +54,10 @@ struct Made {
     /// Made when there is something to write into it; `None` inside when that failed.
     journal: OnceLock<Option<Record>>,
     published: OnceLock<String>,
+    /// The system could not bring it to the disk, and will not say so again: nobody may go on from it.
+    spoilt: AtomicBool,
+    /// It was removed. What is brought to the disk may be behind what is done with it, on another helper.
+    gone: AtomicBool,
 }
 
 /// One arriving file. Shared with the helpers; whoever lets go of it last closes it.
@@ -106,7 +111,8 @@ impl Part {
                 log::warn!("{} could not be removed: {}", stem.part(), sys::words(&error));
             }
         })?;
-        self.make(Made { folder, file, stem, size, journal: OnceLock::new(), published: OnceLock::new() })?;
+        let (journal, published) = (OnceLock::new(), OnceLock::new());
+        self.make(Made { folder, file, stem, size, journal, published, spoilt: false.into(), gone: false.into() })?;
         Ok(found)
     }
 
@@ -123,7 +129,8 @@ impl Part {
         self.refuse_without_room(folder.as_fd(), Some(size - journal.reach(values.len() as u64)))?;
         self.allocate(&file, Some(size))?;
         let (journal, published) = (OnceLock::from(Some(record)), OnceLock::new());
-        self.make(Made { folder, file, stem, size: Some(size), journal, published })?;
+        let (size, spoilt, gone) = (Some(size), false.into(), false.into());
+        self.make(Made { folder, file, stem, size, journal, published, spoilt, gone })?;
         Ok(values)
     }
 
@@ -174,7 +181,20 @@ impl Part {
     /// # Errors
     /// As of [`sync`](Self::sync), to which such an error would not be told again.
     pub fn flush(&self) -> Result<(), DiskError> {
-        sys::sync_data(&self.made()?.file).map_err(|error| for_good(self.name(), &error))
+        self.brought(sys::sync_data(&self.made()?.file))
+    }
+
+    /// What came of bringing it to the disk. Only the first who asks is told of lost bytes, and that may be somebody
+    /// whose answer nobody waits for.
+    fn brought(&self, result: io::Result<()>) -> Result<(), DiskError> {
+        let made = self.made()?;
+        if result.is_err() {
+            made.spoilt.store(true, Ordering::SeqCst);
+            self.restart();
+        }
+        let lost = || DiskError { words: format!("{}: was not brought to the disk", self.name()), resumable: false };
+        result.map_err(|error| for_good(self.name(), &error))?;
+        if made.spoilt.load(Ordering::SeqCst) { Err(lost()) } else { Ok(()) }
     }
 
     /// Writes down that these blocks are verified, from `first` on, once they are on the disk. `last`: nobody will for
@@ -187,7 +207,7 @@ impl Part {
         if self.place.sync {
             self.flush()?;
         }
-        if made.published.get().is_some() {
+        if made.published.get().is_some() || made.gone.load(Ordering::SeqCst) {
             return Ok(());
         }
         let written = match made.journal.get_or_init(|| self.new_journal(made)) {
@@ -195,6 +215,10 @@ impl Part {
             Some(record) => record.append(first, values).and_then(|()| if last { record.sync() } else { Ok(()) }),
         };
         written.unwrap_or_else(|error| log::warn!("{}: {}", made.stem.journal(), sys::words(&error)));
+        // Who has removed it meanwhile may have seen no journal yet.
+        if made.gone.load(Ordering::SeqCst) {
+            self.remove_journal(made);
+        }
         Ok(())
     }
 
@@ -230,6 +254,9 @@ impl Part {
         if made.published.get().is_some() {
             return self.remove_journal(made);
         }
+        if made.spoilt.load(Ordering::SeqCst) {
+            return self.remove();
+        }
         match sys::trim(&made.file).and_then(|()| sys::stamp(&made.file)) {
             Ok(stamp) if stamp.size < BLOCK => self.remove(),
             Ok(_) => {}
@@ -251,7 +278,7 @@ impl Part {
     /// # Errors
     /// The system's, and then for good: the bytes may be lost, however often it is tried again.
     pub fn sync(&self) -> Result<(), DiskError> {
-        sys::sync_file(&self.made()?.file).map_err(|error| for_good(self.name(), &error))
+        self.brought(sys::sync_file(&self.made()?.file))
     }
 
     /// Gives it the first name that is free and that no person could mistake for another one in the folder.
@@ -305,6 +332,7 @@ impl Part {
     /// Removes it, under whatever name it has by now; a commit that failed at its last step leaves nothing behind.
     pub fn remove(&self) {
         let Some(made) = self.made.get() else { return };
+        made.gone.store(true, Ordering::SeqCst);
         self.remove_journal(made);
         for name in [Some(&made.stem.part()), made.published.get()].into_iter().flatten() {
             // Somebody may have put something else there since.

@@ -178,3 +178,33 @@ fn the_hidden_name_shows_whole_characters_of_a_long_one() {
     created(&dir, &"漢".repeat(60), Calls::Native);
     assert!(names(dir.path())[0].len() <= 255);
 }
+
+/// A part of two blocks, one of which has come and is verified.
+fn half(dir: &TempDir) -> Part {
+    let part = part(dir.path(), "a", Calls::Native);
+    part.create(Some(2 * BLOCK), &mut Names::default()).unwrap();
+    sys::write_all_at(part.file().unwrap(), &vec![7; BLOCK as usize], 0).unwrap();
+    part
+}
+
+#[test]
+fn what_is_written_down_behind_a_removal_leaves_no_journal() {
+    let dir = tempfile::tempdir().unwrap();
+    let part = half(&dir);
+    part.remove();
+    part.record(0, &[[1; 32]], false).unwrap();
+    assert!(names(dir.path()).is_empty());
+}
+
+#[test]
+fn what_could_once_not_be_brought_to_the_disk_is_nothing_to_go_on_from() {
+    let dir = tempfile::tempdir().unwrap();
+    let part = half(&dir);
+    part.record(0, &[[1; 32]], false).unwrap();
+    // 5 is EIO wherever this runs. Nobody need have heard of it.
+    part.brought(Err(io::Error::from_raw_os_error(5))).unwrap_err();
+    assert_eq!(part.sync().unwrap_err().words, "a: was not brought to the disk");
+    part.record(0, &[[1; 32]], true).unwrap_err();
+    part.keep();
+    assert!(names(dir.path()).is_empty());
+}

@@ -86,6 +86,8 @@ pub struct Incoming {
     name: Untrusted,
     safe: SafeName,
     size: Option<u64>,
+    /// Its size was not known when it was offered: no later offer can be told to be of the same.
+    is_stream: bool,
     terms: Terms,
     /// What an earlier try has left for this one.
     earlier: Option<Kept>,
@@ -98,8 +100,8 @@ pub struct Incoming {
 impl Incoming {
     /// An offer whose name was checked.
     pub fn new(id: TransferId, name: Untrusted, safe: SafeName, size: Option<u64>, terms: Terms) -> Self {
-        let meter = Meter::default();
-        Self { id, name, safe, size, terms, earlier: None, kept: None, meter, state: State::Undecided }
+        let (is_stream, meter) = (size.is_none(), Meter::default());
+        Self { id, name, safe, size, is_stream, terms, earlier: None, kept: None, meter, state: State::Undecided }
     }
 
     /// The same file was offered before and got as far as this.
@@ -419,7 +421,7 @@ impl Incoming {
                 return;
             }
             receiving.tree.push(ours);
-            if self.size.is_some() {
+            if !self.is_stream {
                 receiving.ledger.push(ours.chaining);
             }
             receiving.ours.pop_first();

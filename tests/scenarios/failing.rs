@@ -174,3 +174,34 @@ fn a_link_that_ends_without_a_goodbye_is_lost_and_fails_what_was_under_way() {
     }
     assert!(pair.b.disk.kept.contains(&there));
 }
+
+#[test]
+fn nothing_is_written_down_of_a_stream_and_nobody_is_told_that_it_could_go_on() {
+    let mut pair = Pair::new();
+    pair.b.does = |job| !matches!(job, DiskJob::SyncPart(_));
+    let id = pair.a.session.offer(pair.now, "stream", None).unwrap();
+    pair.a.disk.sources.insert(id, Source { key: 1, size: 2 * BLOCK + 9 });
+    pair.a.session.stream_grew(pair.now, id, 2 * BLOCK + 5, false);
+    pair.pass(Duration::from_secs(1));
+    pair.a.session.stream_grew(pair.now, id, 2 * BLOCK + 9, true);
+    pair.pass(Duration::from_secs(1));
+    assert_eq!(pair.b.state(id), Some("Committing"));
+    pair.b.session.cut(pair.now, LeaveReason::Done);
+    pair.run();
+    assert_eq!(pair.b.failure(id), Some((false, false)));
+    assert!(!pair.b.disk.asked.iter().any(|job| matches!(job, DiskJob::RecordPart { .. })));
+}
+
+#[test]
+fn nobody_is_told_that_a_file_of_less_than_a_block_could_go_on() {
+    for (size, resumable) in [(BLOCK - 1, false), (BLOCK, true)] {
+        let mut pair = Pair::new();
+        pair.b.does = |job| !matches!(job, DiskJob::SyncPart(_));
+        let id = pair.offer(1, size);
+        pair.pass(Duration::from_secs(1));
+        assert_eq!(pair.b.state(id), Some("Committing"));
+        pair.b.session.cut(pair.now, LeaveReason::Done);
+        pair.run();
+        assert_eq!(pair.b.failure(id), Some((resumable, false)), "{size} bytes");
+    }
+}

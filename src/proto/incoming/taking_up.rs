@@ -93,6 +93,10 @@ impl Incoming {
             State::Creating { earlier, .. } => return earlier.is_some(),
             _ => return self.earlier.is_some(),
         };
+        // Of a file that is smaller than a block no part is kept.
+        if self.size.is_none_or(|size| size < BLOCK) {
+            return false;
+        }
         if let Some((first, values)) = ledger.take_new(None) {
             out.jobs.push_back(DiskJob::RecordPart { transfer: self.id, first, values, last: true });
         }
