@@ -3,17 +3,20 @@
 use std::time::Duration;
 
 use tete::proto::TransferId;
-use tete::proto::event::{Event, LeaveReason};
+use tete::proto::event::{Direction, Event, LeaveReason};
 use tete::proto::transfers::Policy;
 
-use crate::end::Mutant;
-use crate::support::disk::{Fault, Source};
+use crate::drive::Shelved;
+use crate::ledger::File;
+use crate::planted::Mutant;
+use crate::promise::{Kept, Promise, Violation, check};
+use crate::support::disk::Fault;
 use crate::user::{Act, Growing};
 use crate::world::World;
 
 impl World {
     /// The user reads, decides and acts; whether it did.
-    pub(crate) fn attend(&mut self, side: usize) -> Result<bool, String> {
+    pub(crate) fn attend(&mut self, side: usize) -> Result<bool, Violation> {
         let mut any = self.read(side)?;
         self.decide(side);
         let (now, quiet) = (self.now, self.is_quiet());
@@ -30,7 +33,7 @@ impl World {
         Ok(any)
     }
 
-    fn read(&mut self, side: usize) -> Result<bool, String> {
+    fn read(&mut self, side: usize) -> Result<bool, Violation> {
         let quiet = self.is_quiet() || self.ends[side].session.ended().is_some();
         let end = &mut self.ends[side];
         let most = end.user.reads(&mut self.random, self.now, quiet);
@@ -41,7 +44,6 @@ impl World {
         {
             read += 1;
             match &event {
-                Event::Message { seq, .. } if self.mutant == Some(Mutant::Forgetful) && seq % 10 == 3 => continue,
                 Event::Offer { id, ask: true, .. } => self.ends[side].user.undecided.push(*id),
                 Event::PeerLeaving { .. } => {
                     let user = &mut self.ends[side].user;
@@ -51,20 +53,48 @@ impl World {
                 }
                 _ => {}
             }
-            self.ledger.told(side, &event)?;
+            for _ in 0..self.mutant.map_or(1, |mutant| mutant.tells(&event)) {
+                self.ledger.told(side, &event)?;
+            }
+            self.promised(side, &event)?;
         }
-        if read > 2000 {
-            return Err(format!("{read} events waited"));
-        }
+        check(read <= 2000, Promise::Bounds, || format!("{read} events waited"))?;
         if read > 0 {
             self.note(side, "reads", read as u64, 0);
         }
         Ok(read > 0)
     }
 
+    /// What an event promises of the folders.
+    fn promised(&mut self, side: usize, event: &Event) -> Kept {
+        match event {
+            Event::Received { id, .. } | Event::Sent { id, .. } => {
+                let Some(file) = self.ledger.files.get(id) else { return Ok(()) };
+                let (to, saved) = (1 - file.from, file.saved.clone().unwrap_or_default());
+                if !self.lives.crashed[to] || matches!(event, Event::Received { .. }) {
+                    self.archives[to].confirm(&saved, &self.ends[to].disk)?;
+                }
+            }
+            Event::Failed { id, direction: Direction::Receive, resumable, .. } if *resumable || self.ledger.ending => {
+                let name = self.ledger.files.get(id).map(File::name);
+                self.archives[side].may_leave.extend(name);
+            }
+            Event::Resumed { id, direction: Direction::Receive, bytes, again, .. } => {
+                self.counts.files_resumed += u64::from(*bytes > 0);
+                self.counts.resumed_bytes += bytes;
+                self.counts.mended_blocks += again;
+                if let Some(file) = self.ledger.files.get(id).filter(|_| *bytes > 0) {
+                    self.archives[side].may_resume(&file.name(), file.size)?;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
     fn unwanted(&mut self, id: TransferId) {
         if let Some(file) = self.ledger.files.get_mut(&id) {
-            file.unwanted = true;
+            file.hindered = true;
         }
     }
 
@@ -97,6 +127,7 @@ impl World {
                 }
             }
             Act::Offer => self.offer(side),
+            Act::Edit => self.edit_some(side),
             Act::Cancel => {
                 let files: Vec<TransferId> = self.ledger.files.keys().copied().collect();
                 if !files.is_empty() {
@@ -108,30 +139,52 @@ impl World {
             }
             Act::Leave => {
                 let limit = self.random.chance(200).then(|| Duration::from_secs(2));
+                self.ledger.impatient |= limit.is_some();
                 self.ends[side].session.leave(now, LeaveReason::Done, limit);
-                self.ledger.ending = true;
+                (self.ledger.left, self.ledger.ending) = (true, true);
             }
             Act::Cut => {
                 self.ends[side].session.cut(now, LeaveReason::Done);
-                self.ledger.ending = true;
+                self.ledger.impatient = true;
+                (self.ledger.left, self.ledger.ending) = (true, true);
             }
         }
         self.note(side, act_name(act), 0, 0);
     }
 
-    fn offer(&mut self, side: usize) {
-        self.keys += 1;
-        let (mut key, mut size) = (self.keys, self.random.skewed(4 << 20));
-        let mut known = self.random.chance(800);
-        // The same file once more: what an earlier try has left is gone on from.
-        let earlier: Vec<_> =
-            self.ledger.files.values().filter(|file| file.from == side && file.fault.is_some()).collect();
-        if !earlier.is_empty() && self.random.chance(300) {
-            let file = self.random.pick(&earlier);
-            (key, size, known) = (file.key, file.size, true);
+    /// Which file is offered now, and whether it is told how large it is.
+    fn choose(&mut self, side: usize) -> (u64, bool) {
+        let files = &self.ledger.files;
+        let busy = |number: u64| files.values().any(|file| file.number == number && !file.is_over());
+        if let Some(number) = self.ends[side].user.again.pop_if(|number| !busy(*number)) {
+            return (number, true);
         }
-        let name = format!("file {key}");
+        // The same file once more: what an earlier try has left is gone on from.
+        let over = files.values().filter(|file| file.from == side && file.is_over() && !busy(file.number));
+        let over: Vec<(u64, bool)> = over.map(|file| (file.number, file.sent)).collect();
+        if !over.is_empty() && self.random.chance(300) {
+            let (number, sent) = self.random.pick(&over);
+            if !sent || self.random.chance(200) {
+                return (number, true);
+            }
+        }
+        self.keys += 1;
+        let size = match self.random.below(1000) {
+            0..8 => self.random.between(8 << 20, 14 << 20),
+            8..30 => self.random.between(1 << 20, 6 << 20),
+            _ if self.theme => self.random.between(1 << 20, 4 << 20),
+            _ => self.random.skewed(2 << 20),
+        };
+        self.ends[side].disk.shelf.insert(self.keys, Shelved { key: self.keys, size, stamp: 0 });
+        (self.keys, self.random.chance(800))
+    }
+
+    fn offer(&mut self, side: usize) {
+        let (number, known) = self.choose(side);
+        let Some(shelved) = self.ends[side].disk.shelf.get(&number).copied() else { return };
+        let Shelved { key, size, .. } = shelved;
         let now = self.instant();
+        let name = format!("file {number}");
         let Ok(id) = self.ends[side].session.offer(now, &name, known.then_some(size)) else { return };
         let at = self.random.below(size + 1);
         let fault = self.random.chance(self.trouble).then(|| {
@@ -145,28 +198,47 @@ impl World {
                 Fault::Write(at),
                 Fault::HashPart,
                 Fault::Flip(at),
+                Fault::Flush,
                 Fault::Sync,
                 Fault::Publish,
                 Fault::Folder,
             ])
         });
-        let synced = self.ends[1 - side].synced;
+        let synced = self.ends[1 - side].disk.synced;
         let fault = fault.filter(|fault| synced || !matches!(fault, Fault::Sync | Fault::Folder));
-        self.ends[side].user.files -= 1;
-        self.ends[side].disk.inner.sources.insert(id, Source { key, size });
+        let user = &mut self.ends[side].user;
+        user.files = user.files.saturating_sub(1);
+        self.ends[side].disk.offer(id, number, !known);
+        self.ends[1 - side].disk.theirs.insert(id, shelved);
         if let Some(fault) = fault {
             for end in &mut self.ends {
-                end.disk.inner.faults.insert(id, fault);
+                end.disk.planned.insert(id, fault);
             }
         }
         if !known {
             self.ends[side].user.growing.push(Growing { id, size, grown: 0 });
         }
-        self.ledger.offered(id, side, key, size, fault);
+        let file = File::new(side, number, key, size, fault);
+        self.archives[1 - side].offered(file.name(), key, size);
+        self.ledger.files.insert(id, file);
         if self.ends[1 - side].user.policy == Policy::Never {
             self.unwanted(id);
         }
-        self.note(side, "offers", id.0, size);
+        self.note(side, "offers", id.0, number);
+    }
+
+    /// Somebody edits a file that is being sent, or was.
+    fn edit_some(&mut self, side: usize) {
+        let numbers: Vec<u64> =
+            self.ledger.files.values().filter(|file| file.from == side).map(|file| file.number).collect();
+        if numbers.is_empty() {
+            return;
+        }
+        let number = self.random.pick(&numbers);
+        self.edit(side, number);
+        for file in self.ledger.files.values_mut().filter(|file| file.number == number && !file.is_over()) {
+            file.hindered = true;
+        }
     }
 
     /// Streams bring more.
@@ -194,6 +266,7 @@ fn act_name(act: Act) -> &'static str {
     match act {
         Act::Say => "says",
         Act::Offer => "has offered",
+        Act::Edit => "has edited",
         Act::Cancel => "cancels",
         Act::Leave => "leaves",
         Act::Cut => "cuts",

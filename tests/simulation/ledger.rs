@@ -1,132 +1,214 @@
-//! What happened so far, and what therefore must not happen.
+//! What happened so far in one conversation, and what therefore must not happen.
 //!
 //! Owns: every promise of a conversation, stated as a check. Must not know: how a session keeps them.
 
 use std::collections::BTreeMap;
+use std::fmt::{self, Write as _};
 
 use tete::proto::TransferId;
 use tete::proto::event::{Direction, Event};
 use tete::proto::session::{Ended, Session};
 use tete::proto::talk::WINDOW_TEXTS;
 
-use crate::support::disk::{Fault, Part, whole};
+use crate::promise::{Kept, Promise, Violation, broken, check};
+use crate::support::disk::{Fault, whole};
+
+/// Bytes of a whole session, written out for a person: about three times what it holds, or a little less.
+const CEILING: usize = 48 << 20;
 
 /// A file that somebody offered.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct File {
     pub(crate) from: usize,
+    /// Which of the sender's.
+    pub(crate) number: u64,
     pub(crate) key: u64,
     pub(crate) size: u64,
     pub(crate) fault: Option<Fault>,
-    /// Somebody did not want it any more.
-    pub(crate) unwanted: bool,
+    /// A call for it failed, its source was edited, or somebody did not want it any more.
+    pub(crate) hindered: bool,
+    /// Bytes that its receiver need not get again.
+    pub(crate) expects: u64,
+    resumed: Option<u64>,
     root: Option<[u8; 32]>,
+    /// The name it got.
+    pub(crate) saved: Option<String>,
     offered: bool,
-    sent: bool,
-    received: bool,
-    failed: [bool; 2],
+    pub(crate) sent: bool,
+    pub(crate) received: bool,
+    pub(crate) failed: [bool; 2],
 }
 
-/// How much happened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Tally {
-    pub(crate) texts: usize,
-    pub(crate) sent: usize,
-    pub(crate) bytes: u64,
-    pub(crate) failed: usize,
+impl File {
+    pub(crate) fn new(from: usize, number: u64, key: u64, size: u64, fault: Option<Fault>) -> Self {
+        Self {
+            from,
+            number,
+            key,
+            size,
+            fault,
+            hindered: false,
+            expects: 0,
+            resumed: None,
+            root: None,
+            saved: None,
+            offered: false,
+            sent: false,
+            received: false,
+            failed: [false; 2],
+        }
+    }
+
+    pub(crate) fn name(&self) -> String {
+        format!("file {}", self.number)
+    }
+
+    /// Whether nothing happens to it any more.
+    pub(crate) fn is_over(&self) -> bool {
+        (self.sent || self.failed[self.from]) && (!self.offered || self.received || self.failed[1 - self.from])
+    }
+
+    fn is_excused(&self) -> bool {
+        self.hindered || self.fault.is_some()
+    }
 }
 
 /// Everything that both users did and saw.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     pub(crate) said: [Vec<String>; 2],
-    shown: [usize; 2],
+    pub(crate) shown: [usize; 2],
     delivered: [u64; 2],
     pub(crate) files: BTreeMap<TransferId, File>,
+    /// Somebody leaves.
+    pub(crate) left: bool,
     /// Somebody leaves, or the link died: transfers may fail.
     pub(crate) ending: bool,
     pub(crate) link_died: bool,
+    /// A link or a machine did nothing for a while: leaving may have taken too long.
+    pub(crate) stalled: bool,
+    /// Somebody did not want to wait until everything was through.
+    pub(crate) impatient: bool,
 }
 
-fn check(holds: bool, words: impl FnOnce() -> String) -> Result<(), String> {
-    if holds { Ok(()) } else { Err(words()) }
+/// Counts what is written.
+struct Length(usize);
+
+impl fmt::Write for Length {
+    fn write_str(&mut self, s: &str) -> fmt::Result {
+        self.0 += s.len();
+        Ok(())
+    }
+}
+
+/// How long something is when it is written out: grows with what it holds.
+pub(crate) fn extent(of: &impl fmt::Debug) -> usize {
+    let mut length = Length(0);
+    let _ = write!(length, "{of:?}");
+    length.0
+}
+
+/// A session holds no more than this, whatever its peer does.
+pub(crate) fn ceiling(session: &Session) -> Kept {
+    let extent = extent(session);
+    check(extent <= CEILING, Promise::Bounds, || format!("a session takes {extent} bytes to write out"))
 }
 
 impl Ledger {
-    /// A user offers a file.
-    pub(crate) fn offered(&mut self, id: TransferId, from: usize, key: u64, size: u64, fault: Option<Fault>) {
-        let (unwanted, root, failed) = (false, None, [false; 2]);
-        let file =
-            File { from, key, size, fault, unwanted, root, offered: false, sent: false, received: false, failed };
-        self.files.insert(id, file);
+    fn file(&mut self, id: TransferId, what: &str) -> Result<&mut File, Violation> {
+        self.files.get_mut(&id).ok_or_else(|| broken(Promise::Files, format!("{id} {what}, and nobody offered it")))
     }
 
     /// A disk gave a file its name.
-    pub(crate) fn published(&mut self, id: TransferId, by: usize, part: &Part, synced: bool) -> Result<(), String> {
-        let file = self.files.get_mut(&id).ok_or("a file was published that nobody offered")?;
-        check(file.from != by, || format!("{id} was published by its sender"))?;
-        check(file.root.is_none(), || format!("{id} was published twice"))?;
+    pub(crate) fn published(&mut self, id: TransferId, by: usize, saved: String, bytes: &[u8], durable: bool) -> Kept {
+        let ending = self.ending;
+        let file = self.file(id, "was published")?;
+        check(file.from != by, Promise::Names, || format!("{id} was published by its sender"))?;
+        check(file.root.is_none(), Promise::Names, || format!("{id} was published twice"))?;
         let expected = whole(file.key, file.size);
-        check(part.bytes == expected, || format!("{id} was published and is not whole"))?;
-        check(part.synced || !synced, || format!("{id} was published before it was on the disk"))?;
+        check(bytes == expected, Promise::Names, || format!("{id} was published and is not whole"))?;
+        check(durable, Promise::Durable, || format!("{id} was published before it was on the disk"))?;
         // Whoever leaves at once does not wait for a name that is just being given.
-        check(!file.failed[by] || self.ending, || format!("{id} was published after it had failed"))?;
+        check(!file.failed[by] || ending, Promise::Files, || format!("{id} was published after it had failed"))?;
+        file.saved = Some(saved);
         file.root = Some(*blake3::hash(&expected).as_bytes());
         Ok(())
     }
 
     /// A user is told something.
-    pub(crate) fn told(&mut self, side: usize, event: &Event) -> Result<(), String> {
+    pub(crate) fn told(&mut self, side: usize, event: &Event) -> Kept {
         let other = 1 - side;
         match event {
             Event::Message { seq, text } => {
                 self.shown[side] += 1;
-                check(*seq == self.shown[side] as u64, || format!("text {seq} was shown as {}", self.shown[side]))?;
-                let said = self.said[other].get(self.shown[side] - 1);
-                check(said.is_some_and(|said| *said == text.lossy()), || format!("text {seq} is not what was said"))
+                let shown = self.shown[side];
+                check(*seq == shown as u64, Promise::Texts, || format!("text {seq} was shown as {shown}"))?;
+                let said = self.said[other].get(shown - 1);
+                let is = said.is_some_and(|said| *said == text.lossy());
+                check(is, Promise::Texts, || format!("text {seq} is not what was said"))
             }
             Event::Delivered { seq } => {
-                check(*seq > self.delivered[side], || format!("text {seq} was delivered again"))?;
-                check(*seq <= self.shown[other] as u64, || format!("text {seq} was delivered before it was shown"))?;
+                let (before, shown) = (self.delivered[side], self.shown[other]);
+                check(*seq > before, Promise::Texts, || format!("text {seq} was delivered again"))?;
+                check(*seq <= shown as u64, Promise::Texts, || {
+                    format!("text {seq} was delivered before it was shown")
+                })?;
                 self.delivered[side] = *seq;
                 Ok(())
             }
             Event::Offer { id, size, .. } => {
-                let file = self.files.get_mut(id).ok_or("an offer of nothing")?;
-                check(file.from == other && !file.offered, || format!("{id} was offered again"))?;
-                check(size.is_none_or(|size| size == file.size), || format!("{id} has another size"))?;
+                let file = self.file(*id, "was announced")?;
+                check(file.from == other && !file.offered, Promise::Files, || format!("{id} was offered again"))?;
+                let same = size.is_none_or(|size| size == file.size);
+                check(same, Promise::Files, || format!("{id} has another size"))?;
                 file.offered = true;
                 Ok(())
             }
-            Event::Received { id, bytes, root, .. } => {
-                let file = self.files.get_mut(id).ok_or("nothing was received")?;
-                check(file.from == other && !file.received, || format!("{id} was received again"))?;
-                check(!file.failed[side], || format!("{id} was received after it had failed"))?;
-                check(file.root == Some(*root) && file.size == *bytes, || {
-                    format!("{id} was received and is not there")
+            Event::Resumed { id, direction, bytes, .. } if *direction == Direction::Receive => {
+                let file = self.file(*id, "goes on")?;
+                check(file.resumed.is_none(), Promise::Resume, || format!("{id} goes on again"))?;
+                let least = if file.fault.is_some() { 0 } else { file.expects };
+                check(*bytes >= least, Promise::Resume, || {
+                    format!("{id} goes on from {bytes}, and {least} were there")
                 })?;
-                check(file.fault != Some(Fault::Folder), || format!("{id} was received without its folder's sync"))?;
+                file.resumed = Some(*bytes);
+                Ok(())
+            }
+            Event::Received { id, bytes, root, .. } => {
+                let file = self.file(*id, "was received")?;
+                check(file.from == other && !file.received, Promise::Files, || format!("{id} was received again"))?;
+                check(!file.failed[side], Promise::Files, || format!("{id} was received after it had failed"))?;
+                let there = file.root == Some(*root) && file.size == *bytes;
+                check(there, Promise::Files, || format!("{id} was received and is not there"))?;
+                let synced = file.fault != Some(Fault::Folder);
+                check(synced, Promise::Durable, || format!("{id} was received without its folder's sync"))?;
+                let went_on = file.expects == 0 || file.resumed.is_some();
+                check(went_on, Promise::Resume, || format!("{id} began anew, and {} were there", file.expects))?;
                 file.received = true;
                 Ok(())
             }
             Event::Sent { id, bytes, root, .. } => {
-                let file = self.files.get_mut(id).ok_or("nothing was sent")?;
-                check(file.from == side && !file.sent, || format!("{id} was sent again"))?;
-                check(!file.failed[side], || format!("{id} was sent after it had failed"))?;
-                check(file.root == Some(*root) && file.size == *bytes, || format!("{id} was sent and is not there"))?;
-                check(file.fault != Some(Fault::Folder), || format!("{id} was sent without its folder's sync"))?;
+                let file = self.file(*id, "was sent")?;
+                check(file.from == side && !file.sent, Promise::Files, || format!("{id} was sent again"))?;
+                check(!file.failed[side], Promise::Files, || format!("{id} was sent after it had failed"))?;
+                let there = file.root == Some(*root) && file.size == *bytes;
+                check(there, Promise::Files, || format!("{id} was sent and is not there"))?;
+                let synced = file.fault != Some(Fault::Folder);
+                check(synced, Promise::Durable, || format!("{id} was sent without its folder's sync"))?;
                 file.sent = true;
                 Ok(())
             }
             Event::Failed { id, direction, reason, .. } => {
                 let ending = self.ending;
-                let file = self.files.get_mut(id).ok_or("nothing failed")?;
-                check((file.from == side) == (*direction == Direction::Send), || format!("{id} failed the wrong way"))?;
-                check(!file.failed[side], || format!("{id} failed again"))?;
-                let through = if file.from == side { file.sent } else { file.received };
-                check(!through, || format!("{id} failed after it was through"))?;
-                let excused = ending || file.unwanted || file.fault.is_some();
-                check(excused, || format!("{id} failed without a cause: {}", reason.lossy()))?;
+                let file = self.file(*id, "failed")?;
+                let ours = file.from == side;
+                let right = ours == (*direction == Direction::Send);
+                check(right, Promise::Files, || format!("{id} failed the wrong way"))?;
+                check(!file.failed[side], Promise::Files, || format!("{id} failed again"))?;
+                let through = if ours { file.sent } else { file.received };
+                check(!through, Promise::Files, || format!("{id} failed after it was through"))?;
+                let excused = ending || file.is_excused();
+                check(excused, Promise::Files, || format!("{id} failed without a cause: {}", reason.lossy()))?;
                 file.failed[side] = true;
                 Ok(())
             }
@@ -135,65 +217,68 @@ impl Ledger {
         }
     }
 
-    /// How much happened so far.
-    pub(crate) fn tally(&self) -> Tally {
-        let sent = || self.files.values().filter(|file| file.sent);
-        let failed = self.files.values().filter(|file| file.failed[file.from]).count();
-        Tally {
-            texts: self.shown[0] + self.shown[1],
-            sent: sent().count(),
-            bytes: sent().map(|file| file.size).sum(),
-            failed,
-        }
-    }
-
     /// What must hold at every moment.
-    pub(crate) fn bounds(&self, session: &Session) -> Result<(), String> {
-        check(session.unread() <= WINDOW_TEXTS, || format!("{} texts are kept", session.unread()))?;
-        check(!matches!(session.ended(), Some(Ended::Broken(_))), || format!("an honest peer: {:?}", session.ended()))?;
+    pub(crate) fn bounds(&self, session: &Session) -> Kept {
+        check(session.unread() <= WINDOW_TEXTS, Promise::Bounds, || format!("{} texts are kept", session.unread()))?;
+        let ended = session.ended();
+        check(!matches!(ended, Some(Ended::Broken(_))), Promise::Peer, || format!("an honest peer: {ended:?}"))?;
         for file in session.progress() {
             let lag = file.bytes - file.verified;
-            check(lag <= tete::proto::outgoing::WINDOW_VERIFIED, || format!("hashing lags by {lag} bytes"))?;
+            let most = tete::proto::outgoing::WINDOW_VERIFIED;
+            check(lag <= most, Promise::Bounds, || format!("hashing lags by {lag} bytes"))?;
         }
         Ok(())
     }
 
-    /// What must hold when nothing can happen any more.
-    pub(crate) fn at_rest(&self, ended: [Option<&Ended>; 2]) -> Result<(), String> {
+    /// What must hold of a side when nothing can happen to it any more. `undelivered`: texts of which it reports so.
+    /// Gives how many are lost without a word: none.
+    pub(crate) fn settled(&self, side: usize, undelivered: usize) -> Result<u64, Violation> {
+        let (said, told) = (self.said[side].len() as u64, self.delivered[side] + undelivered as u64);
+        check(said == told, Promise::Texts, || {
+            format!("{said} texts were said, {} delivered, {undelivered} reported", self.delivered[side])
+        })?;
+        for (id, file) in &self.files {
+            let failed = file.failed[side];
+            let (ends, concerns) = if file.from == side { (file.sent, true) } else { (file.received, file.offered) };
+            let one = !concerns || ends != failed;
+            check(one, Promise::Files, || format!("{id} has no end at {side}, or two: {file:?}"))?;
+        }
+        Ok(said - told)
+    }
+
+    /// What must hold when nothing can happen any more, and neither has crashed.
+    pub(crate) fn at_rest(&self, ended: [Option<&Ended>; 2]) -> Kept {
         let complete = match ended {
             [Some(Ended::Left), Some(Ended::Left)] => true,
             [None, None] => {
-                check(!self.ending, || "somebody left, and nobody has ended".to_owned())?;
+                check(!self.left, Promise::Progress, || "somebody left, and nobody has ended".to_owned())?;
                 true
             }
             [Some(a), Some(b)] => {
                 let lost = matches!(a, Ended::Lost(_)) || matches!(b, Ended::Lost(_));
                 let cut = matches!(a, Ended::Cut) || matches!(b, Ended::Cut);
-                check(!lost || cut || self.link_died, || format!("a link was lost for nothing: {ended:?}"))?;
-                check(cut || self.link_died, || format!("it ended strangely: {ended:?}"))?;
+                let excused = !lost || cut || self.link_died;
+                check(excused, Promise::Peer, || format!("a link was lost for nothing: {ended:?}"))?;
+                check(cut || self.link_died, Promise::Peer, || format!("it ended strangely: {ended:?}"))?;
+                let waited = self.stalled || self.impatient || self.link_died;
+                check(waited, Promise::Progress, || format!("leaving took too long for no reason: {ended:?}"))?;
                 false
             }
-            _ => return Err(format!("only one side has ended: {ended:?}")),
+            _ => return Err(broken(Promise::Progress, format!("only one side has ended: {ended:?}"))),
         };
         for side in [0, 1] {
-            if complete {
-                let (said, shown) = (self.said[side].len(), self.shown[1 - side]);
-                check(said == shown, || format!("{said} texts were said, {shown} shown"))?;
-                check(self.delivered[side] == said as u64, || {
-                    format!("{} of {said} were delivered", self.delivered[side])
-                })?;
-            }
+            let (said, shown, delivered) = (self.said[side].len(), self.shown[1 - side], self.delivered[side]);
+            let all = said == shown && delivered == said as u64;
+            check(all || !complete, Promise::Texts, || {
+                format!("{said} texts were said, {shown} shown, {delivered} delivered")
+            })?;
         }
         for (id, file) in &self.files {
-            let (from, to) = (file.failed[file.from], file.failed[1 - file.from]);
-            check(file.sent != from, || format!("{id} has no end at its sender, or two: {file:?}"))?;
-            check(!file.offered || file.received != to, || {
-                format!("{id} has no end at its receiver, or two: {file:?}")
-            })?;
-            check(!file.sent || file.received, || format!("{id} was sent and not received"))?;
-            check(!complete || file.sent == file.received, || format!("{id} was received and not sent: {file:?}"))?;
-            let hindered = file.fault.is_some() || file.unwanted || self.ending;
-            check(file.sent || hindered, || format!("{id} did not arrive"))?;
+            check(!file.sent || file.received, Promise::Files, || format!("{id} was sent and not received"))?;
+            let agree = !complete || file.sent == file.received;
+            check(agree, Promise::Files, || format!("{id} was received and not sent: {file:?}"))?;
+            let arrived = file.sent || file.is_excused() || self.ending;
+            check(arrived, Promise::Files, || format!("{id} did not arrive"))?;
         }
         Ok(())
     }

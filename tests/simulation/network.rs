@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use tete::net::pump::{Moved, SentFile, Wire};
 
+use crate::drive::SimFile;
+use crate::planted::Tamper;
 use crate::random::Random;
-use crate::support::disk::KernelFile;
 
 /// One direction.
 #[derive(Debug, Default)]
@@ -26,6 +27,8 @@ pub(crate) struct Stream {
     pub(crate) dies_at: Option<u64>,
     /// The byte at this place is lost: no network does that, and it has to be noticed.
     pub(crate) loses: Option<u64>,
+    /// What is said is not what arrives, and that has to be noticed as well.
+    pub(crate) tamper: Option<Tamper>,
     /// Its writer has closed it.
     pub(crate) closed: bool,
     pub(crate) dead: bool,
@@ -48,20 +51,23 @@ pub(crate) struct SimWire<'a> {
     pub(crate) moody: u64,
     /// Whether it said so, or moved something.
     pub(crate) acted: bool,
+    /// How often it said so.
+    pub(crate) storms: u64,
 }
 
 impl SimWire<'_> {
     fn is_moody(&mut self) -> bool {
         let moody = self.random.chance(self.moody);
         self.acted |= moody;
+        self.storms += u64::from(moody);
         moody
     }
 }
 
 impl Wire for SimWire<'_> {
-    type File = KernelFile;
+    type File = SimFile;
 
-    fn send_file(&mut self, file: &KernelFile, offset: u64, len: usize) -> io::Result<SentFile> {
+    fn send_file(&mut self, file: &SimFile, offset: u64, len: usize) -> io::Result<SentFile> {
         // Some file systems change their mind.
         let fetched = file.bytes(offset, len).filter(|_| !self.random.chance(self.moody / 4));
         let Some(bytes) = fetched else { return Ok(SentFile::Refused) };
@@ -97,6 +103,9 @@ impl Wire for SimWire<'_> {
         if let Some(at) = self.out.loses.filter(|at| range.contains(at)) {
             segment.remove((at - self.out.passed) as usize);
         }
+        if let Some(tamper) = &mut self.out.tamper {
+            segment = tamper.pass(&segment);
+        }
         self.out.passed += n as u64;
         self.out.under_way += segment.len();
         let last = self.out.segments.back().map_or(Duration::ZERO, |(at, ..)| *at);
@@ -112,6 +121,10 @@ impl Wire for SimWire<'_> {
         }
         if self.is_moody() {
             return Ok(Moved::WouldBlock);
+        }
+        // What a tamper has swallowed is no end.
+        while self.input.segments.front().is_some_and(|(_, segment, _)| segment.is_empty()) {
+            self.input.segments.pop_front();
         }
         if self.input.segments.is_empty() && self.input.closed {
             self.acted = true;

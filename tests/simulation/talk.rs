@@ -36,8 +36,8 @@ impl Talk {
     }
 
     /// When anything can happen to it by itself.
-    pub(crate) fn due(&self) -> impl Iterator<Item = Duration> {
-        self.up_at.into_iter().flatten()
+    pub(crate) fn due(&self) -> impl Iterator<Item = (usize, Duration)> {
+        self.up_at.into_iter().enumerate().filter_map(|(side, at)| Some((side, at?)))
     }
 }
 
@@ -60,9 +60,13 @@ impl World {
         let away = self.ends.iter().any(|end| end.session.is_away());
         let pending = self.talk.due().next().is_some();
         let mut happened = false;
+        if self.lives.is_broken() {
+            return false;
+        }
         // One that seems to be silent is replaced although it is not dead.
         if self.talk.returns && !ended && !pending && (away || !self.is_quiet() && self.random.chance(2)) {
             self.talk_lost();
+            self.meet("a talk link is replaced");
             self.epoch += 1;
             (self.talk.epoch, self.talk.link) = (self.epoch, LinkId(1000 + u64::from(self.epoch)));
             self.talk.up_at = [0, 1].map(|_| Some(self.now + Duration::from_micros(self.random.skewed(3_000_000))));
@@ -73,13 +77,14 @@ impl World {
                 stream.capacity = self.random.pick(&[1 << 10, 1 << 14, 1 << 17, 1 << 20]);
                 stream.delay = Duration::from_micros(self.random.skewed(200_000));
                 stream.dies_at = (!quiet && self.random.chance(500)).then(|| self.random.skewed(1 << 20));
+                stream.tamper = self.tamper();
                 stream
             });
             self.note(0, "calls again", u64::from(self.epoch), 0);
             happened = true;
         }
         for side in [0, 1] {
-            if self.talk.up_at[side].take_if(|at| *at <= self.now).is_none() {
+            if self.is_asleep(side) || self.talk.up_at[side].take_if(|at| *at <= self.now).is_none() {
                 continue;
             }
             happened = true;

@@ -12,6 +12,7 @@ use crate::random::Random;
 pub(crate) enum Act {
     Say,
     Offer,
+    Edit,
     Cancel,
     Leave,
     Cut,
@@ -39,25 +40,31 @@ pub(crate) struct User {
     /// Whether it loses its patience while leaving.
     pub(crate) impatient: bool,
     pub(crate) slow: bool,
+    /// It lets its files be.
+    pub(crate) calm: bool,
     pub(crate) undecided: Vec<TransferId>,
     pub(crate) growing: Vec<Growing>,
     pub(crate) files: u64,
+    /// Its files, by number, that did not arrive before: it offers them again.
+    pub(crate) again: Vec<u64>,
 }
 
 impl User {
-    pub(crate) fn new(random: &mut Random, active: Duration) -> Self {
+    pub(crate) fn new(random: &mut Random, now: Duration, active: Duration) -> Self {
         let leaves = random.chance(700);
         Self {
             policy: random.pick(&[Policy::Auto, Policy::Auto, Policy::Auto, Policy::Ask, Policy::Never]),
-            acts_at: Some(Duration::ZERO),
-            reads_at: Duration::ZERO,
+            acts_at: Some(now),
+            reads_at: now,
             talkative: random.pick(&[1, 3, 40]),
-            leaves_at: leaves.then(|| Duration::from_millis(random.below(2 * active.as_millis() as u64))),
+            leaves_at: leaves.then(|| now + Duration::from_millis(random.below(2 * active.as_millis() as u64))),
             impatient: random.chance(150),
             slow: random.chance(300),
+            calm: false,
             undecided: Vec::new(),
             growing: Vec::new(),
             files: random.pick(&[0, 1, 4, 12]),
+            again: Vec::new(),
         }
     }
 
@@ -78,10 +85,14 @@ impl User {
             self.acts_at = if leaving && !self.impatient { None } else { later };
             return Act::Dawdle;
         }
+        if !self.again.is_empty() && random.chance(600) {
+            return Act::Offer;
+        }
         match random.below(10) {
             0..5 => Act::Say,
             5..8 if self.files > 0 => Act::Offer,
-            8 if random.chance(300) => Act::Cancel,
+            8 if !self.calm && random.chance(300) => Act::Cancel,
+            8 if !self.calm && random.chance(60) => Act::Edit,
             _ => Act::Dawdle,
         }
     }
