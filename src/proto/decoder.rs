@@ -264,6 +264,8 @@ mod tests {
         let found: Vec<_> = bytes.iter().map(|byte| decoder.push(&[*byte]).unwrap().1).collect();
         assert_eq!(found.last(), Some(&Decoded::Frame(text("after"))));
         assert!(decoder.is_between_frames());
+        decoder.push(&[0]).unwrap();
+        assert!(!decoder.is_between_frames());
     }
 
     #[test]

@@ -161,3 +161,26 @@ impl fmt::Display for CommandError {
 }
 
 impl std::error::Error for CommandError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_mistake_of_a_user_is_told_in_words_of_its_own_with_a_hint() {
+        let id = TransferId(7);
+        let errors = [
+            CommandError::NoSuchTransfer(id),
+            CommandError::NothingToAnswer,
+            CommandError::NotUndecided(id),
+            CommandError::Leaving,
+            CommandError::WindowFull,
+            CommandError::TextTooLong,
+            CommandError::TooManyQueued,
+        ];
+        let told: std::collections::BTreeSet<String> = errors.iter().map(ToString::to_string).collect();
+        assert_eq!(told.len(), errors.len(), "{told:?}");
+        assert!(told.iter().all(|words| words.len() > 10) && told.contains("there is no transfer 7"), "{told:?}");
+        assert!(errors.iter().all(|error| error.hint().len() > 10));
+    }
+}

@@ -12,6 +12,41 @@ fn every_code_names_one_kind() {
 }
 
 #[test]
+fn every_kind_has_the_code_and_the_bounds_of_this_version() {
+    let table = [
+        (0x01, "WELCOME", 3, 119),
+        (0x02, "REFUSED", 1, 513),
+        (0x03, "WAIT", 0, 0),
+        (0x04, "PAIR", 1, 128),
+        (0x10, "TEXT", 8, 16_008),
+        (0x11, "TEXT_ACK", 8, 8),
+        (0x20, "OFFER", 17, 1040),
+        (0x21, "ACCEPT", 16, 16),
+        (0x22, "REFUSE", 8, 520),
+        (0x23, "CHUNK", 17, 1_048_592),
+        (0x24, "DIGESTS", 48, 1040),
+        (0x25, "END", 48, 48),
+        (0x26, "PROGRESS", 24, 24),
+        (0x27, "COMMITTED", 8, 8),
+        (0x28, "CANCEL", 9, 521),
+        (0x29, "CANCELLED", 8, 8),
+        (0x2a, "MOVE", 12, 12),
+        (0x2b, "RESUME", 28, 28),
+        (0x2c, "LACKS", 16, 2064),
+        (0x30, "PING", 8, 8),
+        (0x31, "PONG", 8, 8),
+        (0x32, "LINK_DOWN", 4, 4),
+        (0x33, "BACK", 17, 17),
+        (0x34, "HEARD", 8, 8),
+        (0x3f, "BYE", 1, 1),
+    ];
+    // Those that older versions skip may still grow.
+    let needed = Kind::ALL.into_iter().filter(|kind| kind.code() < 0x80);
+    let found: Vec<_> = needed.map(|kind| (kind.code(), kind.name(), kind.bounds().0, kind.bounds().1)).collect();
+    assert_eq!(found, table);
+}
+
+#[test]
 fn own_words_are_cut_at_a_character() {
     let words = Untrusted::from("ä".repeat(400));
     let mut out = Vec::new();

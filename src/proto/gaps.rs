@@ -79,6 +79,7 @@ mod tests {
         assert_eq!((gaps.filled(3 * BLOCK), gaps.settle(3 * BLOCK)), (Some(2), 4 * BLOCK));
         assert_eq!((gaps.filled(5 * BLOCK), gaps.settle(5 * BLOCK)), (Some(4), 6 * BLOCK));
         assert_eq!((gaps.filled(6 * BLOCK), gaps.run(6 * BLOCK)), (None, None));
+        assert_eq!((gaps.filled(2 * BLOCK + 5), gaps.filled(0)), (None, None), "no block ends there");
     }
 
     #[test]

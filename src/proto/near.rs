@@ -54,5 +54,7 @@ mod tests {
         assert_eq!(nearest("bbo", ["anna", "bo", "bob"]), Some("bo"));
         assert_eq!(nearest("bob", ["anna", "zoë"]), None);
         assert_eq!(nearest::<&str>("bob", []), None);
+        assert_eq!(nearest("transfers", ["transferred"]), Some("transferred"), "a third of nine letters may differ");
+        assert_eq!(nearest("transfer", ["tanssfre"]), None);
     }
 }

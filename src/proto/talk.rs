@@ -268,4 +268,31 @@ mod tests {
         let error = hearing.handle_text(WINDOW_TEXTS as u64 + 1, 1);
         assert_eq!(error, Err(ProtocolError::Window { what: "texts" }));
     }
+
+    #[test]
+    fn more_bytes_of_texts_than_the_window_are_an_error_until_some_were_read() {
+        let mut hearing = Hearing::default();
+        let most = (WINDOW_BYTES / MAX_TEXT) as u64;
+        for seq in 1..=most {
+            hearing.handle_text(seq, MAX_TEXT).unwrap();
+        }
+        assert_eq!(hearing.handle_text(most + 1, MAX_TEXT), Err(ProtocolError::Window { what: "texts" }));
+        hearing.read(MAX_TEXT);
+        assert_eq!(hearing.handle_text(most + 1, MAX_TEXT), Ok(()));
+        assert_eq!(hearing.handle_text(most + 2, WINDOW_BYTES % MAX_TEXT), Ok(()), "it may be filled to the last byte");
+        assert!(hearing.handle_text(most + 3, 1).is_err());
+    }
+
+    #[test]
+    fn only_what_was_acknowledged_is_acknowledged_again_and_once() {
+        let mut hearing = Hearing::default();
+        hearing.acknowledge_again();
+        assert_eq!((hearing.take_ack(), hearing.is_settled()), (None, true));
+        hearing.handle_text(1, 1).unwrap();
+        hearing.read(1);
+        assert_eq!(hearing.take_ack(), Some(1));
+        hearing.acknowledge_again();
+        assert!(!hearing.is_settled());
+        assert_eq!((hearing.take_ack(), hearing.take_ack()), (Some(1), None));
+    }
 }

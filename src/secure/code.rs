@@ -233,6 +233,12 @@ mod tests {
     }
 
     #[test]
+    fn whoever_comes_too_late_is_told_why() {
+        let told = [Over::Used, Over::Burnt, Over::Expired].map(|over| over.to_string());
+        assert!(["used", "burnt", "expired"].iter().zip(&told).all(|(word, told)| told.contains(word)), "{told:?}");
+    }
+
+    #[test]
     fn a_code_is_read_however_it_is_written() {
         let code = Code::new([0, 7, 255]);
         let [a, b, c] = [WORDS[0], WORDS[7], WORDS[255]];

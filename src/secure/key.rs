@@ -194,6 +194,7 @@ mod tests {
         for bad in ["", "abc", &text[1..], &format!("{text}a"), &text.replacen('a', "1", 1), &padded, &"-".repeat(52)] {
             assert!(PublicKey::parse(bad).is_err(), "{bad}");
         }
+        assert_eq!(PublicKey::parse(&format!("{text}{}", "-".repeat(99))), Err(KeyError("longer than a key")));
         let spki = key.spki();
         assert!((0..spki.len()).all(|cut| PublicKey::from_spki(&spki[..cut]).is_err()));
         assert!(PublicKey::from_spki(&[&spki[..], &[0]].concat()).is_err());

@@ -9,10 +9,12 @@ use tete::proto::digest::BLOCK;
 use tete::proto::disk::DiskJob;
 use tete::proto::error::ProtocolError;
 use tete::proto::frame::{Frame, encode_chunk_header};
+use tete::proto::outbox::Transmit;
 use tete::proto::ride::Ride;
 use tete::proto::session::{Ended, STALL_AFTER, Setup};
 use tete::proto::transfers::SMALL_FILE;
 
+use crate::support::disk::Source;
 use crate::support::lone::Lone;
 use crate::support::pair::{Pair, bulk_link};
 use crate::support::{setup, with_policy};
@@ -287,6 +289,42 @@ fn a_receiver_that_hashes_for_long_does_not_cost_the_bulk_link() {
     pair.b.does = |_| true;
     pair.pass(Duration::from_secs(1));
     pair.assert_arrived(id);
+}
+
+/// Everything that a session wants to say on its bulk link is said; whether there was anything.
+fn send_bulk(lone: &mut Lone) -> bool {
+    let mut any = false;
+    while let Some(next) = lone.side.session.poll_transmit(bulk_link(BULK)) {
+        let n = match next {
+            Transmit::Bytes(bytes) => bytes.len() as u64,
+            Transmit::File(span) => span.len,
+            Transmit::Padding(len) => len,
+        };
+        lone.side.session.sent(bulk_link(BULK), lone.now, n);
+        any = true;
+    }
+    any
+}
+
+#[test]
+fn a_bulk_link_whose_receiver_stores_slowly_is_kept_for_as_long_as_it_tells_of_progress() {
+    let mut lone = Lone::new(setup(true));
+    let id = lone.side.session.offer(lone.now, "a", Some(SIZE)).unwrap();
+    lone.side.disk.sources.insert(id, Source { key: 1, size: SIZE });
+    lone.frames();
+    lone.side.session.bulk_up(bulk_link(BULK), BULK, lone.now);
+    lone.hear(&Frame::Accept { id, from: 0 }).unwrap();
+    while lone.side.serve(lone.now) || !lone.frames().is_empty() || send_bulk(&mut lone) {}
+    for stored in 1..6 {
+        lone.now += STALL_AFTER - Duration::from_secs(1);
+        lone.hear(&Frame::Progress { id, stored: stored * 1000, verified: 0 }).unwrap();
+        lone.side.session.handle_timeout(lone.now);
+        assert!(lone.side.session.has_link(bulk_link(BULK)), "after {stored}");
+    }
+    lone.now += STALL_AFTER;
+    lone.hear(&Frame::Ping { token: 1 }).unwrap();
+    lone.side.session.handle_timeout(lone.now);
+    assert!(!lone.side.session.has_link(bulk_link(BULK)), "and no longer");
 }
 
 #[test]

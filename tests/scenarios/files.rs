@@ -45,6 +45,40 @@ fn a_stream_of_unknown_size_arrives_as_it_grows() {
 }
 
 #[test]
+fn a_file_that_goes_for_the_first_time_is_sent_and_not_resumed() {
+    let mut pair = Pair::new();
+    let id = pair.offer(1, 20 * BLOCK);
+    let progress = |pair: &Pair| pair.a.session.progress().into_iter().find(|file| file.id == id);
+    pair.run_until(|pair| progress(pair).is_some_and(|file| file.bytes > BLOCK));
+    assert_eq!(progress(&pair).unwrap().state, "sending");
+}
+
+#[test]
+fn a_file_waits_for_an_answer_until_it_has_one() {
+    let mut pair = Pair::with(setup(true), with_policy(false, Policy::Ask));
+    assert!(!pair.a.session.is_offering());
+    let id = pair.offer(1, 3 * BLOCK);
+    pair.run();
+    assert!(pair.a.session.is_offering());
+    pair.b.session.accept(pair.now, None).unwrap();
+    pair.b.does = |job| !matches!(job, DiskJob::SyncPart(_));
+    pair.run();
+    assert!(!pair.a.session.is_offering() && pair.a.outcome(id).is_empty(), "it is under way");
+}
+
+#[test]
+fn a_file_that_is_accepted_goes_though_many_before_it_wait_for_their_answers() {
+    let mut pair = Pair::with(setup(true), with_policy(false, Policy::Ask));
+    let ids: Vec<TransferId> = (0..2 * MAX_ACTIVE as u64).map(|key| pair.offer(key, 1000)).collect();
+    pair.run();
+    let last = ids[ids.len() - 1];
+    pair.b.session.accept(pair.now, Some(last)).unwrap();
+    pair.pass(Duration::from_secs(1));
+    pair.assert_arrived(last);
+    assert!(ids[..ids.len() - 1].iter().all(|id| pair.a.outcome(*id).is_empty()));
+}
+
+#[test]
 fn a_stream_that_ended_before_it_was_accepted_arrives() {
     let mut pair = Pair::with(setup(true), with_policy(false, Policy::Ask));
     let id = pair.a.session.offer(pair.now, "-", None).unwrap();

@@ -47,6 +47,23 @@ fn texts_said_before_a_goodbye_arrive() {
     assert_eq!((pair.b.texts().len(), pair.both_left()), (200, true));
 }
 
+/// The goodbyes among what a session says.
+fn goodbyes(lone: &mut Lone) -> usize {
+    lone.frames().iter().filter(|frame| matches!(frame, Frame::Bye { .. })).count()
+}
+
+#[test]
+fn who_cuts_it_says_both_goodbyes_and_who_has_said_one_says_the_other() {
+    let mut lone = Lone::new(setup(true));
+    lone.side.session.cut(lone.now, LeaveReason::Done);
+    assert_eq!((goodbyes(&mut lone), lone.side.ended()), (2, Some(&Ended::Cut)));
+    let mut lone = Lone::new(setup(true));
+    lone.side.session.leave(lone.now, LeaveReason::Done, None);
+    assert_eq!(goodbyes(&mut lone), 1);
+    lone.side.session.cut(lone.now, LeaveReason::Done);
+    assert_eq!((goodbyes(&mut lone), lone.side.ended()), (1, Some(&Ended::Cut)));
+}
+
 #[test]
 fn after_a_goodbye_nothing_new_can_be_said_or_offered() {
     let mut pair = Pair::new();

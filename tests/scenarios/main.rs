@@ -11,5 +11,6 @@ mod failing;
 mod files;
 mod hostile;
 mod leaving;
+mod mending;
 mod stages;
 mod talking;

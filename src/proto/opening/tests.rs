@@ -53,6 +53,14 @@ fn the_leading_side_is_not_asked_before_the_other_wants_it() {
 }
 
 #[test]
+fn an_opening_is_closed_when_it_was_refused_and_not_before() {
+    let (lead, mut other) = greeted();
+    assert!(!lead.is_closed() && !other.is_closed());
+    other.refuse(Refusal::NotWanted, "no");
+    assert!(other.is_closed());
+}
+
+#[test]
 fn a_text_before_welcome_is_an_error() {
     let (mut lead, mut other) = pair();
     pass(&mut lead, &mut other);
