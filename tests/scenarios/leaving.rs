@@ -65,6 +65,26 @@ fn who_cuts_it_says_both_goodbyes_and_who_has_said_one_says_the_other() {
 }
 
 #[test]
+fn who_leaves_waits_for_a_file_for_as_long_as_something_comes_of_it() {
+    let mut lone = Lone::new(setup(true));
+    let id = TransferId(2);
+    lone.hear_offer(id.0, Some(1_000_000)).unwrap();
+    lone.serve();
+    lone.side.session.leave(lone.now, LeaveReason::Done, None);
+    for n in 0..4 {
+        lone.now += LEAVE_FILES - Duration::from_secs(1);
+        lone.hear_chunk(id, n * 10, &[0; 10]).unwrap();
+        lone.side.session.handle_timeout(lone.now);
+        lone.frames();
+        assert_eq!(lone.side.ended(), None, "chunk {n}");
+    }
+    lone.now += LEAVE_FILES;
+    lone.side.session.handle_timeout(lone.now);
+    lone.frames();
+    assert!(lone.side.ended().is_some(), "and no longer");
+}
+
+#[test]
 fn after_a_goodbye_nothing_new_can_be_said_or_offered() {
     let mut pair = Pair::new();
     pair.leave_a();

@@ -47,15 +47,17 @@ fn both_sides_open_the_session_that_the_greater_nonce_assigned() {
 #[test]
 fn the_leading_side_is_not_asked_before_the_other_wants_it() {
     let (mut lead, mut other) = pair();
+    assert!(!lead.has_heard());
     assert_eq!(pass(&mut other, &mut lead), Step::Nothing);
     assert_eq!(lead.welcome("anna", 0, TICKET), Step::Nothing);
-    assert!(lead.leads() && lead.transmit().len() > PREAMBLE, "only its greeting");
+    assert!(lead.has_heard() && lead.leads() && lead.transmit().len() > PREAMBLE, "only its greeting");
 }
 
 #[test]
 fn an_opening_is_closed_when_it_was_refused_and_not_before() {
     let (lead, mut other) = greeted();
     assert!(!lead.is_closed() && !other.is_closed());
+    assert!(!lead.is_return() && !other.is_return(), "it is for a new conversation");
     other.refuse(Refusal::NotWanted, "no");
     assert!(other.is_closed());
 }
