@@ -16,9 +16,12 @@ use crate::app::code::CodeFrom;
 use crate::app::config::{Accept, CodeSource, ColorChoice, Config, DEFAULT_LINGER, Family, STDIN, Trust, Ui, Wait};
 use crate::app::exit::{Exit, UsageError};
 use crate::app::kept::{Kept, Task};
+use crate::bench::plan::Plan;
+use crate::bench::role::Given;
 
 use values::{choice, name, prefix, rate, seconds, send_as, target};
 
+mod bench;
 mod help;
 mod man;
 mod values;
@@ -26,7 +29,7 @@ mod values;
 /// The ways to begin, as the man page has them.
 const USAGE: &str = "\
 tete [OPTIONS] [PEER]
-tete demo
+tete demo | bench
 tete id | peers [forget NAME] | partial [clean]
 tete completions SHELL | man";
 
@@ -41,6 +44,10 @@ pub enum Invocation {
     Kept(Kept),
     /// The demonstration, which needs to be told nothing.
     Demo,
+    /// The benchmark.
+    Bench(Plan),
+    /// A part in a benchmark that another process of ours runs: the role's name, and what it was given.
+    Role(OsString, Given),
 }
 
 /// Why nothing is to be run.
@@ -196,6 +203,8 @@ struct Cli {
 enum Command {
     /// Show a whole conversation in one terminal, with an embedded partner
     Demo,
+    /// Measure what moving files costs on this machine, beside the least that it could do
+    Bench(bench::Choices),
     /// Show the key of this installation, and how others call it
     Id,
     /// List the known peers; forget NAME knows one of them no longer
@@ -248,8 +257,11 @@ pub fn parse_with(
     args: impl Iterator<Item = OsString>,
     environment: impl Fn(&str) -> Option<OsString>,
 ) -> Result<Invocation, Stop> {
-    // What stands behind `--` is words whatever it looks like; whether PEER or files, clap cannot know.
     let mut words: Vec<OsString> = args.collect();
+    if let Some((role, given)) = Given::of(&words) {
+        return Ok(Invocation::Role(role.to_owned(), given));
+    }
+    // What stands behind `--` is words whatever it looks like; whether PEER or files, clap cannot know.
     let behind = match words.iter().position(|word| word == "--") {
         Some(at) => words.split_off(at).split_off(1),
         None => Vec::new(),
@@ -280,6 +292,7 @@ pub fn parse_with(
 fn refuse_strangers_to(command: &Command, matches: &ArgMatches, words_behind: bool) -> Result<(), UsageError> {
     let (name, own): (_, &[&str]) = match command {
         Command::Demo => ("demo", &[]),
+        Command::Bench(_) => ("bench", &["json"]),
         Command::Id => ("id", &["json", "config_dir"]),
         Command::Peers { .. } => ("peers", &["json", "config_dir"]),
         Command::Partial { .. } => ("partial", &["json", "config_dir", "into"]),
@@ -293,7 +306,11 @@ fn refuse_strangers_to(command: &Command, matches: &ArgMatches, words_behind: bo
     if !words_behind && !ids.any(|id| was_typed(&id) && !own.contains(&id)) {
         return Ok(());
     }
-    let takes = if own.is_empty() { "no options and no PEER" } else { "--json and --config-dir, and nothing else" };
+    let takes = match own {
+        [] => "no options and no PEER",
+        ["json"] => "its own options and --json, and nothing else",
+        _ => "--json and --config-dir, and nothing else",
+    };
     let hint = format!("to call a host or a peer of that name: -- {name}");
     Err(UsageError::new(format!("{name} takes {takes}"), hint))
 }
@@ -365,6 +382,7 @@ impl Cli {
     ) -> Result<Invocation, Stop> {
         let task = match command {
             Command::Demo => return Ok(Invocation::Demo),
+            Command::Bench(choices) => return Ok(Invocation::Bench(choices.into_plan(self.json)?)),
             Command::Completions { shell } => return Err(completions(shell)),
             Command::Man => return Err(Stop::Show(man::page(Self::command()))),
             Command::Id => Task::Id,

@@ -10,6 +10,7 @@
 //! main.rs      parse, run, exit code
 //! cli          the command line -> app::config::Config
 //! app          the conversation as its user has it: commands, questions, what is shown
+//! bench        the benchmark: two processes of this program beside raw probes
 //! net   term   net: the loop, its sockets, its files, its helpers      term: lines in, lines out, NDJSON
 //! secure       keys, the encrypted channel, first meetings: bytes in, bytes out
 //! proto        pure: frames, decoder, session, texts, transfers, deadlines, safe text, safe names
@@ -138,6 +139,7 @@
 //! ```
 
 pub mod app;
+pub mod bench;
 pub mod cli;
 pub mod net;
 pub mod proto;

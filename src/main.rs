@@ -19,6 +19,7 @@ use tete::app::full::{Full, Manner};
 use tete::app::kept::{self, Kept};
 use tete::app::screen::Mode;
 use tete::app::{App, StartError, Streams, demo};
+use tete::bench;
 use tete::cli::{self, Invocation};
 use tete::net::event::Heeds;
 use tete::net::output::Sinks;
@@ -32,6 +33,11 @@ fn main() -> ExitCode {
     match cli::parse(std::env::args_os()) {
         Err(stop) => stop.print().into(),
         Ok(Invocation::Demo) => finish(demo::run()).into(),
+        Ok(Invocation::Bench(plan)) => finish(bench::run(&plan).map(|()| Exit::Done)).into(),
+        Ok(Invocation::Role(role, given)) => {
+            let played = bench::play(&role, given);
+            finish(played.unwrap_or_else(|| Err(io::Error::other("there is no such role"))).map(|()| Exit::Done)).into()
+        }
         Ok(Invocation::Kept(kept)) => tell(&kept).into(),
         Ok(Invocation::Talk(config, code)) => talk(config, code).into(),
     }

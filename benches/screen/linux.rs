@@ -2,22 +2,10 @@
 //!
 //! Owns: what may be chosen. Must not know: how anything is measured.
 
-// From the other benchmark and the tests, which use all of it.
-#[allow(dead_code, reason = "a kit")]
-#[path = "../transfer/linux/calls.rs"]
-mod calls;
+// From the tests, which use all of it.
 #[allow(dead_code, unused_imports, reason = "a kit, and its tests run elsewhere")]
 #[path = "../../tests/e2e_terminal/emulator.rs"]
 mod emulator;
-#[allow(dead_code, reason = "a kit")]
-#[path = "../transfer/linux/figures.rs"]
-mod figures;
-#[allow(dead_code, reason = "a kit")]
-#[path = "../transfer/linux/process.rs"]
-mod process;
-#[allow(dead_code, reason = "a kit")]
-#[path = "../transfer/linux/scratch.rs"]
-mod scratch;
 
 mod cost;
 mod desk;
@@ -32,7 +20,9 @@ use std::time::Instant;
 use bytesize::ByteSize;
 use clap::{Parser, ValueEnum};
 
-use scratch::Scratch;
+use tete::bench;
+use tete::bench::role::Given;
+use tete::bench::scratch::Scratch;
 
 /// Measures how soon a key is seen, and what drawing costs.
 #[derive(Debug, Parser)]
@@ -79,12 +69,9 @@ struct Plan {
 }
 
 pub(super) fn main() -> io::Result<()> {
-    let words: Vec<_> = env::args_os().skip(1).collect();
-    if let [first, _, folders @ ..] = &words[..]
-        && first == process::AS
-    {
-        // The one process of ours that there is: it removes the files when this one has gone.
-        return scratch::take_care(&folders.iter().map(PathBuf::from).collect::<Vec<_>>());
+    let words: Vec<_> = env::args_os().collect();
+    if let Some(result) = Given::of(&words).and_then(|(role, given)| bench::play(role, given)) {
+        return result;
     }
     // `cargo test` starts benchmarks too, and does not say this.
     if !words.iter().any(|word| word == "--bench") {

@@ -2,24 +2,13 @@
 //!
 //! Owns: what may be chosen. Must not know: how anything is measured.
 
-mod calls;
 mod encrypted;
-mod ends;
-mod figures;
 mod flatness;
 mod flood;
-mod helpers;
 mod many;
-mod process;
-mod raw;
 mod scp;
-mod scratch;
-mod side;
 mod speed;
 mod table;
-mod talk;
-mod tete;
-mod tls;
 
 use std::env;
 use std::io;
@@ -29,13 +18,15 @@ use std::time::Instant;
 use bytesize::ByteSize;
 use clap::{Parser, ValueEnum};
 
-use scratch::Scratch;
+use tete::bench::role::Given;
+use tete::bench::scratch::Scratch;
+use tete::bench::{self, calls, process};
 
 /// Measures how tete transfers files, beside raw probes.
 #[derive(Debug, Parser)]
 #[command(name = "cargo bench --bench transfer --")]
 struct Args {
-    /// Size of the file in the parts speed, encrypted and talk
+    /// Size of the file in the parts speed and encrypted
     #[arg(long, default_value = "256MiB")]
     size: ByteSize,
     /// Rounds that count, of the parts speed, encrypted and many
@@ -66,7 +57,6 @@ enum Part {
     Speed,
     Encrypted,
     Flatness,
-    Talk,
     Flood,
     Many,
 }
@@ -84,24 +74,17 @@ struct Plan {
 /// A process that this one has started.
 #[derive(Debug, Parser)]
 enum Role {
-    RawReceive(raw::Receive),
-    RawSend(raw::Send),
-    TlsReceive(tls::Receive),
-    TlsSend(tls::Send),
-    TeteReceive(tete::Receive),
-    TeteSend(tete::Send),
-    TalkReceive(talk::Receive),
-    TalkSend(talk::Send),
     FloodReceive(flood::Receive),
     FloodSend(flood::Send),
-    Caretaker { folders: Vec<PathBuf> },
 }
 
 pub(super) fn main() -> io::Result<()> {
-    let mut words = env::args_os();
-    if words.nth(1).is_some_and(|word| word == process::AS) {
-        // The role takes the place of the program's name.
-        return play(Role::parse_from([process::AS.into()].into_iter().chain(words)));
+    let words: Vec<_> = env::args_os().collect();
+    if let Some((role, given)) = Given::of(&words) {
+        return match bench::play(role, given.clone()) {
+            Some(result) => result,
+            None => play(Role::parse_from([role.to_owned(), role.to_owned()].into_iter().chain(given.rest()))),
+        };
     }
     // `cargo test` starts benchmarks too, and does not say this.
     if !env::args_os().any(|word| word == "--bench") {
@@ -115,22 +98,10 @@ pub(super) fn main() -> io::Result<()> {
 }
 
 fn play(role: Role) -> io::Result<()> {
-    if let Role::Caretaker { folders } = role {
-        return scratch::take_care(&folders);
-    }
     process::end_with_parent()?;
     match role {
-        Role::RawReceive(args) => raw::receive(&args),
-        Role::RawSend(args) => raw::send(&args),
-        Role::TlsReceive(args) => tls::receive(&args),
-        Role::TlsSend(args) => tls::send(&args),
-        Role::TeteReceive(args) => tete::receive(&args),
-        Role::TeteSend(args) => tete::send(&args),
-        Role::TalkReceive(args) => talk::receive(&args),
-        Role::TalkSend(args) => talk::send(&args),
         Role::FloodReceive(args) => flood::receive(&args),
         Role::FloodSend(args) => flood::send(&args),
-        Role::Caretaker { .. } => Ok(()),
     }
 }
 
@@ -141,13 +112,12 @@ fn measure(args: &Args) -> io::Result<()> {
     }
     let mut scratch = Scratch::new(&args.from, &args.into)?;
     let began = Instant::now();
-    for part in [Part::Speed, Part::Encrypted, Part::Flatness, Part::Talk, Part::Flood, Part::Many] {
+    for part in [Part::Speed, Part::Encrypted, Part::Flatness, Part::Flood, Part::Many] {
         if args.only.is_none_or(|only| only == part) {
             match part {
                 Part::Speed => speed::measure(&plan, &mut scratch)?,
                 Part::Encrypted => encrypted::measure(&plan, &mut scratch)?,
                 Part::Flatness => flatness::measure(&plan, &mut scratch)?,
-                Part::Talk => talk::measure(&plan, &mut scratch)?,
                 Part::Flood => flood::measure(&plan)?,
                 Part::Many => many::measure(&plan, &mut scratch)?,
             }

@@ -2,17 +2,16 @@
 //!
 //! ```sh
 //! cargo bench --bench transfer                        # everything, in about a minute and a half
-//! cargo bench --bench transfer -- --only speed        # one part: speed, encrypted, flatness, talk, flood, many
+//! cargo bench --bench transfer -- --only speed        # one part: speed, encrypted, flatness, flood, many
 //! cargo bench --bench transfer -- --size 2GiB --rounds 7 --into /some/disk
 //! ```
 //!
-//! Six parts:
+//! Five parts; the round trip of texts beside files is measured by `tete bench --only texts`:
 //!
 //! - `speed`: tete beside raw probes (sendfile into recv and write, or splice; with and without the same hashing).
 //!   Gigabytes a second, processor seconds a gigabyte, system calls a megabyte.
 //! - `encrypted`: the same beside TLS 1.3 from one process to another by the same library, and beside scp.
 //! - `flatness`: system calls a megabyte and peak memory from 100 MB to some GB.
-//! - `talk`: the round trip of a text beside a file, and of a bare ping at the same time.
 //! - `flood`: the round trip of a text while strangers fill the door.
 //! - `many`: 250, 500 and 1,000 small files offered at once.
 //!

@@ -11,7 +11,7 @@ A private conversation between two terminals: text both ways, files both ways.
 
 Usage: tete [OPTIONS] [PEER]
        tete demo                 see a whole conversation in one terminal
-       tete id | peers | partial | man | completions SHELL
+       tete id | peers | partial | bench | man | completions SHELL
 
 PEER: HOST, HOST:PORT, PORT, or the name of a known peer. Without it tete asks.
 
@@ -36,7 +36,7 @@ const LONG: &str = "\
 A private conversation between two terminals: text both ways, files both ways.
 
 Usage: tete [OPTIONS] [PEER]     talk; without PEER: ask, or wait in a pipe
-       tete demo                 see a whole conversation in one terminal
+       tete demo | tete bench    see a whole conversation; measure this machine
        tete id                   the key here, and how others call it
        tete peers [forget NAME]  the known peers
        tete partial [clean]      files that did not arrive whole
@@ -71,6 +71,27 @@ PEER: HOST, HOST:PORT, [V6]:PORT, PORT, KEY@HOST:PORT or a known name
 Examples:
 ";
 
+/// What `tete bench --help` prints.
+const BENCH: &str = "\
+Measures what files and texts cost on this machine, in turn with the least that
+it could do: raw connections without frames and sessions, hashing the same way.
+
+Usage: tete bench [OPTIONS]
+
+      --quick          what matters most, in under 20 seconds
+      --full           every combination, for some minutes
+      --only PART      one part alone: files, texts, idle
+      --size SIZE      bytes of the file: 512Mi, 1G (128Mi; 256Mi with --full)
+      --memory DIR     a folder in memory (/dev/shm)
+      --disk DIR       a folder on a disk (this one)
+      --cold           read from the disk, not from the system's cache
+      --json           one document instead of tables
+  -h, --help           this
+
+Two processes of this program, over loopback. Without --quick or --full it takes
+less than a minute. The files are removed at the end, whatever the end is.
+";
+
 /// The last lines of the long help, and of the man page.
 pub(super) const EXAMPLES: &str = "  tete -n ann -l 5000                wait for a call on port 5000
   tete -n bob 5000                   call it from another terminal
@@ -79,5 +100,6 @@ pub(super) const EXAMPLES: &str = "  tete -n ann -l 5000                wait for
 
 /// The same command line with these two texts.
 pub(super) fn of(command: Command) -> Command {
+    let command = command.mut_subcommand("bench", |bench| bench.override_help(BENCH));
     command.about(SHORT).long_about(format!("{LONG}{EXAMPLES}")).help_template("{about}")
 }

@@ -155,10 +155,7 @@ impl Tls {
             let verifier = Verifier::new(self.algorithms, expected);
             Arc::make_mut(&mut config).dangerous().set_certificate_verifier(Arc::new(verifier));
         }
-        // The name is never sent (`enable_sni`); the library wants one. RFC 6761, section 6.4: nobody has this one.
-        let name = ServerName::try_from("tete.invalid").map_err(|why| TlsError::Other(why.to_string()))?;
-        let client = ClientConnection::new(config, name).map_err(|error| TlsError::new(&error, true))?;
-        Ok(Channel::new(Connection::Client(client)))
+        Ok(Channel::new(client(config)?))
     }
 
     /// A channel in which we were called: the TLS server. Any key is taken; [`Channel::peer`] tells which.
@@ -166,9 +163,29 @@ impl Tls {
     /// # Errors
     /// [`TlsError::Other`] when the library refuses its own settings.
     pub fn answer(&self) -> Result<Channel, TlsError> {
-        let server = ServerConnection::new(Arc::clone(&self.server)).map_err(|error| TlsError::new(&error, true))?;
-        Ok(Channel::new(Connection::Server(server)))
+        Ok(Channel::new(server(Arc::clone(&self.server))?))
     }
+
+    /// The library's own connection under our settings, without what a [`Channel`] sees to: nobody's key is judged, no
+    /// handshake is too long. What a benchmark compares the channel with, and nothing else.
+    ///
+    /// # Errors
+    /// As of [`Tls::call`] and [`Tls::answer`].
+    pub fn bare(&self, calls: bool) -> Result<Connection, TlsError> {
+        if calls { client(Arc::clone(&self.client)) } else { server(Arc::clone(&self.server)) }
+    }
+}
+
+fn client(config: Arc<ClientConfig>) -> Result<Connection, TlsError> {
+    // The name is never sent (`enable_sni`); the library wants one. RFC 6761, section 6.4: nobody has this one.
+    let name = ServerName::try_from("tete.invalid").map_err(|why| TlsError::Other(why.to_string()))?;
+    let client = ClientConnection::new(config, name).map_err(|error| TlsError::new(&error, true))?;
+    Ok(Connection::Client(client))
+}
+
+fn server(config: Arc<ServerConfig>) -> Result<Connection, TlsError> {
+    let server = ServerConnection::new(config).map_err(|error| TlsError::new(&error, true))?;
+    Ok(Connection::Server(server))
 }
 
 impl fmt::Debug for Tls {

@@ -1,6 +1,6 @@
 //! The calls that Linux alone has.
 //!
-//! Owns: `getrandom`, `openat2`, `renameat2`, `sendfile`, `fallocate`, advice about files, options of sockets that are
+//! Owns: `getrandom`, `openat2`, `renameat2`, `sendfile`, `splice`, `fallocate`, advice about files, options of sockets that are
 //! only here, the priority of one thread, and what `/proc` says about us.
 //! Must not know: what they are used for.
 //!
@@ -9,7 +9,8 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::BorrowedFd;
+use std::num::NonZeroU64;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::fs::{
@@ -18,9 +19,10 @@ use rustix::fs::{
 };
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{SendFlags, send};
+use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
 use rustix::process::{getpriority_process, setpriority_process};
 use rustix::rand::{GetRandomFlags, getrandom};
-use rustix::thread::gettid;
+use rustix::thread::{gettid, set_current_timer_slack};
 use socket2::Socket;
 
 use super::portable;
@@ -97,7 +99,7 @@ pub(super) fn allocate(file: &File, size: u64) -> io::Result<bool> {
     Ok(false)
 }
 
-fn is_in_memory(file: &File) -> bool {
+pub(super) fn is_in_memory(file: &File) -> bool {
     // The word's width and sign depend on the machine; the numbers have 32 bits everywhere.
     retry_on_intr(|| fstatfs(file)).is_ok_and(|system| IN_MEMORY.contains(&(system.f_type as u32)))
 }
@@ -113,6 +115,33 @@ pub(super) fn computed() -> Option<Duration> {
     let n = File::open("/proc/thread-self/schedstat").and_then(|mut file| file.read(&mut told)).ok()?;
     let mut numbers = std::str::from_utf8(&told[..n]).ok()?.split(' ').map_while(|number| number.parse::<u64>().ok());
     Some(Duration::from_nanos(numbers.next()?.saturating_add(numbers.next()?)))
+}
+
+pub(super) fn pipe(bytes: usize) -> io::Result<(OwnedFd, OwnedFd)> {
+    let (out, into) = pipe_with(PipeFlags::CLOEXEC)?;
+    fcntl_setpipe_size(&into, bytes)?;
+    Ok((out, into))
+}
+
+/// `offset`: in a file, which a socket and a pipe have none of.
+pub(super) fn move_bytes(
+    from: BorrowedFd<'_>,
+    into: BorrowedFd<'_>,
+    offset: Option<u64>,
+    len: usize,
+) -> io::Result<usize> {
+    let mut offset = offset;
+    let flags = SpliceFlags::MOVE | SpliceFlags::MORE;
+    Ok(retry_on_intr(|| splice(from, None, into, offset.as_mut(), len, flags))?)
+}
+
+pub(super) fn forget_cached(file: &File) -> io::Result<()> {
+    Ok(fadvise(file.as_fd(), 0, None, Advice::DontNeed)?)
+}
+
+/// A nanosecond: none at all would be the default again.
+pub(super) fn wake_precisely() -> io::Result<()> {
+    Ok(set_current_timer_slack(NonZeroU64::new(1))?)
 }
 
 /// By the thread's own number: here, and against POSIX, it alone has a priority (setpriority(2)).

@@ -93,3 +93,29 @@ pub(super) fn unpace(_: &socket2::Socket) -> io::Result<()> {
 pub(super) fn limit_unsent(_: &socket2::Socket, _bytes: u32) -> io::Result<()> {
     Ok(())
 }
+
+/// Nothing moves bytes from a socket into a file but by way of the program.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn pipe(_bytes: usize) -> io::Result<(std::os::fd::OwnedFd, std::os::fd::OwnedFd)> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn move_bytes(_: BorrowedFd<'_>, _: BorrowedFd<'_>, _offset: Option<u64>, _len: usize) -> io::Result<usize> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn forget_cached(_: &File) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn wake_precisely() -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn is_in_memory(_: &File) -> bool {
+    false
+}

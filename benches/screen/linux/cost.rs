@@ -11,8 +11,8 @@ use std::time::Instant;
 
 use super::Plan;
 use super::desk::{Desk, Heard, Load, Ui, Watch};
-use super::figures::{median, percentile};
-use super::scratch::Scratch;
+use tete::bench::scratch::Scratch;
+use tete::bench::stats::{median, percentile};
 
 /// What a frame begins with.
 const FRAME: &[u8] = b"\x1b[?2026h";

@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::scratch::Scratch;
 use super::terminal::{Terminal, environment};
+use tete::bench::scratch::Scratch;
 
 /// As cargo has built it for this benchmark, with the same optimisations.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tete");
@@ -212,7 +212,7 @@ impl Desk {
 
     /// Seconds that the processors have worked for who sits at the terminal.
     pub(crate) fn cpu(&self) -> io::Result<f64> {
-        super::figures::cpu_seconds_of(self.terminal.pid()?)
+        tete::bench::figures::cpu_seconds_of(self.terminal.pid()?)
     }
 }
 

@@ -18,9 +18,9 @@ use std::time::{Duration, Instant};
 use super::Plan;
 use super::desk::{Desk, Heard, LABEL, Load, Ui, Watch};
 use super::emulator::Emulator;
-use super::figures::percentile;
-use super::scratch::Scratch;
 use super::terminal::{COLUMNS, ROWS, Terminal};
+use tete::bench::scratch::Scratch;
+use tete::bench::stats::percentile;
 
 /// Between two keys, and between one for tete and one for cat.
 const TICK: Duration = Duration::from_millis(10);

@@ -6,41 +6,43 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Plan;
-use super::process::run;
 use super::scp::{CIPHER, Scp};
-use super::scratch::Scratch;
-use super::side::How;
-use super::table::{Row, Run, in_turn, print_head};
-use super::{tete, tls};
+use tete::bench::raw::Care;
+use tete::bench::scratch::Scratch;
+use tete::bench::side::How;
+use tete::bench::turns::{Rounds, Row, Run, in_turn};
+use tete::bench::ways::Way;
+
+use super::table::{print, print_head};
 
 /// What is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
-    Tls { hash: bool },
+enum Of {
+    Way(Way),
     Scp,
-    Tete(How),
 }
 
-const HASHED: Way = Way::Tete(How { encrypted: true, ..How::VERIFIED });
-const UNHASHED: Way = Way::Tete(How { encrypted: true, ..How::UNVERIFIED });
+const UNHASHED: Of = Of::Way(Way::Tete(How { encrypted: true, ..How::UNVERIFIED }));
+const HASHED: Of = Of::Way(Way::Tete(How { encrypted: true, ..How::VERIFIED }));
+const PLAIN: Of = Of::Way(Way::Tete(How::VERIFIED));
+const TLS: Of = Of::Way(Way::Tls(Care { hash: false, sync: false }));
+const TLS_HASHED: Of = Of::Way(Way::Tls(Care { hash: true, sync: false }));
 
-const WAYS: [Way; 6] =
-    [Way::Tls { hash: false }, Way::Tls { hash: true }, Way::Scp, UNHASHED, HASHED, Way::Tete(How::VERIFIED)];
+const ALL: [Of; 6] = [TLS, TLS_HASHED, Of::Scp, UNHASHED, HASHED, PLAIN];
 
 /// The first one's speed is told as a part of the second one's, and what is wanted of it.
-const RATIOS: [(Way, Way, &str); 4] = [
-    (UNHASHED, Way::Tls { hash: false }, ""),
-    (HASHED, Way::Tls { hash: true }, " (wanted: at least 0.9)"),
-    (HASHED, Way::Scp, " (wanted: at least 2)"),
-    (HASHED, Way::Tete(How::VERIFIED), ""),
+const RATIOS: [(Of, Of, &str); 4] = [
+    (UNHASHED, TLS, ""),
+    (HASHED, TLS_HASHED, " (wanted: at least 0.9)"),
+    (HASHED, Of::Scp, " (wanted: at least 2)"),
+    (HASHED, PLAIN, ""),
 ];
 
-impl Way {
+impl Of {
     fn words(self) -> String {
         match self {
-            Self::Tls { hash } => format!("tls reference{}", if hash { ", hashed" } else { "" }),
             Self::Scp => format!("scp, {CIPHER}"),
-            Self::Tete(how) => how.words(),
+            Self::Way(way) => way.words(),
         }
     }
 }
@@ -56,16 +58,14 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    fn run(&mut self, way: Way) -> io::Result<Run> {
-        let into = self.scratch.destination()?;
-        let (receiver, sender) = match way {
-            Way::Tls { hash } => tls::roles(&self.source, self.size, &into, hash),
-            Way::Tete(how) => tete::roles(std::slice::from_ref(&self.source), &into, how),
-            Way::Scp => return self.run_scp(&into),
-        };
-        let outcome = run(&receiver, sender)?;
-        self.scratch.clear(&into)?;
-        Run::of(&outcome)
+    fn run(&mut self, of: Of) -> io::Result<Run> {
+        match of {
+            Of::Way(way) => way.run(&self.source, self.size, self.scratch),
+            Of::Scp => {
+                let into = self.scratch.destination()?;
+                self.run_scp(&into)
+            }
+        }
     }
 
     /// Less what a file of one byte takes: the others are measured from their handshake on too.
@@ -87,15 +87,15 @@ pub(crate) fn measure(plan: &Plan, scratch: &mut Scratch) -> io::Result<()> {
     let probe = scratch.destination()?;
     let scp = Scp::new().and_then(|scp| scp.fetch(&byte, &probe).map(|_| scp));
     scratch.clear(&probe)?;
-    let ways: Vec<Way> = WAYS.into_iter().filter(|way| *way != Way::Scp || scp.is_ok()).collect();
+    let ways: Vec<Of> = ALL.into_iter().filter(|way| *way != Of::Scp || scp.is_ok()).collect();
 
     println!("encrypted: {gigabytes:.2} GB, {} rounds in turn, medians:", plan.rounds);
     let missing = scp.as_ref().err().map(ToString::to_string);
     let mut bench = Bench { source, size, byte, scp: scp.ok(), scratch };
-    let rows = in_turn(ways.len(), plan.rounds, gigabytes, |which| bench.run(ways[which]))?;
+    let rows = in_turn(ways.len(), Rounds::of(plan.rounds), gigabytes, |_, which| bench.run(ways[which]))?;
     print_head();
     for (way, row) in ways.iter().zip(&rows) {
-        row.print(&way.words());
+        print(row, &way.words());
     }
     if let Some(why) = missing {
         println!("  without scp: {why}");
@@ -104,8 +104,8 @@ pub(crate) fn measure(plan: &Plan, scratch: &mut Scratch) -> io::Result<()> {
     Ok(())
 }
 
-fn print_ratios(ways: &[Way], rows: &[Row]) {
-    let speed = |of: Way| ways.iter().zip(rows).find(|(way, _)| **way == of).map(|(_, row)| row.speed());
+fn print_ratios(ways: &[Of], rows: &[Row]) {
+    let speed = |of: Of| ways.iter().zip(rows).find(|(way, _)| **way == of).map(|(_, row)| row.speeds.median());
     println!("  ratios of medians:");
     for (one, other, wanted) in RATIOS {
         if let (Some(first), Some(second)) = (speed(one), speed(other)) {

@@ -6,11 +6,11 @@ use std::io;
 use std::path::PathBuf;
 
 use super::Plan;
-use super::calls::Calls;
-use super::process::{Outcome, run, run_counted};
-use super::scratch::Scratch;
-use super::side::How;
-use super::tete;
+use tete::bench::calls::Calls;
+use tete::bench::ours;
+use tete::bench::process::{Outcome, run, run_counted};
+use tete::bench::scratch::Scratch;
+use tete::bench::side::How;
 
 const SIZES: [u64; 3] = [100_000_000, 1_000_000_000, 4_000_000_000];
 /// Only with `--full`.
@@ -47,9 +47,9 @@ pub(crate) fn measure(plan: &Plan, scratch: &mut Scratch) -> io::Result<()> {
 
 fn one(scratch: &mut Scratch, source: &PathBuf, counting: bool) -> io::Result<(Outcome, Option<[Calls; 2]>)> {
     let into = scratch.destination()?;
-    let (receiver, sender) = tete::roles(std::slice::from_ref(source), &into, HOW);
+    let (receiver, sender) = ours::roles(std::slice::from_ref(source), &into, HOW);
     let outcome = match counting {
-        true => run_counted(&receiver, sender).map(|(outcome, calls)| (outcome, Some(calls)))?,
+        true => run_counted(scratch.room(), &receiver, sender).map(|(outcome, calls)| (outcome, Some(calls)))?,
         false => (run(&receiver, sender)?, None),
     };
     scratch.clear(&into)?;

@@ -26,10 +26,12 @@ use tete::secure::key::SecretKey;
 use tete::secure::tls::Tls;
 
 use super::Plan;
-use super::figures::{Figures, peak_bytes, percentile};
-use super::process::{Role, run, tell_ready};
-use super::side::{How, Side};
-use super::talk::{Texts, answer_texts};
+use tete::bench::figures::{Figures, peak_bytes};
+use tete::bench::process::{run, tell_ready};
+use tete::bench::role::Role;
+use tete::bench::side::{How, Side};
+use tete::bench::stats::percentile;
+use tete::bench::talk::{Texts, answer_texts};
 
 const HOW: How = How { encrypted: true, ..How::VERIFIED };
 /// Between two texts.

@@ -6,11 +6,11 @@ use std::io;
 use std::path::PathBuf;
 
 use super::Plan;
-use super::figures::median;
-use super::process::run;
-use super::scratch::Scratch;
-use super::side::How;
-use super::tete;
+use tete::bench::ours;
+use tete::bench::process::run;
+use tete::bench::scratch::Scratch;
+use tete::bench::side::How;
+use tete::bench::stats::median;
 
 const COUNTS: [usize; 3] = [250, 500, 1_000];
 const SIZE: u64 = 4 * 1024;
@@ -34,7 +34,7 @@ pub(crate) fn measure(plan: &Plan, scratch: &mut Scratch) -> io::Result<()> {
     for round in 0..=plan.rounds {
         for (count, row) in COUNTS.iter().zip(&mut rows) {
             let into = scratch.destination()?;
-            let (receiver, sender) = tete::roles(&files[..*count], &into, How::default());
+            let (receiver, sender) = ours::roles(&files[..*count], &into, How::default());
             let outcome = run(&receiver, sender)?;
             scratch.clear(&into)?;
             if outcome.receiver.one("files")? != *count as f64 {

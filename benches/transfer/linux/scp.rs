@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tempfile::TempDir;
 
-use super::ends::{accept, listen};
+use tete::bench::ends::{accept, listen};
 
 /// The fastest that OpenSSH has where the processor knows AES (`ssh -Q cipher` names them all).
 pub(crate) const CIPHER: &str = "aes128-gcm@openssh.com";

@@ -6,72 +6,44 @@ use std::io;
 use std::path::PathBuf;
 
 use super::Plan;
-use super::calls::Calls;
-use super::process::{Role, run, run_counted};
-use super::raw::By;
-use super::scratch::Scratch;
-use super::side::How;
-use super::table::{Row, Run, in_turn, print_head};
-use super::tete;
+use tete::bench::calls::Calls;
+use tete::bench::process::run_counted;
+use tete::bench::raw::{By, Care};
+use tete::bench::scratch::Scratch;
+use tete::bench::side::How;
+use tete::bench::turns::{Rounds, Row, in_turn};
+use tete::bench::ways::Way;
 
-/// What is compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
-    Raw { by: By, hash: bool },
-    Tete(How),
-}
+use super::table::{print, print_head};
+
+const HASHED: Care = Care { hash: true, sync: false };
+const UNHASHED: Care = Care { hash: false, sync: false };
 
 const WAYS: [Way; 10] = [
-    Way::Raw { by: By::Write1m, hash: false },
-    Way::Raw { by: By::Write256k, hash: false },
-    Way::Raw { by: By::Splice, hash: false },
-    Way::Raw { by: By::Write1m, hash: true },
-    Way::Raw { by: By::Write256k, hash: true },
-    Way::Raw { by: By::Splice, hash: true },
+    Way::Raw { by: By::Write1m, care: UNHASHED },
+    Way::Raw { by: By::Write256k, care: UNHASHED },
+    Way::Raw { by: By::Splice, care: UNHASHED },
+    Way::Raw { by: By::Write1m, care: HASHED },
+    Way::Raw { by: By::Write256k, care: HASHED },
+    Way::Raw { by: By::Splice, care: HASHED },
     Way::Tete(How::UNVERIFIED),
     Way::Tete(How { copied: true, ..How::UNVERIFIED }),
     Way::Tete(How::VERIFIED),
     Way::Tete(How { copied: true, ..How::VERIFIED }),
 ];
 
-impl Way {
-    fn words(self) -> String {
-        match self {
-            Self::Tete(how) => how.words(),
-            Self::Raw { by, hash: false } => format!("sendfile -> {}", by.words()),
-            Self::Raw { by, hash: true } => format!("sendfile -> {}, hashed", by.words()),
-        }
-    }
-
-    /// A receiver and a sender.
-    fn roles(self, source: &PathBuf, size: u64, into: &PathBuf) -> (Role, Role) {
-        let (by, hash) = match self {
-            Self::Raw { by, hash } => (by, hash),
-            Self::Tete(how) => return tete::roles(std::slice::from_ref(source), into, how),
-        };
-        let receive = Role::new("raw-receive").option("into", into).option("size", size.to_string());
-        let receive = receive.option("by", by.option()).switch("hash", hash);
-        (receive, Role::new("raw-send").option("file", source).switch("hash", hash))
-    }
-}
-
 /// Runs and prints.
 pub(crate) fn measure(plan: &Plan, scratch: &mut Scratch) -> io::Result<()> {
     let size = plan.size;
     let source = scratch.source("speed", size)?;
     let gigabytes = size as f64 / 1e9;
-    let rows = in_turn(WAYS.len(), plan.rounds, gigabytes, |which| {
-        let into = scratch.destination()?;
-        let (receiver, sender) = WAYS[which].roles(&source, size, &into);
-        let outcome = run(&receiver, sender)?;
-        scratch.clear(&into)?;
-        Run::of(&outcome)
-    })?;
+    let rows =
+        in_turn(WAYS.len(), Rounds::of(plan.rounds), gigabytes, |_, which| WAYS[which].run(&source, size, scratch))?;
 
     println!("speed: {gigabytes:.2} GB, {} rounds in turn, medians:", plan.rounds);
     print_head();
     for (way, row) in WAYS.iter().zip(&rows) {
-        row.print(&way.words());
+        print(row, &way.words());
     }
     print_ratios(&rows);
     count(plan, scratch, &source)
@@ -80,11 +52,11 @@ pub(crate) fn measure(plan: &Plan, scratch: &mut Scratch) -> io::Result<()> {
 fn print_ratios(rows: &[Row]) {
     let speed = |way: Way| {
         let found = WAYS.iter().zip(rows).find(|(of, _)| **of == way);
-        found.map_or(0.0, |(_, row)| row.speed())
+        found.map_or(0.0, |(_, row)| row.speeds.median())
     };
     println!("  ratios of medians:");
     for hash in [false, true] {
-        let raw = |by| speed(Way::Raw { by, hash });
+        let raw = |by| speed(Way::Raw { by, care: Care { hash, sync: false } });
         let (write, small, splice) = (raw(By::Write1m), raw(By::Write256k), raw(By::Splice));
         let what = if hash { "hashed" } else { "not hashed" };
         println!("    splice / write of 1 MiB, {what}: {:.2}", splice / write);
@@ -110,7 +82,7 @@ fn count(plan: &Plan, scratch: &mut Scratch, source: &PathBuf) -> io::Result<()>
         let mut run = |source: &PathBuf, size: u64| -> io::Result<[Calls; 2]> {
             let into = scratch.destination()?;
             let (receiver, sender) = way.roles(source, size, &into);
-            let (_, calls) = run_counted(&receiver, sender)?;
+            let (_, calls) = run_counted(scratch.room(), &receiver, sender)?;
             scratch.clear(&into)?;
             Ok(calls)
         };

@@ -4,8 +4,8 @@
 //! Owns: both ends of a probe. Must not know: who starts them, what the figures are compared with.
 //!
 //! ```text
-//!   sender: sendfile, 1 MiB a call  -->  receiver: recv + write, or splice + splice, into a fresh file
-//!           hashing follows                        hashing follows
+//!   sender: sendfile, 1 MiB a call  -->  receiver: recv + write, or splice + splice, into a fresh file; or recv alone
+//!           hashing follows                        hashing follows; at last it waits for the disk, if it is to
 //!           until the root is in   <-- 32 bytes -- the root, when all is written and hashed
 //! ```
 //!
@@ -14,96 +14,120 @@
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::os::fd::AsFd;
-use std::path::PathBuf;
+use std::path::Path;
+use std::str::FromStr;
 use std::sync::Arc;
 
-use clap::{Args, ValueEnum};
-use rustix::io::{Errno, retry_on_intr};
-use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
-
-use tete::net::part::Part;
-use tete::sys::write_all_at;
+use crate::net::part::Part;
+use crate::sys::{self, Calls, Pipe};
 
 use super::ends::{Opened, accept, connect, create, listen, open};
 use super::figures::{Clock, Figures};
 use super::helpers::{Hashing, Of};
 use super::process::tell_ready;
+use super::role::{Given, Role};
 
 /// Bytes of one sendfile or splice, and of the pipe between two splices.
 const PIECE: usize = 1 << 20;
 
 /// How the receiver gets the bytes into its file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum By {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
     /// recv of up to 1 MiB, then write.
     Write1m,
     /// recv of up to 256 KiB, then write.
     Write256k,
     /// splice into a pipe, splice out of it.
     Splice,
+    /// recv of up to 1 MiB, and nothing more: the bytes are thrown away.
+    Nothing,
 }
 
 impl By {
-    /// As the table calls it.
-    pub(crate) fn words(self) -> &'static str {
+    /// Each with its name on a command line.
+    const ALL: [(Self, &str); 4] = [
+        (Self::Write1m, "write1m"),
+        (Self::Write256k, "write256k"),
+        (Self::Splice, "splice"),
+        (Self::Nothing, "nothing"),
+    ];
+
+    /// As a table calls it.
+    pub fn words(self) -> &'static str {
         match self {
             Self::Write1m => "recv 1 MiB + write",
             Self::Write256k => "recv 256 KiB + write",
             Self::Splice => "splice",
+            Self::Nothing => "recv 1 MiB",
         }
     }
 
-    /// As the command line calls it.
-    pub(crate) fn option(self) -> &'static str {
-        match self {
-            Self::Write1m => "write1m",
-            Self::Write256k => "write256k",
-            Self::Splice => "splice",
-        }
+    fn option(self) -> &'static str {
+        Self::ALL.iter().find(|(by, _)| *by == self).map_or("", |(_, name)| name)
     }
 }
 
-/// The receiving end.
-#[derive(Args, Debug)]
-pub(crate) struct Receive {
-    #[arg(long)]
-    into: PathBuf,
-    #[arg(long)]
-    size: u64,
-    #[arg(long)]
-    by: By,
-    #[arg(long)]
-    hash: bool,
+impl FromStr for By {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Self::ALL.iter().find(|(_, name)| *name == text).map(|(by, _)| *by).ok_or(())
+    }
 }
 
-/// The sending end.
-#[derive(Args, Debug)]
-pub(crate) struct Send {
-    #[arg(long)]
-    port: u16,
-    #[arg(long)]
-    file: PathBuf,
-    #[arg(long)]
-    hash: bool,
+/// What a probe does besides carrying bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Care {
+    /// Both sides hash, and compare.
+    pub hash: bool,
+    /// The receiver waits for its disk at the end.
+    pub sync: bool,
+}
+
+impl Care {
+    /// The same as words of a role.
+    pub fn of(self, role: Role) -> Role {
+        role.switch("hash", self.hash).switch("sync", self.sync)
+    }
+
+    /// From such words.
+    pub fn from(given: &mut Given) -> Self {
+        Self { hash: given.has("hash"), sync: given.has("sync") }
+    }
+}
+
+/// The two roles for a file of `size` bytes that goes into a folder.
+pub fn roles(file: &Path, size: u64, into: &Path, by: By, care: Care) -> (Role, Role) {
+    let receive = Role::new("raw-receive").option("into", into).option("size", size.to_string());
+    (care.of(receive.option("by", by.option())), care.of(Role::new("raw-send").option("file", file)))
 }
 
 /// Receives one file.
-pub(crate) fn receive(args: &Receive) -> io::Result<()> {
+///
+/// # Errors
+/// The system's, and a sender that ends early.
+pub fn receive(mut given: Given) -> io::Result<()> {
+    let (into, size, by) = (given.value("into")?, given.read("size")?, given.read("by")?);
+    let care = Care::from(&mut given);
     let listener = listen()?;
     let mut ready = Figures::default();
     ready.add("port", listener.local_addr()?.port().into());
-    let (part, helpers) = create(&args.into, args.size)?;
+    let (part, helpers) = create(Path::new(&into), size)?;
     tell_ready(ready)?;
 
     let mut stream = accept(&listener)?;
-    let clock = Clock::start()?;
-    let mut hashing = Hashing::new(helpers, Of::Part(Arc::clone(&part)), args.size);
-    let hashing = args.hash.then_some(&mut hashing);
-    let mut target = Target { part: &part, size: args.size, stored: 0, hashing };
-    match args.by {
+    let clock = Clock::start();
+    let mut hashing = Hashing::new(helpers, Of::Part(Arc::clone(&part)), size);
+    let hashing = care.hash.then_some(&mut hashing);
+    let mut target = Target { part: &part, size, stored: 0, keeps: by != By::Nothing, hashing };
+    match by {
         By::Write1m => target.copy(&mut stream, 1 << 20)?,
         By::Write256k => target.copy(&mut stream, 256 << 10)?,
         By::Splice => target.splice(&stream)?,
+        By::Nothing => target.copy(&mut stream, 1 << 20)?,
+    }
+    if care.sync {
+        sys::sync_file(target.file()?)?;
     }
     let root = target.hashing.as_mut().map_or(Ok([0; 32]), |hashing| hashing.finish())?;
     stream.write_all(&root)?;
@@ -117,6 +141,8 @@ struct Target<'a> {
     part: &'a Part,
     size: u64,
     stored: u64,
+    /// Whether anything is written.
+    keeps: bool,
     hashing: Option<&'a mut Hashing>,
 }
 
@@ -142,52 +168,53 @@ impl Target<'_> {
             if n == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
-            write_all_at(self.file()?, &buffer[..n], self.stored)?;
+            if self.keeps {
+                sys::write_all_at(self.file()?, &buffer[..n], self.stored)?;
+            }
             self.stored(n)?;
         }
         Ok(())
     }
 
     fn splice(&mut self, stream: &TcpStream) -> io::Result<()> {
-        let (out, into) = pipe_with(PipeFlags::CLOEXEC)?;
-        fcntl_setpipe_size(&into, PIECE)?;
-        let flags = SpliceFlags::MOVE | SpliceFlags::MORE;
+        let pipe = Pipe::new(PIECE)?;
         while self.stored < self.size {
-            let room = self.left(PIECE);
-            let mut held = retry_on_intr(|| splice(stream, None, &into, None, room, flags))?;
+            let mut held = pipe.fill(stream.as_fd(), self.left(PIECE))?;
             if held == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
             while held > 0 {
-                let mut at = self.stored;
-                let n = retry_on_intr(|| splice(&out, None, self.file_fd()?, Some(&mut at), held, flags))?;
+                let n = pipe.drain(self.file()?, self.stored, held)?;
                 held -= n;
                 self.stored(n)?;
             }
         }
         Ok(())
     }
-
-    fn file_fd(&self) -> Result<impl AsFd, Errno> {
-        self.part.file().ok_or(Errno::BADF)
-    }
 }
 
 /// Sends one file.
-pub(crate) fn send(args: &Send) -> io::Result<()> {
-    let Opened { source, size, helpers } = open(&args.file)?;
+///
+/// # Errors
+/// The system's, a file that changes, and bytes that arrived as others.
+pub fn send(mut given: Given) -> io::Result<()> {
+    let (port, file) = (given.read("port")?, given.value("file")?);
+    let care = Care::from(&mut given);
+    let Opened { source, size, helpers } = open(Path::new(&file))?;
     let file = source.file().ok_or_else(|| io::Error::other("the source is not open"))?;
-    let mut stream = connect(args.port)?;
+    let mut stream = connect(port)?;
 
-    let clock = Clock::start()?;
+    let clock = Clock::start();
     let mut hashing = Hashing::new(helpers, Of::Source(Arc::clone(&source)), size);
-    let mut hashing = args.hash.then_some(&mut hashing);
+    let mut hashing = care.hash.then_some(&mut hashing);
     let mut at = 0;
     while at < size {
         let piece = (size - at).min(PIECE as u64) as usize;
-        let n = retry_on_intr(|| rustix::fs::sendfile(&stream, file, Some(&mut at), piece))?;
-        if n == 0 {
-            return Err(io::Error::other("the file became shorter while it was sent"));
+        match sys::send_file(Calls::Native, stream.as_fd(), file, at, piece) {
+            Ok(0) => return Err(io::Error::other("the file became shorter while it was sent")),
+            Ok(n) => at += n as u64,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
         }
         if let Some(hashing) = &mut hashing {
             hashing.follow(at)?;

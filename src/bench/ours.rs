@@ -5,49 +5,33 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
-
-use tete::net::NetEvent;
-use tete::proto::event::Event;
+use crate::net::NetEvent;
+use crate::proto::event::Event;
 
 use super::figures::{Clock, Figures};
-use super::process::{Role, tell_ready};
+use super::process::tell_ready;
+use super::role::{Given, Role};
 use super::side::{How, Side};
 
-/// The receiving end: takes what is offered until the other side leaves.
-#[derive(Args, Debug)]
-pub(crate) struct Receive {
-    #[arg(long)]
-    into: PathBuf,
-    #[command(flatten)]
-    how: How,
-}
-
-/// The sending end: offers all files at once, and leaves when the other side has them all.
-#[derive(Args, Debug)]
-pub(crate) struct Send {
-    #[arg(long)]
-    port: u16,
-    #[command(flatten)]
-    how: How,
-    files: Vec<PathBuf>,
-}
-
 /// The two roles for files that go into a folder.
-pub(crate) fn roles(files: &[PathBuf], into: &Path, how: How) -> (Role, Role) {
+pub fn roles(files: &[PathBuf], into: &Path, how: How) -> (Role, Role) {
     let receive = how.of(Role::new("tete-receive").option("into", into));
     (receive, files.iter().fold(how.of(Role::new("tete-send")), Role::word))
 }
 
-/// Receives.
-pub(crate) fn receive(args: &Receive) -> io::Result<()> {
-    let mut side = Side::new("receiver", Some(&args.into), args.how)?;
+/// Takes what is offered until the other side leaves.
+///
+/// # Errors
+/// Something was not received.
+pub fn receive(mut given: Given) -> io::Result<()> {
+    let into = given.value("into")?;
+    let mut side = Side::new("receiver", Some(Path::new(&into)), How::from(&mut given))?;
     let mut ready = Figures::default();
     ready.add("port", side.listen()?.into());
     tell_ready(ready)?;
     side.wait_for_partner()?;
 
-    let clock = Clock::start()?;
+    let clock = Clock::start();
     let mut received = 0;
     loop {
         match side.next_event()? {
@@ -63,14 +47,20 @@ pub(crate) fn receive(args: &Receive) -> io::Result<()> {
     figures.print()
 }
 
-/// Sends. The measured part is from the first offer to the last "verified and committed" of the other side.
-pub(crate) fn send(args: &Send) -> io::Result<()> {
-    let mut side = Side::new("sender", None, args.how)?;
-    side.dial(args.port);
+/// Offers all files at once, and leaves when the other side has them all. The measured part is from the first offer to
+/// the last "verified and committed" of the other side.
+///
+/// # Errors
+/// Something was not sent.
+pub fn send(mut given: Given) -> io::Result<()> {
+    let (port, how) = (given.read("port")?, How::from(&mut given));
+    let files: Vec<PathBuf> = given.rest().into_iter().map(PathBuf::from).collect();
+    let mut side = Side::new("sender", None, how)?;
+    side.dial(port);
     side.wait_for_partner()?;
-    let files = side.prepare(&args.files)?;
+    let files = side.prepare(&files)?;
 
-    let clock = Clock::start()?;
+    let clock = Clock::start();
     let mut under_way = files.len();
     for file in files {
         side.offer(file)?;

@@ -11,12 +11,15 @@ use std::process::{Command, Stdio};
 
 /// Calls of one process, all its threads together.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Calls {
+pub struct Calls {
     by_name: BTreeMap<String, u64>,
 }
 
 /// Whether strace is there, and may trace here; else why not.
-pub(crate) fn available() -> Result<(), String> {
+///
+/// # Errors
+/// The reason, in words.
+pub fn available() -> Result<(), String> {
     let run = Command::new("strace").args(["-f", "-c", "-o", "/dev/null", "true"]).stdin(Stdio::null()).output();
     match run {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err("strace is not installed".to_owned()),
@@ -27,7 +30,7 @@ pub(crate) fn available() -> Result<(), String> {
 }
 
 /// A command that runs `program` under strace, whose summary goes `into` a file.
-pub(crate) fn command(program: &Path, into: &Path) -> Command {
+pub fn command(program: &Path, into: &Path) -> Command {
     let mut command = Command::new("strace");
     command.args(["-f", "-c", "-q", "-o"]).arg(into).arg("--").arg(program);
     command
@@ -41,7 +44,10 @@ impl Calls {
     /// ------ ----------- ----------- --------- --------- ----------------
     ///  99.10    0.512000           4    128000       312 recvfrom
     /// ```
-    pub(crate) fn read(path: &Path) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// Those of reading; nothing was counted.
+    pub fn read(path: &Path) -> io::Result<Self> {
         let mut by_name = BTreeMap::new();
         for line in fs::read_to_string(path)?.lines() {
             let words: Vec<&str> = line.split_whitespace().collect();
@@ -59,7 +65,7 @@ impl Calls {
     }
 
     /// Without those that a run costs anyway.
-    pub(crate) fn beyond(&self, least: &Self) -> Self {
+    pub fn beyond(&self, least: &Self) -> Self {
         let beyond = |(name, calls): (&String, &u64)| {
             let anyway = least.by_name.get(name).copied().unwrap_or_default();
             (name.clone(), calls.saturating_sub(anyway))
@@ -68,12 +74,12 @@ impl Calls {
     }
 
     /// How many.
-    pub(crate) fn total(&self) -> u64 {
+    pub fn total(&self) -> u64 {
         self.by_name.values().sum()
     }
 
     /// The most frequent, for so many bytes, as text: calls a megabyte and their names.
-    pub(crate) fn shown(&self, bytes: u64) -> String {
+    pub fn shown(&self, bytes: u64) -> String {
         let each = |calls: u64| calls as f64 * 1e6 / bytes as f64;
         let mut all: Vec<_> = self.by_name.iter().collect();
         all.sort_by_key(|(_, calls)| std::cmp::Reverse(**calls));

@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use tete::net::part::{Part, Place};
-use tete::net::source::{Request, Words, prepare};
-use tete::net::work::Source;
-use tete::proto::name::SafeName;
-use tete::sys::Calls;
+use crate::net::part::{Part, Place};
+use crate::net::source::{Request, Words, prepare};
+use crate::net::work::Source;
+use crate::proto::name::SafeName;
+use crate::sys::Calls;
 
 use super::helpers::Helpers;
 
@@ -40,7 +40,10 @@ fn limited(stream: TcpStream) -> io::Result<TcpStream> {
 }
 
 /// Listens on a port that the system picks.
-pub(crate) fn listen() -> io::Result<TcpListener> {
+///
+/// # Errors
+/// The system's.
+pub fn listen() -> io::Result<TcpListener> {
     let socket = socket()?;
     socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())?;
     socket.listen(1)?;
@@ -48,29 +51,39 @@ pub(crate) fn listen() -> io::Result<TcpListener> {
 }
 
 /// The one who calls.
-pub(crate) fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
+///
+/// # Errors
+/// The system's.
+pub fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
     limited(listener.accept()?.0)
 }
 
 /// Calls.
-pub(crate) fn connect(port: u16) -> io::Result<TcpStream> {
+///
+/// # Errors
+/// The system's.
+pub fn connect(port: u16) -> io::Result<TcpStream> {
     let socket = socket()?;
     socket.connect(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into())?;
     limited(socket.into())
 }
 
 /// A file that is to be sent.
-pub(crate) struct Opened {
+#[derive(Debug)]
+pub struct Opened {
     /// It is open.
-    pub(crate) source: Arc<Source>,
+    pub source: Arc<Source>,
     /// In bytes.
-    pub(crate) size: u64,
+    pub size: u64,
     /// Those who have opened it.
-    pub(crate) helpers: Helpers,
+    pub helpers: Helpers,
 }
 
 /// Opens a file as the program does.
-pub(crate) fn open(file: &Path) -> io::Result<Opened> {
+///
+/// # Errors
+/// It cannot be sent.
+pub fn open(file: &Path) -> io::Result<Opened> {
     let words = Words::Path(file.into());
     let found = prepare(&Request { words, folder: "/".into(), home: None });
     let refused = || io::Error::other(format!("{} cannot be sent", file.display()));
@@ -83,7 +96,10 @@ pub(crate) fn open(file: &Path) -> io::Result<Opened> {
 }
 
 /// Creates a file for `size` bytes as the program does.
-pub(crate) fn create(into: &Path, size: u64) -> io::Result<(Arc<Part>, Helpers)> {
+///
+/// # Errors
+/// The system's.
+pub fn create(into: &Path, size: u64) -> io::Result<(Arc<Part>, Helpers)> {
     let name = SafeName::check(b"probe").map_err(io::Error::other)?;
     let place = Place { folder: into.to_owned(), prefix: String::new(), calls: Calls::Native, sync: true, peer: None };
     let part = Arc::new(Part::new(place, name));

@@ -10,12 +10,12 @@ use std::sync::Arc;
 
 use mio::{Events, Poll, Token, Waker};
 
-use tete::net::part::Part;
-use tete::net::pool::{Answer, Done, Job, Pool, Ticket, Work};
-use tete::net::work::{DiskWork, Source};
-use tete::proto::TransferId;
-use tete::proto::digest::{DigestTree, block_count, next_block};
-use tete::proto::disk::{BlockValue, DiskAnswer, DiskError};
+use crate::net::part::Part;
+use crate::net::pool::{Answer, Done, Job, Pool, Ticket, Work};
+use crate::net::work::{DiskWork, Source};
+use crate::proto::TransferId;
+use crate::proto::digest::{DigestTree, block_count, next_block};
+use crate::proto::disk::{BlockValue, DiskAnswer, DiskError};
 
 /// Blocks that may be there and not hashed: what `WINDOW_VERIFIED` of the protocol comes to.
 const LAG: usize = 32;
@@ -23,8 +23,8 @@ const LAG: usize = 32;
 const ID: TransferId = TransferId(1);
 
 /// Whose blocks.
-#[derive(Clone)]
-pub(crate) enum Of {
+#[derive(Clone, Debug)]
+pub enum Of {
     /// The sender's.
     Source(Arc<Source>),
     /// The receiver's.
@@ -32,7 +32,8 @@ pub(crate) enum Of {
 }
 
 /// The helpers.
-pub(crate) struct Helpers {
+#[derive(Debug)]
+pub struct Helpers {
     poll: Poll,
     events: Events,
     pool: Pool,
@@ -40,14 +41,20 @@ pub(crate) struct Helpers {
 
 impl Helpers {
     /// None of them runs yet.
-    pub(crate) fn new() -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn new() -> io::Result<Self> {
         let poll = Poll::new()?;
         let pool = Pool::new(Arc::new(Waker::new(poll.registry(), Token(0))?));
         Ok(Self { poll, events: Events::with_capacity(1), pool })
     }
 
     /// Opens a source.
-    pub(crate) fn open(&mut self, source: &Arc<Source>) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn open(&mut self, source: &Arc<Source>) -> io::Result<()> {
         self.submit(DiskWork::OpenSource(ID, Arc::clone(source)));
         match self.wait()? {
             DiskAnswer::SourceOpened(ID, result) => result.map_err(explained),
@@ -56,7 +63,10 @@ impl Helpers {
     }
 
     /// Creates a part for so many bytes.
-    pub(crate) fn create(&mut self, part: &Arc<Part>, size: u64) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn create(&mut self, part: &Arc<Part>, size: u64) -> io::Result<()> {
         self.submit(DiskWork::CreatePart(ID, Some(size), Arc::clone(part)));
         match self.wait()? {
             DiskAnswer::PartCreated(ID, result) => result.map_err(explained),
@@ -92,7 +102,8 @@ impl Helpers {
 }
 
 /// Hashing that follows the bytes of one file.
-pub(crate) struct Hashing {
+#[derive(Debug)]
+pub struct Hashing {
     helpers: Helpers,
     of: Of,
     size: u64,
@@ -103,12 +114,15 @@ pub(crate) struct Hashing {
 
 impl Hashing {
     /// Of a file that is open and will have `size` bytes.
-    pub(crate) fn new(helpers: Helpers, of: Of, size: u64) -> Self {
+    pub fn new(helpers: Helpers, of: Of, size: u64) -> Self {
         Self { helpers, of, size, asked: 0, values: vec![None; block_count(size) as usize] }
     }
 
     /// `there` bytes are there now: hands out what can be hashed, and waits when hashing is too far behind.
-    pub(crate) fn follow(&mut self, there: u64) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn follow(&mut self, there: u64) -> io::Result<()> {
         while let Some(block) = next_block(self.asked, there, Some(self.size)) {
             self.asked += 1;
             self.helpers.submit(match &self.of {
@@ -137,7 +151,10 @@ impl Hashing {
     }
 
     /// Waits for the rest; the root of the whole file. The threads live on, so that what they have cost can be asked.
-    pub(crate) fn finish(&mut self) -> io::Result<[u8; 32]> {
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn finish(&mut self) -> io::Result<[u8; 32]> {
         while self.helpers.pool.under_way() > 0 {
             let answer = self.helpers.wait()?;
             self.take(answer)?;

@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use super::process::{Helper, Role, wait_for_parent};
+use super::process::{Helper, wait_for_parent};
+use super::role::Role;
 
 /// Bytes written at once.
 const PIECE: usize = 1 << 20;
@@ -20,7 +21,8 @@ const TRIES: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// The folders of a run.
-pub(crate) struct Scratch {
+#[derive(Debug)]
+pub struct Scratch {
     sources: PathBuf,
     destinations: PathBuf,
     runs: u32,
@@ -29,8 +31,11 @@ pub(crate) struct Scratch {
 
 impl Scratch {
     /// Makes a folder for sources in `from`, and one for destinations in `into`.
-    pub(crate) fn new(from: &Path, into: &Path) -> io::Result<Self> {
-        let name = |what| format!("tete-transfer-{}-{what}", std::process::id());
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn new(from: &Path, into: &Path) -> io::Result<Self> {
+        let name = |what| format!("tete-bench-{}-{what}", std::process::id());
         let (sources, destinations) = (from.join(name("from")), into.join(name("into")));
         let role = Role::new("caretaker").word(&sources).word(&destinations);
         let caretaker = Some(Helper::start("caretaker", &role, None)?);
@@ -44,7 +49,10 @@ impl Scratch {
 
     /// A file of so many bytes that no compression, and no comparison with zero, would make smaller. It is in the
     /// page cache when this returns.
-    pub(crate) fn source(&self, name: &str, size: u64) -> io::Result<PathBuf> {
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn source(&self, name: &str, size: u64) -> io::Result<PathBuf> {
         let path = self.sources.join(name);
         let mut file = File::create_new(&path)?;
         let mut random = 0x9e37_79b9_7f4a_7c15_u64 ^ size;
@@ -67,14 +75,25 @@ impl Scratch {
     }
 
     /// A file of so many zeros that stand nowhere.
-    pub(crate) fn sparse(&self, name: &str, size: u64) -> io::Result<PathBuf> {
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn sparse(&self, name: &str, size: u64) -> io::Result<PathBuf> {
         let path = self.sources.join(name);
         File::create_new(&path)?.set_len(size)?;
         Ok(path)
     }
 
+    /// A folder for what is kept of a run until the end.
+    pub fn room(&self) -> &Path {
+        &self.sources
+    }
+
     /// An empty folder for one run. Whoever is done with it [`clear`](Self::clear)s.
-    pub(crate) fn destination(&mut self) -> io::Result<PathBuf> {
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn destination(&mut self) -> io::Result<PathBuf> {
         self.runs += 1;
         let path = self.destinations.join(self.runs.to_string());
         fs::create_dir(&path)?;
@@ -82,12 +101,18 @@ impl Scratch {
     }
 
     /// Removes a run's folder and what was received into it.
-    pub(crate) fn clear(&self, destination: &Path) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn clear(&self, destination: &Path) -> io::Result<()> {
         fs::remove_dir_all(destination)
     }
 
     /// Removes everything.
-    pub(crate) fn remove(mut self) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn remove(mut self) -> io::Result<()> {
         self.caretaker.take().map_or(Ok(()), Helper::dismiss)
     }
 }
@@ -95,13 +120,16 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         if let Some(Err(error)) = self.caretaker.take().map(Helper::dismiss) {
-            eprintln!("error: {error}");
+            log::error!("{error}");
         }
     }
 }
 
 /// The caretaker: waits until its parent is gone, and removes the folders.
-pub(crate) fn take_care(folders: &[PathBuf]) -> io::Result<()> {
+///
+/// # Errors
+/// Something could not be removed.
+pub fn take_care(folders: &[PathBuf]) -> io::Result<()> {
     wait_for_parent();
     for folder in folders {
         let mut tries = 0;

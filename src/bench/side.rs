@@ -9,21 +9,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use clap::Args;
+use crate::net::gate::Trust;
+use crate::net::pool::Family;
+use crate::net::source::{Prepared, Request, Words};
+use crate::net::standing::{Callee, Secure};
+use crate::net::{NetEvent, Reactor, Settings};
+use crate::proto::event::{Event, LeaveReason};
+use crate::proto::session::{Ended, Setup};
+use crate::proto::transfers::Policy;
+use crate::secure::key::SecretKey;
+use crate::secure::tls::Tls;
+use crate::sys::Calls;
 
-use tete::net::gate::Trust;
-use tete::net::pool::Family;
-use tete::net::source::{Prepared, Request, Words};
-use tete::net::standing::{Callee, Secure};
-use tete::net::{NetEvent, Reactor, Settings};
-use tete::proto::event::{Event, LeaveReason};
-use tete::proto::session::{Ended, Setup};
-use tete::proto::transfers::Policy;
-use tete::secure::key::SecretKey;
-use tete::secure::tls::Tls;
-use tete::sys::Calls;
-
-use super::process::Role;
+use super::role::{Given, Role};
 
 /// Time without any progress after which a run has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -33,39 +31,49 @@ const LOOK: Duration = Duration::from_secs(1);
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// How files move.
-#[derive(Args, Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct How {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct How {
     /// Nothing is hashed.
-    #[arg(long)]
-    pub(crate) unverified: bool,
+    pub unverified: bool,
     /// The bytes pass through the program on both sides.
-    #[arg(long)]
-    pub(crate) copied: bool,
+    pub copied: bool,
     /// What arrives is thrown away.
-    #[arg(long)]
-    pub(crate) discarded: bool,
+    pub discarded: bool,
     /// Over TLS, with a key of its own on each side.
-    #[arg(long)]
-    pub(crate) encrypted: bool,
+    pub encrypted: bool,
+    /// The receiver waits for its disk before a file counts as delivered.
+    pub synced: bool,
 }
 
 impl How {
-    /// As the program does with `--plain`.
-    pub(crate) const VERIFIED: Self = Self { unverified: false, copied: false, discarded: false, encrypted: false };
+    /// As the program does with `--plain --no-sync`.
+    pub const VERIFIED: Self =
+        Self { unverified: false, copied: false, discarded: false, encrypted: false, synced: false };
     /// The same without hashing.
-    pub(crate) const UNVERIFIED: Self = Self { unverified: true, ..Self::VERIFIED };
+    pub const UNVERIFIED: Self = Self { unverified: true, ..Self::VERIFIED };
 
     /// As a table calls it.
-    pub(crate) fn words(self) -> String {
+    pub fn words(self) -> String {
         let encrypted = if self.encrypted { " encrypted" } else { "" };
         let copied = if self.copied { ", copied" } else { "" };
         format!("tete{encrypted}{copied}{}", if self.unverified { "" } else { ", hashed" })
     }
 
     /// The same as words of a role.
-    pub(crate) fn of(self, role: Role) -> Role {
+    pub fn of(self, role: Role) -> Role {
         let role = role.switch("unverified", self.unverified).switch("copied", self.copied);
-        role.switch("discarded", self.discarded).switch("encrypted", self.encrypted)
+        role.switch("discarded", self.discarded).switch("encrypted", self.encrypted).switch("synced", self.synced)
+    }
+
+    /// From such words.
+    pub fn from(given: &mut Given) -> Self {
+        Self {
+            unverified: given.has("unverified"),
+            copied: given.has("copied"),
+            discarded: given.has("discarded"),
+            encrypted: given.has("encrypted"),
+            synced: given.has("synced"),
+        }
     }
 
     /// A fresh key for this one run; whoever is met is new.
@@ -80,9 +88,10 @@ impl How {
 }
 
 /// One side.
-pub(crate) struct Side {
+#[derive(Debug)]
+pub struct Side {
     /// The loop.
-    pub(crate) reactor: Reactor,
+    pub reactor: Reactor,
     /// Whether somebody may come who is not let in.
     strangers: bool,
     /// When progress was last seen, how much it was, and when it is looked at again.
@@ -92,7 +101,10 @@ pub(crate) struct Side {
 
 impl Side {
     /// A side that receives `into` a folder, or only sends.
-    pub(crate) fn new(name: &str, into: Option<&Path>, how: How) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn new(name: &str, into: Option<&Path>, how: How) -> io::Result<Self> {
         let policy = if into.is_some() { Policy::Auto } else { Policy::Never };
         let settings = Settings {
             name: name.to_owned(),
@@ -107,13 +119,13 @@ impl Side {
             setup: Setup {
                 lead: false,
                 policy,
-                sync: false,
+                sync: how.synced,
                 verify: !how.unverified,
                 limit: None,
                 returns: false,
                 linger: PATIENCE,
             },
-            heeds: tete::net::event::Heeds::Nothing,
+            heeds: crate::net::event::Heeds::Nothing,
         };
         let reactor = Reactor::new(settings)?;
         let now = reactor.now();
@@ -121,29 +133,38 @@ impl Side {
     }
 
     /// That others come too, and are not let in, is no failure.
-    pub(crate) fn strangers_come(&mut self) {
+    pub fn strangers_come(&mut self) {
         self.strangers = true;
     }
 
     /// Listens; the port.
-    pub(crate) fn listen(&mut self) -> io::Result<u16> {
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn listen(&mut self) -> io::Result<u16> {
         let addresses = self.reactor.listen(Some(LOOPBACK), 0)?;
         addresses.first().map(|address| address.port()).ok_or_else(|| io::Error::other("it listens nowhere"))
     }
 
     /// Calls the other side.
-    pub(crate) fn dial(&mut self, port: u16) {
+    pub fn dial(&mut self, port: u16) {
         self.reactor.dial(Callee::at(LOOPBACK.to_string(), port), Some(PATIENCE));
     }
 
     /// Turns the loop until the conversation has begun.
-    pub(crate) fn wait_for_partner(&mut self) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// It did not.
+    pub fn wait_for_partner(&mut self) -> io::Result<()> {
         while !matches!(self.next_event()?, NetEvent::Connected(_)) {}
         Ok(())
     }
 
     /// Turns the loop until something happens, and gives it. That something failed is an error here.
-    pub(crate) fn next_event(&mut self) -> io::Result<NetEvent> {
+    ///
+    /// # Errors
+    /// Something failed, or nothing has moved for long.
+    pub fn next_event(&mut self) -> io::Result<NetEvent> {
         loop {
             if let Some(event) = self.turn(self.reactor.now() + LOOK)? {
                 return Ok(event);
@@ -152,7 +173,10 @@ impl Side {
     }
 
     /// What has happened, if nothing after one turn of the loop.
-    pub(crate) fn turn(&mut self, until: Instant) -> io::Result<Option<NetEvent>> {
+    ///
+    /// # Errors
+    /// As of [`next_event`](Self::next_event).
+    pub fn turn(&mut self, until: Instant) -> io::Result<Option<NetEvent>> {
         if let Some(event) = self.reactor.poll_event() {
             self.moved.0 = self.reactor.now();
             let expected = self.strangers && matches!(event, NetEvent::CallerRefused { .. });
@@ -174,7 +198,10 @@ impl Side {
     }
 
     /// Looks at files to be offered.
-    pub(crate) fn prepare(&mut self, files: &[PathBuf]) -> io::Result<Vec<Prepared>> {
+    ///
+    /// # Errors
+    /// One of them cannot be sent.
+    pub fn prepare(&mut self, files: &[PathBuf]) -> io::Result<Vec<Prepared>> {
         for file in files {
             let words = Words::Path(OsString::from(file));
             self.reactor.prepare(Request { words, folder: "/".into(), home: None });
@@ -192,12 +219,18 @@ impl Side {
     }
 
     /// Offers a file.
-    pub(crate) fn offer(&mut self, file: Prepared) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// There is no conversation.
+    pub fn offer(&mut self, file: Prepared) -> io::Result<()> {
         self.reactor.offer(file).map(drop).map_err(io::Error::other)
     }
 
     /// Says goodbye and waits for the other side's. For either: whoever comes second answers.
-    pub(crate) fn leave(&mut self) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// It never came.
+    pub fn leave(&mut self) -> io::Result<()> {
         let now = self.reactor.now();
         if let Some(session) = self.reactor.session() {
             session.leave(now, LeaveReason::Done, Some(PATIENCE));

@@ -13,7 +13,6 @@
 //! more and it ends ([`end_with_parent`]). They stand in process groups of their own: a Ctrl-C ends this process, and
 //! they follow.
 
-use std::ffi::OsString;
 use std::io::{self, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -22,61 +21,35 @@ use std::thread;
 
 use super::calls::{self, Calls};
 use super::figures::Figures;
+use super::role::Role;
 
 /// Between the figures that a sender needs and those that were measured.
 const READY: &str = "ready";
 
-/// The first argument of a process that is no run of its own.
-pub(crate) const AS: &str = "as";
-
-/// The arguments of a role: its name and what it needs.
-#[derive(Clone, Debug)]
-pub(crate) struct Role(Vec<OsString>);
-
-impl Role {
-    /// A role without arguments yet.
-    pub(crate) fn new(name: &str) -> Self {
-        Self(vec![AS.into(), name.into()])
-    }
-
-    /// Adds an option with a value.
-    pub(crate) fn option(mut self, name: &str, value: impl Into<OsString>) -> Self {
-        self.0.push(format!("--{name}").into());
-        self.0.push(value.into());
-        self
-    }
-
-    /// Adds a switch, if it is on.
-    pub(crate) fn switch(mut self, name: &str, on: bool) -> Self {
-        self.0.extend(on.then(|| format!("--{name}").into()));
-        self
-    }
-
-    /// Adds a word.
-    pub(crate) fn word(mut self, word: impl Into<OsString>) -> Self {
-        self.0.push(word.into());
-        self
-    }
-}
-
 /// What a run gave.
 #[derive(Debug)]
-pub(crate) struct Outcome {
+pub struct Outcome {
     /// Measured by the sender.
-    pub(crate) sender: Figures,
+    pub sender: Figures,
     /// Measured by the receiver.
-    pub(crate) receiver: Figures,
+    pub receiver: Figures,
 }
 
 /// Runs a receiver and a sender to their ends.
-pub(crate) fn run(receiver: &Role, sender: Role) -> io::Result<Outcome> {
+///
+/// # Errors
+/// One of them could not be started, or failed: it has said why on standard error.
+pub fn run(receiver: &Role, sender: Role) -> io::Result<Outcome> {
     run_under(receiver, sender, None)
 }
 
-/// The same with each of them under strace: slow, and not to be timed. Gives their calls too, the sender's first.
-pub(crate) fn run_counted(receiver: &Role, sender: Role) -> io::Result<(Outcome, [Calls; 2])> {
-    let folder = tempfile::tempdir()?;
-    let files = ["sender", "receiver"].map(|side| folder.path().join(side));
+/// The same with each of them under strace, which leaves its summaries in `folder`: slow, and not to be timed. Gives
+/// their calls too, the sender's first.
+///
+/// # Errors
+/// As of [`run`], and those of reading the summaries.
+pub fn run_counted(folder: &Path, receiver: &Role, sender: Role) -> io::Result<(Outcome, [Calls; 2])> {
+    let files = ["sender", "receiver"].map(|side| folder.join(format!("calls-{side}")));
     let outcome = run_under(receiver, sender, Some([&files[0], &files[1]]))?;
     Ok((outcome, [Calls::read(&files[0])?, Calls::read(&files[1])?]))
 }
@@ -92,7 +65,8 @@ fn run_under(receiver: &Role, mut sender: Role, counted: Option<[&Path; 2]>) -> 
 }
 
 /// A process of ours.
-pub(crate) struct Helper {
+#[derive(Debug)]
+pub struct Helper {
     what: &'static str,
     child: Child,
     /// Dropping it is what ends the process.
@@ -102,13 +76,16 @@ pub(crate) struct Helper {
 
 impl Helper {
     /// Starts it; `counted`: under strace, whose summary goes there.
-    pub(crate) fn start(what: &'static str, role: &Role, counted: Option<&Path>) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn start(what: &'static str, role: &Role, counted: Option<&Path>) -> io::Result<Self> {
         let program = std::env::current_exe()?;
         let mut command = match counted {
             None => Command::new(program),
             Some(into) => calls::command(&program, into),
         };
-        command.args(&role.0).stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
+        command.args(role.words()).stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
         let mut child = command.spawn()?;
         let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(io::Error::other("a process was started without its pipes"));
@@ -117,19 +94,28 @@ impl Helper {
     }
 
     /// Waits until it is ready; gives what the other one needs.
-    fn ready(&mut self) -> io::Result<Figures> {
+    ///
+    /// # Errors
+    /// It ended before.
+    pub fn ready(&mut self) -> io::Result<Figures> {
         Figures::read(&mut self.output, Some(READY)).map_err(|error| self.blame(&error))
     }
 
     /// Waits until it has ended of its own accord; gives its figures.
-    fn finish(mut self) -> io::Result<Figures> {
+    ///
+    /// # Errors
+    /// It failed.
+    pub fn finish(mut self) -> io::Result<Figures> {
         let figures = Figures::read(&mut self.output, None).map_err(|error| self.blame(&error))?;
         let status = self.child.wait()?;
         if status.success() { Ok(figures) } else { Err(self.blame(&status)) }
     }
 
     /// Tells it to end, and waits until it has.
-    pub(crate) fn dismiss(mut self) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// It failed.
+    pub fn dismiss(mut self) -> io::Result<()> {
         self.input = None;
         let status = self.child.wait()?;
         if status.success() { Ok(()) } else { Err(self.blame(&status)) }
@@ -145,19 +131,25 @@ impl Drop for Helper {
         // Its input first: under strace it is not the process that `kill` reaches.
         self.input = None;
         if let Err(error) = self.child.kill().and_then(|()| self.child.wait()) {
-            eprintln!("the {} could not be ended: {error}", self.what);
+            log::warn!("the {} could not be ended: {error}", self.what);
         }
     }
 }
 
 /// In a process of ours: tells what the sender needs to know.
-pub(crate) fn tell_ready(mut figures: Figures) -> io::Result<()> {
+///
+/// # Errors
+/// Nobody reads it any more.
+pub fn tell_ready(mut figures: Figures) -> io::Result<()> {
     figures.add(READY, 0.0);
     figures.print()
 }
 
 /// In a process of ours: ends it when nobody holds the other end of its input any more.
-pub(crate) fn end_with_parent() -> io::Result<()> {
+///
+/// # Errors
+/// There is no thread for it.
+pub fn end_with_parent() -> io::Result<()> {
     let watch = || {
         wait_for_parent();
         std::process::exit(1)
@@ -167,7 +159,7 @@ pub(crate) fn end_with_parent() -> io::Result<()> {
 }
 
 /// Waits until nobody holds the other end of our input any more.
-pub(crate) fn wait_for_parent() {
+pub fn wait_for_parent() {
     let mut nothing = [0; 64];
     loop {
         match io::stdin().lock().read(&mut nothing) {

@@ -1,0 +1,128 @@
+//! `tete bench`: what moving a file costs, beside the least that this machine could do.
+//!
+//! Owns: which process plays which role, which part is measured when, what is said meanwhile. Must not know: how anything
+//! is measured, the command line.
+//!
+//! Everything is measured between two processes, this program started again ([`process`]): tete by the library's own
+//! loop ([`ours`], [`side`]), and probes without frames and sessions ([`raw`], [`tls`]) that hash the same way
+//! ([`helpers`]). In turn, after a round that does not count ([`turns`]); what is told are medians ([`stats`]), as a
+//! [`table`] or a document ([`json`]). [`matrix`] is about files, [`talk`] about texts, [`idle`] about what it costs when
+//! nothing happens; [`plan`] is what can be chosen.
+
+pub mod calls;
+pub mod ends;
+pub mod figures;
+pub mod helpers;
+pub mod idle;
+pub mod json;
+pub mod machine;
+pub mod matrix;
+pub mod ours;
+pub mod plan;
+pub mod process;
+pub mod raw;
+pub mod role;
+pub mod scratch;
+pub mod side;
+pub mod stats;
+pub mod table;
+pub mod talk;
+pub mod tls;
+pub mod turns;
+pub mod ways;
+
+use std::ffi::OsStr;
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::time::Instant;
+
+use idle::Idle;
+use machine::Machine;
+use matrix::Files;
+use plan::{Part, Plan};
+use role::Given;
+use talk::Situation;
+
+/// Everything that was measured.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Where.
+    pub machine: Machine,
+    /// How fast files go.
+    pub files: Option<Files>,
+    /// How long texts take.
+    pub texts: Option<Vec<Situation>>,
+    /// What it costs while nothing happens, and to begin.
+    pub idle: Option<Idle>,
+    /// How long all of it took.
+    pub seconds: f64,
+}
+
+/// Says on a terminal what is being measured, in one line that is gone at the end.
+#[derive(Debug)]
+pub struct Told {
+    shown: bool,
+}
+
+impl Told {
+    /// Somebody may look at standard error.
+    fn new() -> Self {
+        Self { shown: io::stderr().is_terminal() }
+    }
+
+    /// What is being measured now.
+    pub fn say(&mut self, what: &str) {
+        if self.shown {
+            // Whoever does not see it misses nothing. The line is cut where narrow terminals end, so that it stays one.
+            let _ = write!(io::stderr(), "\r\x1b[K-- {what:.76}");
+        }
+    }
+}
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        if self.shown {
+            let _ = write!(io::stderr(), "\r\x1b[K");
+        }
+    }
+}
+
+/// Measures, and tells it on standard output.
+///
+/// # Errors
+/// What could not be measured at all; slow figures are none. Nobody who reads standard output.
+pub fn run(plan: &Plan) -> io::Result<()> {
+    let (began, machine) = (Instant::now(), Machine::this());
+    let mut told = Told::new();
+    let files = plan.wants(Part::Files).then(|| matrix::measure(plan, &mut told)).transpose()?;
+    let texts = plan.wants(Part::Texts).then(|| talk::measure(plan, &mut told)).transpose()?;
+    let idle = plan.wants(Part::Idle).then(|| idle::measure(plan, &mut told)).transpose()?;
+    drop(told);
+    let report = Report { machine, files, texts, idle, seconds: began.elapsed().as_secs_f64() };
+    let mut out = io::stdout().lock();
+    match plan.json {
+        true => writeln!(out, "{:#}", json::document(&report))?,
+        false => write!(out, "{}", table::text(&report))?,
+    }
+    out.flush()
+}
+
+/// In a process that this program has started of itself: plays its role to the end. `None`: there is no such role.
+pub fn play(name: &OsStr, given: Given) -> Option<io::Result<()>> {
+    if name == "caretaker" {
+        let folders: Vec<PathBuf> = given.rest().into_iter().map(PathBuf::from).collect();
+        return Some(scratch::take_care(&folders));
+    }
+    let play = match name.to_str()? {
+        "raw-receive" => raw::receive,
+        "raw-send" => raw::send,
+        "tls-receive" => tls::receive,
+        "tls-send" => tls::send,
+        "tete-receive" => ours::receive,
+        "tete-send" => ours::send,
+        "talk-ask" => talk::ask_texts,
+        "talk-answer" => talk::answer,
+        _ => return None,
+    };
+    Some(process::end_with_parent().and_then(|()| play(given)))
+}

@@ -1,0 +1,78 @@
+//! `tete bench`, run as a script runs it: with so small a file that it is over in seconds. What its figures are is not
+//! looked at, but that they are there, and that nothing stays behind.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![cfg(target_os = "linux")]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn bench(folder: &Path, line: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tete"));
+    command.arg("bench").args(line.split(' ')).current_dir(folder).env("TETE_HOME", folder.join("home"));
+    command.output().unwrap()
+}
+
+fn document(output: &Output) -> Value {
+    let text = String::from_utf8_lossy(&output.stdout);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}{said}");
+    serde_json::from_str(&text).unwrap()
+}
+
+/// What stands in a folder.
+fn entries(folder: &Path) -> usize {
+    std::fs::read_dir(folder).unwrap().count()
+}
+
+#[test]
+fn quick_measures_files_both_ways_beside_their_probes_and_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let memory = tempfile::tempdir().unwrap();
+    let line = format!("--quick --json --only files --size 4MiB --memory {}", memory.path().display());
+    let found = document(&bench(folder.path(), &line));
+    assert_eq!(found["version"], 1);
+    assert_eq!(found["files"]["bytes"], 4 << 20);
+    let results = found["files"]["results"].as_array().unwrap();
+    for encrypted in [false, true] {
+        let ours: Vec<&Value> = results.iter().filter(|one| one["encrypted"] == encrypted).collect();
+        let (tete, probes): (Vec<&Value>, Vec<&Value>) = ours.iter().partition(|one| one["probe"].is_null());
+        assert_eq!((tete.len(), probes.is_empty()), (1, false), "{found:#}");
+        assert!(tete[0]["share"].as_f64().unwrap() > 0.0, "{found:#}");
+        for one in ours {
+            let speeds = &one["bytes_per_second"];
+            assert!(speeds["median"].as_f64().unwrap() > 0.0, "{one:#}");
+            assert_eq!(speeds["rounds"].as_array().unwrap().len() as u64, speeds["n"].as_u64().unwrap());
+            assert!(one["cpu_seconds_per_gb"]["receiver"].as_f64().unwrap() > 0.0, "{one:#}");
+            assert_eq!(one["verified"], true);
+        }
+    }
+    assert_eq!((entries(memory.path()), entries(folder.path())), (0, 0), "nothing stays");
+}
+
+#[test]
+fn the_disk_is_measured_too_and_read_anew_when_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let memory = tempfile::tempdir().unwrap();
+    let (disk, memory) = (folder.path().display(), memory.path().display());
+    let line = format!("--cold --only files --size 1MiB --disk {disk} --memory {memory}");
+    let output = bench(folder.path(), &line);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    for words in
+        ["memory -> disk, plain, verified", "disk -> disk, encrypted, verified", "read from there anew", "probe:"]
+    {
+        assert!(text.contains(words), "{words} in {text}");
+    }
+    assert_eq!(entries(folder.path()), 0, "nothing stays");
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = bench(folder.path(), "--quick --memory /does/not/exist");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("/does/not/exist"), "{said}");
+}
