@@ -69,6 +69,35 @@ fn the_disk_is_measured_too_and_read_anew_when_asked_for() {
 }
 
 #[test]
+fn texts_and_idleness_are_measured_and_drawn_on_a_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let memory = tempfile::tempdir().unwrap();
+    let page = folder.path().join("page.html");
+    let common = format!("--quick --json --size 4MiB --memory {} --only", memory.path().display());
+    let texts = document(&bench(folder.path(), &format!("{common} texts --html {}", page.display())));
+    let situations = texts["texts"].as_array().unwrap();
+    assert_eq!(situations.len(), 6, "plain and encrypted; alone, sending and receiving");
+    for one in situations {
+        for times in [&one["text_seconds"], &one["bare_seconds"]] {
+            assert!(times["n"].as_u64().unwrap() > 0, "{one:#}");
+            let [p50, most] = ["p50", "most"].map(|name| times[name].as_f64().unwrap());
+            assert!(0.0 < p50 && p50 <= most, "{one:#}");
+        }
+        assert_eq!(one["beside"] == "nothing", one["files_bytes_per_second"] == 0.0, "{one:#}");
+    }
+    let page = std::fs::read_to_string(page).unwrap();
+    assert!(page.starts_with("<!doctype html>") && page.contains("\"text_seconds\""));
+
+    let idle = document(&bench(folder.path(), &format!("{common} idle")));
+    assert_eq!(idle["start_seconds"]["n"], 10);
+    for one in idle["idle"].as_array().unwrap() {
+        assert!(one["called"]["resident_bytes"].as_u64().unwrap() > 100_000, "{one:#}");
+        assert!(one["calling"]["wakes"].is_u64(), "{one:#}");
+    }
+    assert_eq!(entries(memory.path()), 0, "nothing stays");
+}
+
+#[test]
 fn a_folder_that_is_not_there_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let output = bench(folder.path(), "--quick --memory /does/not/exist");

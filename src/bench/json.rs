@@ -19,6 +19,9 @@ use super::ways::Way;
 /// The number of the document's shape.
 pub const VERSION: u32 = 1;
 
+/// The part that is longer than a point of a curve of times, to that of the next one: 8 points make a tenth.
+const CURVE: f64 = 1.333_521_432_163_324;
+
 /// Everything that was measured.
 pub fn document(report: &Report) -> Value {
     let mut document = json!({
@@ -60,6 +63,14 @@ fn times(of: &Histogram<u64>) -> Value {
     for (quantile, name) in QUANTILES {
         times[name] = seconds(of.value_at_quantile(quantile)).into();
     }
+    // Densest where it matters: so many points for each further tenth of the longest.
+    let mut curve = Vec::new();
+    let mut beyond = 1.0;
+    while beyond * of.len() as f64 >= 1.0 {
+        curve.push([1.0 - beyond, seconds(of.value_at_quantile(1.0 - beyond))]);
+        beyond /= CURVE;
+    }
+    times["curve"] = json!(curve);
     times
 }
 
@@ -99,6 +110,7 @@ fn result(files: &Files, one: &Measured) -> Value {
         "bytes_per_second": sample(&one.row.speeds, 1e9),
         "cpu_seconds_per_gb": { "sender": sender, "receiver": receiver },
         "calls_per_mb": one.calls.map(|[sender, receiver]| json!({ "sender": sender, "receiver": receiver })),
+        "timeline": one.row.timeline,
         "share": share.map(|(share, _)| share),
         "share_is_steady": share.map(|(_, steady)| steady),
     })

@@ -6,13 +6,14 @@
 //! Everything is measured between two processes, this program started again ([`process`]): tete by the library's own
 //! loop ([`ours`], [`side`]), and probes without frames and sessions ([`raw`], [`tls`]) that hash the same way
 //! ([`helpers`]). In turn, after a round that does not count ([`turns`]); what is told are medians ([`stats`]), as a
-//! [`table`] or a document ([`json`]). [`matrix`] is about files, [`talk`] about texts, [`idle`] about what it costs when
+//! [`table`], a document ([`json`]) or a page ([`html`]). [`matrix`] is about files, [`talk`] about texts, [`idle`] about what it costs when
 //! nothing happens; [`plan`] is what can be chosen.
 
 pub mod calls;
 pub mod ends;
 pub mod figures;
 pub mod helpers;
+pub mod html;
 pub mod idle;
 pub mod json;
 pub mod machine;
@@ -99,6 +100,9 @@ pub fn run(plan: &Plan) -> io::Result<()> {
     let idle = plan.wants(Part::Idle).then(|| idle::measure(plan, &mut told)).transpose()?;
     drop(told);
     let report = Report { machine, files, texts, idle, seconds: began.elapsed().as_secs_f64() };
+    if let Some(path) = &plan.html {
+        html::write(&json::document(&report), path)?;
+    }
     let mut out = io::stdout().lock();
     match plan.json {
         true => writeln!(out, "{:#}", json::document(&report))?,

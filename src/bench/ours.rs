@@ -4,6 +4,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use crate::net::NetEvent;
 use crate::proto::event::Event;
@@ -12,6 +13,12 @@ use super::figures::{Clock, Figures};
 use super::process::tell_ready;
 use super::role::{Given, Role};
 use super::side::{How, Side};
+
+/// Between two looks at what has been sent, at first; and how many of them are kept.
+const STEP: Duration = Duration::from_millis(5);
+const MOST_POINTS: usize = 200;
+/// A turn of the loop in which nothing happens.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// The two roles for files that go into a folder.
 pub fn roles(files: &[PathBuf], into: &Path, how: How) -> (Role, Role) {
@@ -61,17 +68,81 @@ pub fn send(mut given: Given) -> io::Result<()> {
     let files = side.prepare(&files)?;
 
     let clock = Clock::start();
-    let mut under_way = files.len();
+    let (mut under_way, size) = (files.len(), files.iter().map(|file| file.size).sum());
     for file in files {
         side.offer(file)?;
     }
+    let mut timeline = Timeline::new(side.reactor.now());
     while under_way > 0 {
-        if let NetEvent::Session(Event::Sent { .. }) = side.next_event()? {
+        let until = side.reactor.now() + PAUSE;
+        if let Some(NetEvent::Session(Event::Sent { .. })) = side.turn(until)? {
             under_way -= 1;
         }
+        timeline.look(&mut side);
     }
     let mut figures = Figures::default();
     figures.add_clock(&clock)?;
+    timeline.add(side.reactor.now().saturating_duration_since(timeline.began), size);
+    for (at, sent) in timeline.points {
+        figures.add("at", at.as_secs_f64());
+        figures.add("sent", sent as f64);
+    }
     side.leave()?;
     figures.print()
+}
+
+/// What had been sent when.
+struct Timeline {
+    began: Instant,
+    /// Between two looks.
+    step: Duration,
+    points: Vec<(Duration, u64)>,
+}
+
+impl Timeline {
+    fn new(began: Instant) -> Self {
+        Self { began, step: STEP, points: vec![(Duration::ZERO, 0)] }
+    }
+
+    /// Looks at what is under way, unless it has just been looked at.
+    fn look(&mut self, side: &mut Side) {
+        let at = side.reactor.now().saturating_duration_since(self.began);
+        if self.points.last().is_some_and(|(last, _)| at < *last + self.step) {
+            return;
+        }
+        let under_way = side.reactor.session().map(|session| session.progress()).unwrap_or_default();
+        if !under_way.is_empty() {
+            self.add(at, under_way.iter().map(|file| file.bytes).sum());
+        }
+    }
+
+    fn add(&mut self, at: Duration, sent: u64) {
+        self.points.push((at, sent));
+        if self.points.len() > MOST_POINTS {
+            // Every other one goes, and the next ones come half as often.
+            let mut keeps = false;
+            self.points.retain(|_| {
+                keeps = !keeps;
+                keeps
+            });
+            self.step *= 2;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timeline_stays_small_however_long_it_takes() {
+        let mut timeline = Timeline::new(Instant::now());
+        for n in 1..10_000_u32 {
+            timeline.add(STEP * n, n.into());
+        }
+        assert!(timeline.points.len() <= MOST_POINTS);
+        assert_eq!(timeline.points[0], (Duration::ZERO, 0));
+        assert!(timeline.points.is_sorted());
+        assert!(timeline.step > STEP);
+    }
 }

@@ -51,6 +51,8 @@ pub struct Plan {
     pub cold: bool,
     /// One JSON document instead of tables.
     pub json: bool,
+    /// A page for a browser is written there too.
+    pub html: Option<PathBuf>,
 }
 
 impl Plan {

@@ -12,12 +12,14 @@ use super::process::Outcome;
 use super::stats::Sample;
 
 /// What one run gave.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Run {
     /// From the first byte to the last one's confirmation.
     pub seconds: f64,
     /// Seconds of the processors, sender's and receiver's, where they can be known.
     pub cpu: Option<[f64; 2]>,
+    /// What had been sent when: seconds, bytes. Empty where nobody looked.
+    pub timeline: Vec<[f64; 2]>,
 }
 
 impl Run {
@@ -27,7 +29,9 @@ impl Run {
     /// They have not.
     pub fn of(outcome: &Outcome) -> io::Result<Self> {
         let cpu = [outcome.sender.one("cpu")?, outcome.receiver.one("cpu")?];
-        Ok(Self { seconds: outcome.sender.one("seconds")?, cpu: Some(cpu) })
+        let (at, bytes) = (outcome.sender.all("at"), outcome.sender.all("sent"));
+        let timeline = at.into_iter().zip(bytes).map(|(at, bytes)| [at, bytes]).collect();
+        Ok(Self { seconds: outcome.sender.one("seconds")?, cpu: Some(cpu), timeline })
     }
 }
 
@@ -38,6 +42,8 @@ pub struct Row {
     pub speeds: Sample,
     /// Processor seconds for a gigabyte: sender's, receiver's.
     pub cpu: [Sample; 2],
+    /// See [`Run::timeline`]: of the last round.
+    pub timeline: Vec<[f64; 2]>,
 }
 
 /// How many rounds there are.
@@ -81,6 +87,7 @@ pub fn in_turn(
             for (row, seconds) in rows[which].cpu.iter_mut().zip(run.cpu.into_iter().flatten()) {
                 row.add(seconds / gigabytes);
             }
+            rows[which].timeline = run.timeline;
         }
         let next_ends = began.elapsed() + round_began.elapsed();
         if round > 0 && rounds.within.is_some_and(|within| next_ends > within) {
@@ -98,7 +105,7 @@ mod tests {
         let mut order = Vec::new();
         let run = |round, which| {
             order.push((round, which));
-            Ok(Run { seconds: 2.0, cpu: None })
+            Ok(Run { seconds: 2.0, ..Run::default() })
         };
         let rows = in_turn(ways, rounds, 1.0, run).unwrap();
         assert!(rows.iter().all(|row| row.speeds.median() == 0.5));
@@ -119,7 +126,7 @@ mod tests {
     #[test]
     fn the_round_that_warms_up_is_not_counted() {
         let cpu = Some([1.0, 2.0]);
-        let run = |round, _| Ok(Run { seconds: if round == 0 { 100.0 } else { 1.0 }, cpu });
+        let run = |round, _| Ok(Run { seconds: if round == 0 { 100.0 } else { 1.0 }, cpu, ..Run::default() });
         let rows = in_turn(1, Rounds::of(3), 1.0, run).unwrap();
         assert_eq!(rows[0].speeds.rounds(), [1.0; 3]);
         assert_eq!(rows[0].cpu[1].rounds(), [2.0; 3]);

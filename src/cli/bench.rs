@@ -36,6 +36,9 @@ pub(super) struct Choices {
     /// Read from the disk, not from the system's cache
     #[arg(long)]
     cold: bool,
+    /// Write a page for a browser too
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    html: Option<PathBuf>,
 }
 
 impl Choices {
@@ -56,8 +59,8 @@ impl Choices {
             return Err(UsageError::new("--disk and --memory are the same folder", "leave one of them out"));
         }
         let size = self.size.as_deref().map(size).transpose()?;
-        let Self { only, memory, disk, cold, .. } = self;
-        Ok(Plan { effort, only, size, memory, disk, cold, json })
+        let Self { only, memory, disk, cold, html, .. } = self;
+        Ok(Plan { effort, only, size, memory, disk, cold, json, html })
     }
 }
 

@@ -86,6 +86,7 @@ Usage: tete bench [OPTIONS]
       --disk DIR       a folder on a disk (this one)
       --cold           read from the disk, not from the system's cache
       --json           one document instead of tables
+      --html FILE      a page for a browser too, with drawings
   -h, --help           this
 
 Two processes of this program, over loopback. Without --quick or --full it takes

@@ -249,7 +249,8 @@ fn plan(line: &str) -> Plan {
 
 #[test]
 fn every_flag_of_bench_changes_the_plan_and_its_help_names_them_all() {
-    let samples = ["--quick", "--full", "--only files", "--size 4MiB", "--memory m", "--disk d", "--cold", "--json"];
+    let samples =
+        ["--quick", "--full", "--only files", "--size 4MiB", "--memory m", "--disk d", "--cold", "--json", "--html f"];
     for sample in samples {
         assert_ne!(plan(&format!("bench {sample}")), plan("bench"), "{sample}");
     }

@@ -74,7 +74,7 @@ impl Bench<'_> {
         let start = scp.fetch(&self.byte, into)?;
         let all = scp.fetch(&self.source, into)?;
         self.scratch.clear(into)?;
-        Ok(Run { seconds: all.saturating_sub(start).as_secs_f64(), cpu: None })
+        Ok(Run { seconds: all.saturating_sub(start).as_secs_f64(), ..Run::default() })
     }
 }
 

@@ -1,0 +1,51 @@
+//! What was measured, as one page for a browser: nothing is fetched from anywhere.
+//!
+//! Owns: how the document gets into the page. Must not know: what is in either; `page.html` draws it.
+
+use std::io;
+use std::path::Path;
+
+use serde_json::Value;
+
+/// Where the document goes.
+const DATA: &str = "{{DATA}}";
+
+/// The page.
+pub fn page(document: &Value) -> String {
+    // In a script no `<` may stand that could begin its end; JSON can say it otherwise.
+    let data = document.to_string().replace('<', "\\u003c");
+    include_str!("page.html").replacen(DATA, &data, 1)
+}
+
+/// Writes the page, and replaces an older one.
+///
+/// # Errors
+/// The system's.
+pub fn write(document: &Value, path: &Path) -> io::Result<()> {
+    let explain = |error| io::Error::other(format!("{}: {error}", path.display()));
+    std::fs::write(path, page(document)).map_err(explain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_folder_named_like_markup_stays_data() {
+        let page = page(&json!({ "disk": "/</script><script>alert(1)" }));
+        assert_eq!(page.matches("</script>").count(), 2, "those of the page itself");
+        assert!(page.contains(r#""disk":"/\u003c/script>\u003cscript>alert(1)""#));
+        assert!(!page.contains(DATA));
+    }
+
+    #[test]
+    fn the_page_fetches_nothing() {
+        let page = page(&json!({}));
+        for outside in ["src=", "href=", "url(", "import", "fetch("] {
+            assert!(!page.contains(outside), "{outside}");
+        }
+        // The one address is the name of a kind of markup.
+        assert_eq!(page.matches("http").count(), 1);
+    }
+}
