@@ -40,6 +40,8 @@ fn quick_measures_files_both_ways_beside_their_probes_and_leaves_nothing() {
         let (tete, probes): (Vec<&Value>, Vec<&Value>) = ours.iter().partition(|one| one["probe"].is_null());
         assert_eq!((tete.len(), probes.is_empty()), (1, false), "{found:#}");
         assert!(tete[0]["share"].as_f64().unwrap() > 0.0, "{found:#}");
+        assert!(tete[0]["limit"].as_str().unwrap().contains('%'), "{found:#}");
+        assert!(probes.iter().all(|probe| probe["limit"].is_null()), "{found:#}");
         for one in ours {
             let speeds = &one["bytes_per_second"];
             assert!(speeds["median"].as_f64().unwrap() > 0.0, "{one:#}");

@@ -6,7 +6,9 @@
 //! meaning or goes changes the number.
 
 use hdrhistogram::Histogram;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+
+use crate::proto::stages::{Stage, Stages};
 
 use super::Report;
 use super::idle::Quiet;
@@ -111,9 +113,17 @@ fn result(files: &Files, one: &Measured) -> Value {
         "cpu_seconds_per_gb": { "sender": sender, "receiver": receiver },
         "calls_per_mb": one.calls.map(|[sender, receiver]| json!({ "sender": sender, "receiver": receiver })),
         "timeline": one.row.timeline,
+        "stages": one.row.stages.verdict().map(|_| stages(&one.row.stages)),
+        "limit": one.row.stages.verdict().map(|verdict| verdict.to_string()),
         "share": share.map(|(share, _)| share),
         "share_is_steady": share.map(|(_, steady)| steady),
     })
+}
+
+/// The stages that took any time, in seconds of all rounds together.
+fn stages(of: &Stages) -> Map<String, Value> {
+    let seconds = |stage: Stage| (stage.key().to_owned(), of.get(stage).as_secs_f64().into());
+    Stage::ALL.into_iter().filter(|stage| !of.get(*stage).is_zero()).map(seconds).collect()
 }
 
 /// Rounds, in some unit of which `scale` smaller ones make one.

@@ -55,7 +55,7 @@ fn write_files(files: &Files, out: &mut String) -> std::fmt::Result {
         if last != Some(one.case) {
             last = Some(one.case);
             let head = one.case.words();
-            writeln!(out, "\n  {head:50}   GB/s  least - most   CPU s/GB: sends receives  of the probe")?;
+            writeln!(out, "\n  {head:64}   GB/s  least - most   CPU s/GB: sends receives  of the probe")?;
         }
         write_row(files, one, out)?;
     }
@@ -92,11 +92,12 @@ fn write_row(files: &Files, one: &Measured, out: &mut String) -> std::fmt::Resul
         None => String::new(),
     };
     let line = format!(
-        "    {:48} {speed:6.2} {least:6.2} - {most:5.2} {:9} {sends:6.2}  {receives:6.2} {share:>14}",
+        "    {:62} {speed:6.2} {least:6.2} - {most:5.2} {:9} {sends:6.2}  {receives:6.2} {share:>14}",
         words(one),
         ""
     );
-    writeln!(out, "{}", line.trim_end())
+    writeln!(out, "{}", line.trim_end())?;
+    one.row.stages.verdict().map_or(Ok(()), |verdict| writeln!(out, "      {verdict}"))
 }
 
 fn write_texts(texts: &[Situation], out: &mut String) -> std::fmt::Result {
@@ -151,7 +152,8 @@ pub fn doubts(report: &Report) -> Vec<String> {
         doubts.push(format!("other programs were busy when it began: {load:.1} of them at a time in the last minute"));
     }
     if let Some(files) = &report.files {
-        let noisy = files.all.iter().filter(|one| one.row.speeds.is_noisy()).count();
+        let told = |one: &&Measured| one.row.speeds.rounds().len() >= FEWEST;
+        let noisy = files.all.iter().filter(told).filter(|one| one.row.speeds.is_noisy()).count();
         let all = files.all.len();
         if noisy > 0 {
             doubts.push(format!(
@@ -161,7 +163,7 @@ pub fn doubts(report: &Report) -> Vec<String> {
             ));
         }
         if files.all.iter().any(|one| one.row.speeds.rounds().len() < FEWEST) {
-            doubts.push(format!("fewer than {FEWEST} rounds: nobody knows how far they would lie apart"));
+            doubts.push(format!("too few rounds to tell (?): {FEWEST} at least would show how far they lie apart"));
         }
     }
     let alone = report.texts.iter().flatten().filter(|one| one.load == Load::Nothing);

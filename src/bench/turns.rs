@@ -8,6 +8,8 @@
 use std::io;
 use std::time::{Duration, Instant};
 
+use crate::proto::stages::{Stage, Stages};
+
 use super::process::Outcome;
 use super::stats::Sample;
 
@@ -20,6 +22,8 @@ pub struct Run {
     pub cpu: Option<[f64; 2]>,
     /// What had been sent when: seconds, bytes. Empty where nobody looked.
     pub timeline: Vec<[f64; 2]>,
+    /// What it waited for; nothing where nobody counts that.
+    pub stages: Stages,
 }
 
 impl Run {
@@ -31,7 +35,12 @@ impl Run {
         let cpu = [outcome.sender.one("cpu")?, outcome.receiver.one("cpu")?];
         let (at, bytes) = (outcome.sender.all("at"), outcome.sender.all("sent"));
         let timeline = at.into_iter().zip(bytes).map(|(at, bytes)| [at, bytes]).collect();
-        Ok(Self { seconds: outcome.sender.one("seconds")?, cpu: Some(cpu), timeline })
+        let waited = |stage: &Stage| {
+            let seconds = outcome.sender.all(stage.key()).iter().sum::<f64>();
+            (*stage, Duration::try_from_secs_f64(seconds).unwrap_or_default())
+        };
+        let stages = Stage::ALL.iter().map(waited).collect();
+        Ok(Self { seconds: outcome.sender.one("seconds")?, cpu: Some(cpu), timeline, stages })
     }
 }
 
@@ -44,6 +53,8 @@ pub struct Row {
     pub cpu: [Sample; 2],
     /// See [`Run::timeline`]: of the last round.
     pub timeline: Vec<[f64; 2]>,
+    /// See [`Run::stages`]: of all rounds together.
+    pub stages: Stages,
 }
 
 /// How many rounds there are.
@@ -87,6 +98,8 @@ pub fn in_turn(
             for (row, seconds) in rows[which].cpu.iter_mut().zip(run.cpu.into_iter().flatten()) {
                 row.add(seconds / gigabytes);
             }
+            let both = [rows[which].stages, run.stages];
+            rows[which].stages = both.iter().flat_map(|of| Stage::ALL.map(|stage| (stage, of.get(stage)))).collect();
             rows[which].timeline = run.timeline;
         }
         let next_ends = began.elapsed() + round_began.elapsed();

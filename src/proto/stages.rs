@@ -316,6 +316,17 @@ impl fmt::Display for Verdict {
     }
 }
 
+/// Of times that were told elsewhere; those of one stage are added up.
+impl FromIterator<(Stage, Duration)> for Stages {
+    fn from_iter<T: IntoIterator<Item = (Stage, Duration)>>(times: T) -> Self {
+        let mut stages = Self::default();
+        for (stage, time) in times {
+            stages.of[stage as usize] += time;
+        }
+        stages
+    }
+}
+
 /// What one side of a transfer spent its time on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Half {
