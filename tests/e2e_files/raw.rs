@@ -116,6 +116,7 @@ impl Raw {
                     | Frame::Progress { .. }
                     | Frame::TextAck { .. }
                     | Frame::Heard { .. }
+                    | Frame::Spent { .. }
             ) {
                 return Some(frame);
             }
