@@ -2,9 +2,8 @@
 //!
 //! strace can make a call fail, not fall short. So a library of a page of C stands between the program and the C library and
 //! asks for less, at random, under a seed; where there is no C compiler the test says so and is over. What the program
-//! calls without the C library (`sendfile`, and `send` with MSG_MORE, both by rustix) it does not see, unless rustix is
-//! told to use that too: `RUSTFLAGS="--cfg rustix_use_libc" cargo test --test injection fewer -- --nocapture`.
-//! `SEEDS=100` tries so many.
+//! calls without the C library (`sendfile`, and `send` with MSG_MORE, both by rustix) it does not see. `SEEDS=100` tries so
+//! many.
 
 use std::collections::BTreeMap;
 use std::fs;
