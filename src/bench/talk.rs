@@ -199,10 +199,11 @@ pub fn answer(mut given: Given) -> io::Result<()> {
     ready.add("port", side.listen()?.into());
     ready.add("bare", listener.local_addr()?.port().into());
     let echo = thread::Builder::new().name("echo".into()).spawn(move || echo(&listener))?;
+    // Before anybody calls: nobody listens to what is asked meanwhile.
+    let files = side.prepare(&vec![file; MOST_FILES])?;
     tell_ready(ready)?;
 
     side.wait_for_partner()?;
-    let files = side.prepare(&vec![file; MOST_FILES])?;
     answer_and_offer(&mut side, files)?;
     side.leave()?;
     echo.join().map_err(|_| io::Error::other("the echo panicked"))?
