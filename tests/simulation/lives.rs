@@ -166,6 +166,8 @@ impl World {
             }
         } else {
             let [a, b] = &self.ends;
+            // Who reads seldom may not have read a text by the time that the other has waited long enough.
+            self.ledger.stalled |= a.user.slow || b.user.slow;
             self.ledger.at_rest([a.session.ended(), b.session.ended()])?;
         }
         for side in [0, 1] {

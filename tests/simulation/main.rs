@@ -83,6 +83,9 @@ const FAULTS: [&str; 35] = [
     "the folder cannot be opened",
 ];
 
+/// Those that are met so seldom that a report may do without.
+const SELDOM: [&str; 1] = ["a journal cannot be cut"];
+
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
 }
@@ -152,7 +155,8 @@ fn the_report_has_nothing_lost_doubled_or_half_published_and_everything_ended() 
     let counts = honest(from, seeds);
     println!("{counts}");
     assert_eq!((counts.worlds, counts.texts_lost, counts.texts_doubled), (seeds, 0, 0));
-    let unknown: Vec<_> = counts.met.keys().filter(|fault| !FAULTS.contains(fault)).collect();
+    let unknown: Vec<_> =
+        counts.met.keys().filter(|fault| !FAULTS.contains(fault) && !SELDOM.contains(fault)).collect();
     assert!(unknown.is_empty(), "not in the list: {unknown:?}");
     if seeds < ENOUGH {
         return;

@@ -178,10 +178,8 @@ impl World {
             let when =
                 |violation: Violation| Violation { words: format!("{} (after {now:?})", violation.words), ..violation };
             let moved = self.round(round).map_err(when)?;
-            // Who has ended reads to the end.
-            let untold = |end: &End| end.session.ended().is_some() && end.session.untold() > 0;
-            let untold = self.mutant != Some(Mutant::NoEvents)
-                && (0..2).any(|side| !self.lives.crashed[side] && untold(&self.ends[side]));
+            // What came of bytes that had been there already moved nothing, and is read nevertheless.
+            let untold = self.mutant != Some(Mutant::NoEvents) && (0..2).any(|side| self.will_read(side));
             if moved || untold {
                 self.now += Duration::from_micros(self.random.below(1500));
                 continue;
@@ -205,6 +203,13 @@ impl World {
             }
         }
         Err(broken(Promise::Progress, format!("no end after {ROUNDS} rounds, at {:?}", self.now)))
+    }
+
+    /// Whether something waits for a user who reads at once.
+    fn will_read(&self, side: usize) -> bool {
+        let end = &self.ends[side];
+        let at_once = !end.user.slow || self.is_quiet() || end.session.ended().is_some();
+        at_once && end.session.untold() > 0 && !self.lives.crashed[side] && !self.is_asleep(side)
     }
 
     /// The next moment at which anything can happen.
@@ -402,7 +407,10 @@ impl World {
 
     /// What a job that was done promises for later.
     fn became(&mut self, side: usize, job: &DiskJob, answer: Option<&DiskAnswer>, there: bool) {
-        let Some(file) = self.ledger.files.get(&job.transfer()) else { return };
+        let Some(file) = self.ledger.files.get_mut(&job.transfer()) else { return };
+        if self.ends[side].disk.forgetful.contains(&file.name()) {
+            file.expects = 0;
+        }
         let (name, key, size) = (file.name(), file.key, file.size);
         let archive = &mut self.archives[side];
         match (job, answer) {
@@ -439,8 +447,7 @@ impl World {
         // A link that the other side has given up is silent.
         let link = self.ends[side].talk;
         if link != self.talk.link() || self.ends[side].session.is_away() {
-            self.close(side);
-            return false;
+            return self.close(side);
         }
         let now = self.stale_instant();
         let quiet = self.is_quiet();
@@ -476,15 +483,16 @@ impl World {
             }
             (Ok(left), Ok(other)) => moved |= left == Left::More || other == Left::More,
         }
-        self.close(side);
+        moved |= self.close(side);
         if passed > 0 {
             self.note(side, "sends", passed, 0);
         }
         moved
     }
 
-    /// Closes the link of a session that has ended, once its last bytes are out.
-    fn close(&mut self, side: usize) {
+    /// Closes the link of a session that has ended, once its last bytes are out; whether it did, which the other side
+    /// is going to read.
+    fn close(&mut self, side: usize) -> bool {
         let current = self.ends[side].talk == self.talk.link();
         let end = &mut self.ends[side];
         let done = match end.session.ended() {
@@ -493,12 +501,14 @@ impl World {
             Some(Ended::Lost(_) | Ended::Broken(_)) => true,
             Some(_) => end.channel.is_flushed(),
         };
-        if !end.closed && done {
+        let closes = !end.closed && done;
+        if closes {
             end.closed = true;
             self.streams[side].closed = true;
             // Nobody reads here any more: what still comes is taken and thrown away by the system.
             self.streams[1 - side].capacity = usize::MAX;
             self.note(side, "closes", 0, 0);
         }
+        closes
     }
 }
