@@ -89,10 +89,10 @@ fn look(home: &Path, encrypted: bool, long: Duration) -> io::Result<Quiet> {
         side.wait_for("connected")?;
     }
     let both = [&called, &calls];
-    thread::sleep(SETTLE);
+    thread::sleep(SETTLE); // paced: what is idle has to come to rest first
     let began = Instant::now();
     let before = [both[0].wakes()?, both[1].wakes()?];
-    thread::sleep(long);
+    thread::sleep(long); // paced: the time that is measured
     let after = [both[0].wakes()?, both[1].wakes()?];
     let seconds = began.elapsed().as_secs_f64();
     let wakes = [0, 1].map(|side| after[side].saturating_sub(before[side]));

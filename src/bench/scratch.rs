@@ -138,7 +138,7 @@ pub fn take_care(folders: &[PathBuf]) -> io::Result<()> {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => break,
                 Err(_) if tries < TRIES => {
                     tries += 1;
-                    thread::sleep(PAUSE);
+                    thread::sleep(PAUSE); // paced: until the folder can be removed
                 }
                 Err(error) => return Err(io::Error::other(format!("{} stays: {error}", folder.display()))),
                 Ok(()) => break,

@@ -326,7 +326,7 @@ impl Ticker {
         loop {
             for (waker, ticked) in [&self.texts, &self.bare] {
                 due += TICK;
-                thread::sleep(due.saturating_duration_since(Instant::now()));
+                thread::sleep(due.saturating_duration_since(Instant::now())); // paced: one text a tick
                 if ticked.send(due).is_err() || waker.wake().is_err() {
                     return;
                 }
