@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs::OpenOptions;
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -23,6 +24,7 @@ use tete::bench;
 use tete::cli::{self, Invocation};
 use tete::net::event::Heeds;
 use tete::net::output::Sinks;
+use tete::sys;
 use tete::term::capable::{self, Charset};
 use tete::term::console::{self, Console};
 use tete::term::plain::{Choice, Paint};
@@ -108,9 +110,14 @@ fn talk(mut config: Config, code: Option<CodeFrom>) -> Exit {
         },
         false => Mode::Lines { quiet: config.quiet, paint: paint(&config) },
     };
+    // Lines go to both streams, and stay in their order only where one thread writes them.
+    let own = has_screen
+        .then(|| sys::own_terminal(io::stdout().as_fd()))
+        .and_then(|own| own.inspect_err(|error| log::debug!("the terminal cannot be opened once more: {error}")).ok());
+    let at_once = own.map(|own| Box::new(own) as Box<dyn Write + Send>);
     let streams = Streams {
         input: Some(Box::new(io::stdin())),
-        sinks: Sinks { out: Box::new(io::stdout()), err: Box::new(io::stderr()) },
+        sinks: Sinks { out: Box::new(io::stdout()), err: Box::new(io::stderr()), at_once },
         terminal,
         mode,
         heeds: if has_screen { Heeds::Terminal } else { Heeds::Endings },

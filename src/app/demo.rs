@@ -34,7 +34,7 @@ pub fn run() -> io::Result<Exit> {
     writeln!(io::stdout(), "Two sides on this machine: anna in front, bob embedded. This is what anna sees.\n")?;
 
     let lines = format!("Hello Anna!\nHere are my notes.\ntransfer {}\n", bob.join(BOBS.0).display());
-    let silent = Sinks { out: Box::new(io::sink()), err: Box::new(io::sink()) };
+    let silent = Sinks { out: Box::new(io::sink()), err: Box::new(io::sink()), at_once: None };
     // Bob stays until Anna leaves; she does once she has his file, and her own is through.
     let (anna_left, stays) = mpsc::channel();
     let bob_app = start(config("bob", &bob, None), streams(Script::new(lines, stays), silent))?;
@@ -43,7 +43,7 @@ pub fn run() -> io::Result<Exit> {
 
     let lines = format!("Hello Bob!\nA picture book for you.\ntransfer {}\n", anna.join(ANNAS.0).display());
     let (received, has_received) = mpsc::channel();
-    let shown = Sinks { out: Box::new(io::stdout()), err: Box::new(Watched { over: Some(received) }) };
+    let shown = Sinks { out: Box::new(io::stdout()), err: Box::new(Watched { over: Some(received) }), at_once: None };
     let target = Target::at(Ipv4Addr::LOCALHOST.to_string(), Some(port));
     let script = Script::new(lines, has_received);
     let seen = start(config("anna", &anna, Some(target)), streams(script, shown))?.run()?;

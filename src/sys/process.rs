@@ -1,10 +1,15 @@
-//! This process among others.
+//! This process among others, at the terminal that they share.
 //!
-//! Owns: stopping. Must not know: what has to be put in order before.
+//! Owns: stopping, and a way of one's own to the terminal. Must not know: what has to be put in order before, what is
+//! written.
 
+use std::fs::File;
 use std::io;
+use std::os::fd::BorrowedFd;
 
+use rustix::fs::{Mode, OFlags, open};
 use rustix::process::{Signal, kill_current_process_group};
+use rustix::termios::ttyname;
 
 /// Stops, with all who run with us under one job of the shell, until the shell lets us go on (SIGTSTP). Where there is
 /// no shell that could, the system does nothing (POSIX, "General Terminal Interface", 11.1.4: orphaned groups).
@@ -13,4 +18,46 @@ use rustix::process::{Signal, kill_current_process_group};
 /// The system's.
 pub fn stop_job() -> io::Result<()> {
     Ok(kill_current_process_group(Signal::TSTP)?)
+}
+
+/// Opens the terminal behind `shared` once more, to be written to without blocking: whoever shares the first opening is
+/// not touched by that, as they would be by O_NONBLOCK on it.
+///
+/// # Errors
+/// The system's: what is behind it is no terminal, has no name here, or belongs to another user (after `su`).
+pub fn own_terminal(shared: BorrowedFd<'_>) -> io::Result<File> {
+    let name = ttyname(shared, Vec::new())?;
+    let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    Ok(File::from(open(name, flags, Mode::empty())?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::os::fd::AsFd;
+
+    use rustix::fs::fcntl_getfl;
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+    #[test]
+    fn a_terminal_that_nobody_reads_does_not_block_who_opened_it_once_more_and_stays_as_it_was_for_others() {
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&master).unwrap();
+        unlockpt(&master).unwrap();
+        let name = ptsname(&master, Vec::new()).unwrap();
+        let shared = File::from(open(name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap());
+
+        let mut own = own_terminal(shared.as_fd()).unwrap();
+        let line = [b'x'; 1024];
+        let full = (0..1024).find_map(|_| own.write(&line).err()).expect("a terminal takes some kilobytes");
+        assert_eq!(full.kind(), io::ErrorKind::WouldBlock);
+        assert!(!fcntl_getfl(&shared).unwrap().contains(OFlags::NONBLOCK));
+    }
+
+    #[test]
+    fn what_is_no_terminal_is_not_opened_once_more() {
+        let file = tempfile::tempfile().unwrap();
+        assert!(own_terminal(file.as_fd()).is_err());
+    }
 }
