@@ -404,7 +404,7 @@ impl Outgoing {
         let State::Sending(sending) = &mut self.state else { return };
         let hashable = match self.is_stream {
             true => sending.sent,
-            false => sending.available.min(sending.sent + READ_AHEAD),
+            false => sending.available.min(sending.sent.saturating_add(READ_AHEAD)),
         };
         while self.verify
             && sending.asked < sending.tree.blocks() + HASHING
@@ -529,8 +529,8 @@ impl Outgoing {
 impl Sending {
     /// Bytes that the windows still allow.
     fn room(&self) -> u64 {
-        let stored = self.stored + WINDOW_STORED;
-        let verified = self.verified + WINDOW_VERIFIED;
+        let stored = self.stored.saturating_add(WINDOW_STORED);
+        let verified = self.verified.saturating_add(WINDOW_VERIFIED);
         stored.min(verified).saturating_sub(self.sent)
     }
 
