@@ -405,7 +405,7 @@ impl App {
     /// Listens as the answers have it; a port that cannot be had is asked for again.
     fn try_listen(&mut self) {
         if let Err(error) = self.listen() {
-            let error = self.port_error(&error);
+            let error = super::ground::port_error(&self.config, &error);
             self.screen.error(self.reactor.now(), &error.message, "try another port; 0 lets the system pick one");
             self.config.listen = None;
             self.start = Start::Port;

@@ -14,6 +14,7 @@ pub mod demo;
 mod ending;
 pub mod exit;
 pub mod full;
+pub mod ground;
 pub mod identity;
 mod input;
 pub mod kept;
@@ -21,6 +22,7 @@ mod keyboard;
 pub mod past;
 mod progress;
 pub mod questions;
+pub mod refused;
 mod report;
 pub mod screen;
 pub mod start;
@@ -34,23 +36,22 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use crate::net::Reactor;
 use crate::net::event::Heeds;
 use crate::net::input::Input;
 use crate::net::output::{Output, Sinks};
 use crate::net::source::{Prepared, Request, Words};
-use crate::net::standing::{Callee, Secure};
-use crate::net::{Reactor, Settings};
+use crate::net::standing::Secure;
 use crate::proto::TransferId;
 use crate::proto::event::LeaveReason;
-use crate::proto::session::Setup;
 use crate::proto::text::Untrusted;
-use crate::proto::transfers::Policy;
-use crate::secure::code::{Code, LIFE, OneTime};
+use crate::secure::code::{LIFE, OneTime};
 use crate::sys;
 use crate::term::lines::{Line, LineReader};
 
-use config::{Accept, CodeSource, Config, Family, STDIN, Trust, Wait};
+use config::{CodeSource, Config, STDIN};
 use exit::Exit;
+use ground::broken;
 use keyboard::Tab;
 use progress::Progress;
 use questions::Questions;
@@ -58,8 +59,6 @@ use screen::{Mode, Screen};
 use start::Start;
 use tally::Tally;
 
-/// How long dialling goes on where nobody watches.
-const USUAL_WAIT: Duration = Duration::from_secs(30);
 /// What may still be under way when a signal has asked us to end.
 const SIGNAL_PATIENCE: Duration = Duration::from_secs(2);
 /// Files that are being looked for at once.
@@ -171,15 +170,6 @@ pub struct App {
     stuck_since: Option<Instant>,
 }
 
-/// What happens to files that are offered; they are taken unless our user has said otherwise.
-fn policy(accept: Option<Accept>) -> Policy {
-    match accept {
-        None | Some(Accept::Auto) => Policy::Auto,
-        Some(Accept::Ask) => Policy::Ask,
-        Some(Accept::Never) => Policy::Never,
-    }
-}
-
 /// What `~` stands for.
 fn home() -> Option<PathBuf> {
     std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from)
@@ -200,55 +190,9 @@ impl App {
     /// # Errors
     /// As [`new`](Self::new).
     pub fn with_identity(config: Config, streams: Streams, secure: Option<Secure>) -> Result<Self, StartError> {
-        let broken = |what: &str| {
-            let what = what.to_owned();
-            move |error: io::Error| StartError {
-                message: format!("{what}: {}", sys::words(&error)),
-                hint: "this machine is short of something that every program needs".to_owned(),
-            }
-        };
         let folder = std::env::current_dir().map_err(broken("the current folder"))?;
-        let into = std::path::absolute(&config.into).map_err(broken("the folder for received files"))?;
-        if !into.is_dir() {
-            let message = format!("{} is not a folder", config.into.display());
-            let hint = "-d names an existing folder for received files".to_owned();
-            return Err(StartError { message, hint });
-        }
         let can_be_asked = streams.terminal && !config.send.iter().any(|path| path == STDIN);
-        let trust = match (config.trust, can_be_asked) {
-            (Some(Trust::New), _) => crate::net::gate::Trust::New,
-            (Some(Trust::Ask), _) | (None, true) => crate::net::gate::Trust::Ask,
-            (Some(Trust::Known), _) => crate::net::gate::Trust::Known,
-            (None, false) => crate::net::gate::Trust::Mutual,
-        };
-        let settings = Settings {
-            name: config.name.clone(),
-            secure,
-            trust,
-            family: match config.family {
-                Family::Any => crate::net::pool::Family::Any,
-                Family::V4 => crate::net::pool::Family::V4,
-                Family::V6 => crate::net::pool::Family::V6,
-            },
-            into,
-            prefix: config.prefix.clone(),
-            calls: sys::Calls::Native,
-            discard: false,
-            policy_for_new: match config.accept {
-                None if can_be_asked => Policy::Ask,
-                accept => policy(accept),
-            },
-            setup: Setup {
-                lead: false,
-                policy: policy(config.accept),
-                sync: config.sync,
-                verify: true,
-                limit: config.limit,
-                returns: !config.linger.is_zero(),
-                linger: config.linger,
-            },
-            heeds: streams.heeds,
-        };
+        let settings = ground::settings(&config, secure, can_be_asked, streams.heeds)?;
         let mut reactor = Reactor::new(settings).map_err(broken("the event loop"))?;
         let output = Output::spawn(streams.sinks, reactor.waker()).map_err(broken("the output thread"))?;
         let mut screen = Screen::new(output, streams.mode, reactor.now());
@@ -305,26 +249,12 @@ impl App {
 
     /// The one-time code that was given, or a fresh one, which our user passes on.
     fn take_code(&mut self) -> Result<(), StartError> {
-        let code = match &self.config.code {
-            None => return Ok(()),
-            Some(CodeSource::Given(words)) => Code::parse(words).map_err(|error| StartError {
-                message: format!("that is no one-time code: {error}"),
-                hint: "it is three words, as the other side's --new-code shows them".to_owned(),
-            })?,
-            Some(CodeSource::Make) => {
-                let mut random = [0; 3];
-                sys::random(&mut random).map_err(|error| StartError {
-                    message: format!("no code could be made: {}", sys::words(&error)),
-                    hint: "this machine is short of something that every program needs".to_owned(),
-                })?;
-                Code::new(random)
-            }
-        };
+        let Some(code) = ground::code(&self.config)? else { return Ok(()) };
         let now = self.reactor.now();
         if self.config.code == Some(CodeSource::Make) {
             let (words, expires) = (code.to_string(), LIFE.as_secs());
             self.screen.event("code", now, |object| object.field("code", &words).field("expires_in", &expires));
-            self.screen.loud_notice(&format!("one-time code: {words} (for one meeting, within ten minutes)"));
+            self.screen.loud_notice(&ground::code_words(&code));
         }
         self.reactor.set_code(OneTime::new(code, now));
         Ok(())
@@ -338,7 +268,7 @@ impl App {
         self.take_code()?;
         let asks_for_port = matches!(self.start, Start::Name | Start::Port);
         if self.config.listen.is_some() || (self.config.target.is_none() && !asks_for_port) {
-            self.listen().map_err(|error| self.port_error(&error))?;
+            self.listen().map_err(|error| ground::port_error(&self.config, &error))?;
         }
         for path in self.config.send.clone() {
             if path != STDIN {
@@ -366,24 +296,8 @@ impl App {
         Ok(())
     }
 
-    fn port_error(&self, error: &io::Error) -> StartError {
-        let wanted = self.config.listen.map_or(address::DEFAULT_PORT, |listen| listen.port);
-        let place = match self.config.listen.and_then(|listen| listen.ip) {
-            Some(ip) => SocketAddr::new(ip, wanted).to_string(),
-            None => format!("port {wanted} of this machine"),
-        };
-        let message = format!("cannot listen on {place}: {}", sys::words(error));
-        StartError { message, hint: "choose another port with -l; -l 0 lets the system pick one".to_owned() }
-    }
-
     fn call(&mut self, target: address::Target) {
-        let patience = match self.config.wait {
-            Wait::AtMost(patience) => Some(patience),
-            Wait::Forever => None,
-            Wait::Usual => Some(USUAL_WAIT).filter(|_| !self.terminal),
-        };
-        let port = Some(target.port).filter(|_| target.port_given);
-        let callee = Callee { host: target.host.clone(), port, default_port: target.port, pin: target.pin };
+        let (callee, patience) = (ground::callee(&target), ground::patience(&self.config, self.terminal));
         if self.is_sending() {
             self.reactor.let_in_only_callee();
         }

@@ -24,7 +24,7 @@ use crate::term::plain;
 use super::exit::Exit;
 use super::questions::{Gone, Question};
 use super::start::Start;
-use super::{App, Partner, why};
+use super::{App, Partner, StartError, refused, why};
 
 /// Questions about files are numbered from here on, those about callers below.
 pub(super) const FILE_QUESTIONS: u64 = 1 << 32;
@@ -158,16 +158,8 @@ impl App {
 
     fn handle_not_let_in(&mut self, reason: Option<Refusal>, words: &Untrusted) {
         self.screen.full().into_iter().for_each(|full| full.set_status(None));
-        let words = words.shown_within(MAX_REASON_SHOWN).to_string();
-        let hint = match reason {
-            Some(Refusal::Yourself) => "give the port of the other one",
-            Some(Refusal::Busy) => "try again later",
-            Some(Refusal::NotWanted) => "who is new has to be wanted: with a code, or by --trust new",
-            Some(Refusal::WrongCode) => "ask for a new code: one is good for one meeting and three wrong tries",
-            Some(Refusal::NoCode) => "the other side makes one with --new-code; one is good for one meeting",
-            _ => "",
-        };
-        self.screen.error(self.reactor.now(), &format!("not let in: {words}"), hint);
+        let StartError { message, hint } = refused::not_let_in(reason, words);
+        self.screen.error(self.reactor.now(), &message, &hint);
         if self.terminal && self.config.target.is_none() && reason == Some(Refusal::Yourself) {
             self.start = Start::Target;
             self.prompt();
@@ -177,14 +169,8 @@ impl App {
     }
 
     fn handle_other_key(&mut self, address: SocketAddr, name: Option<&str>, expected: &PublicKey, got: &PublicKey) {
-        let who = name.map_or_else(|| address.to_string(), |name| format!("{name} at {address}"));
-        let (was, hint) = match name {
-            Some(name) => ("saved", format!("ask {name} whether that is a new key; then: tete peers forget {name}")),
-            None => ("given", "compare the key with what the other side's tete id shows".to_owned()),
-        };
-        let (expected, got) = (expected.grouped(), got.grouped());
-        let words = format!("not let in: {who} has another key than the one {was}\n{was}: {expected}\nhas:   {got}");
-        self.screen.error(self.reactor.now(), &words, &hint);
+        let StartError { message, hint } = refused::other_key(address, name, expected, got);
+        self.screen.error(self.reactor.now(), &message, &hint);
         self.exit = Some(Exit::NotLetIn);
     }
 
