@@ -16,12 +16,14 @@ use crate::app::code::CodeFrom;
 use crate::app::config::{Accept, CodeSource, ColorChoice, Config, DEFAULT_LINGER, Family, STDIN, Trust, Ui, Wait};
 use crate::app::exit::{Exit, UsageError};
 use crate::app::kept::{Kept, Task};
+use crate::bench::between::Orders;
 use crate::bench::plan::Plan;
 use crate::bench::role::Given;
 
 use values::{choice, name, prefix, rate, seconds, send_as, target};
 
 mod bench;
+mod between;
 mod help;
 mod man;
 mod values;
@@ -35,7 +37,6 @@ tete completions SHELL | man";
 
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "there is one in a run")]
 pub enum Invocation {
     /// A conversation. A code that is yet to be read from somewhere is the caller's to read, before anything else,
     /// and to put into the settings.
@@ -46,6 +47,8 @@ pub enum Invocation {
     Demo,
     /// The benchmark.
     Bench(Plan),
+    /// A measurement between two machines, over a conversation with these settings. The code as for one to talk.
+    Between(Config, Option<CodeFrom>, Orders),
     /// A part in a benchmark that another process of ours runs: the role's name, and what it was given.
     Role(OsString, Given),
 }
@@ -204,7 +207,7 @@ enum Command {
     /// Show a whole conversation in one terminal, with an embedded partner
     Demo,
     /// Measure what moving files costs on this machine, beside the least that it could do
-    Bench(bench::Choices),
+    Bench(Box<bench::Choices>),
     /// Show the key of this installation, and how others call it
     Id,
     /// List the known peers; forget NAME knows one of them no longer
@@ -275,23 +278,31 @@ pub fn parse_with(
     cli.place_words(behind);
     cli.refuse_conflicts()?;
     let from = cli.code.take().map(CodeFrom::parse).transpose()?;
-    let mut config = cli.into_config(&environment)?;
-    if from.is_none() && config.code.is_none() && !config.plain {
-        config.code = values::code(&environment)?.map(CodeSource::Given);
+    let config = complete(cli.into_config(&environment)?, from.is_some(), &environment)?;
+    Ok(Invocation::Talk(config, from))
+}
+
+/// With what the environment has to add, if the parts of it agree. `has_code`: one was given on the command line.
+fn complete(
+    mut config: Config,
+    has_code: bool,
+    environment: impl Fn(&str) -> Option<OsString>,
+) -> Result<Config, UsageError> {
+    if !has_code && config.code.is_none() && !config.plain {
+        config.code = values::code(environment)?.map(CodeSource::Given);
     }
     refuse_other_family(&config)?;
     if config.plain && config.target.as_ref().is_some_and(|target| target.pin.is_some()) {
-        return Err(
-            UsageError::new("--plain has no keys, so none can be pinned", "leave out --plain, or the key").into()
-        );
+        return Err(UsageError::new("--plain has no keys, so none can be pinned", "leave out --plain, or the key"));
     }
-    Ok(Invocation::Talk(config, from))
+    Ok(config)
 }
 
 /// What a command has no use for is a mistake, not a detail: `tete bob id` might be meant as a call.
 fn refuse_strangers_to(command: &Command, matches: &ArgMatches, words_behind: bool) -> Result<(), UsageError> {
     let (name, own): (_, &[&str]) = match command {
         Command::Demo => ("demo", &[]),
+        Command::Bench(choices) if choices.between.is_wanted() => ("bench", &["json", "config_dir"]),
         Command::Bench(_) => ("bench", &["json"]),
         Command::Id => ("id", &["json", "config_dir"]),
         Command::Peers { .. } => ("peers", &["json", "config_dir"]),
@@ -382,6 +393,12 @@ impl Cli {
     ) -> Result<Invocation, Stop> {
         let task = match command {
             Command::Demo => return Ok(Invocation::Demo),
+            Command::Bench(choices) if choices.between.is_wanted() => {
+                let (mut config, from, orders) = choices.into_between(self.json, &environment)?;
+                config.config_dir = values::config_dir(self.config_dir, &environment);
+                let config = complete(config, from.is_some(), &environment)?;
+                return Ok(Invocation::Between(config, from, orders));
+            }
             Command::Bench(choices) => return Ok(Invocation::Bench(choices.into_plan(self.json)?)),
             Command::Completions { shell } => return Err(completions(shell)),
             Command::Man => return Err(Stop::Show(man::page(Self::command()))),

@@ -8,22 +8,27 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::time::Instant;
 
 use env_logger::Target;
 use log::LevelFilter;
 use signal_hook::consts::SIGXFSZ;
 
+use tete::app::address::DEFAULT_PORT;
 use tete::app::code::{CodeFrom, SEEN_BY_PS};
 use tete::app::config::{CodeSource, ColorChoice, Config, STDIN, Ui};
 use tete::app::exit::Exit;
 use tete::app::full::{Full, Manner};
 use tete::app::kept::{self, Kept};
 use tete::app::screen::Mode;
-use tete::app::{App, StartError, Streams, demo};
+use tete::app::{App, StartError, Streams, demo, ground, identity, refused};
 use tete::bench;
+use tete::bench::between::far::Over;
+use tete::bench::between::{self, Ground, Orders, Place};
 use tete::cli::{self, Invocation};
-use tete::net::event::Heeds;
+use tete::net::event::{Ending, Heeds};
 use tete::net::output::Sinks;
+use tete::secure::code::OneTime;
 use tete::sys;
 use tete::term::capable::{self, Charset};
 use tete::term::console::{self, Console};
@@ -36,6 +41,7 @@ fn main() -> ExitCode {
         Err(stop) => stop.print().into(),
         Ok(Invocation::Demo) => finish(demo::run()).into(),
         Ok(Invocation::Bench(plan)) => finish(bench::run(&plan).map(|()| Exit::Done)).into(),
+        Ok(Invocation::Between(config, code, orders)) => measure(config, code, &orders).into(),
         Ok(Invocation::Role(role, given)) => {
             let played = bench::play(&role, given);
             finish(played.unwrap_or_else(|| Err(io::Error::other("there is no such role"))).map(|()| Exit::Done)).into()
@@ -78,6 +84,58 @@ fn read_code(from: CodeFrom) -> Result<CodeSource, StartError> {
         }
     };
     from.read(&mut io::stdin().lock(), ask).map(CodeSource::Given)
+}
+
+/// Measures between two machines, on the ground of a conversation.
+fn measure(config: Config, code: Option<CodeFrom>, orders: &Orders) -> Exit {
+    let result = ground_of(config, code).map_err(|error| (error, Exit::Failed));
+    match result.and_then(|ground| between::run(ground, orders).map_err(told)) {
+        Ok(()) => Exit::Done,
+        Err((error, exit)) => {
+            match error.hint.is_empty() {
+                true => complain(format_args!("error: {}", error.message)),
+                false => complain(error),
+            }
+            exit
+        }
+    }
+}
+
+fn ground_of(mut config: Config, code: Option<CodeFrom>) -> Result<Ground, StartError> {
+    config.code = code.map(read_code).transpose()?.or(config.code);
+    let secure = if config.plain { None } else { Some(identity::load(config.config_dir.as_deref())?) };
+    let settings = ground::settings(&config, secure, false, Heeds::Endings)?;
+    let code = ground::code(&config)?;
+    if let Some(code) = code.as_ref().filter(|_| config.code == Some(CodeSource::Make)) {
+        complain(format_args!("-- {}", ground::code_words(code)));
+    }
+    let place = match (&config.target, config.listen) {
+        (Some(target), _) => {
+            Place::There { callee: ground::callee(target), patience: ground::patience(&config, false) }
+        }
+        (None, listen) => {
+            let ip = listen.and_then(|listen| listen.ip);
+            Place::Here { ip, port: listen.map_or(DEFAULT_PORT, |listen| listen.port) }
+        }
+    };
+    Ok(Ground { settings, code: code.map(|code| OneTime::new(code, Instant::now())), place })
+}
+
+/// Why it was not measured, and what the shell is told.
+fn told(over: Over) -> (StartError, Exit) {
+    let failed = |message, hint: &str| StartError { message, hint: hint.to_owned() };
+    match over {
+        Over::Unreached { words, hint } => (failed(words, hint), Exit::NotConnected),
+        Over::NotLetIn { reason, words } => (refused::not_let_in(reason, &words), Exit::NotLetIn),
+        Over::OtherKey { address, name, expected, got } => {
+            (refused::other_key(address, name.as_deref(), &expected, &got), Exit::NotLetIn)
+        }
+        Over::Lost(words) => (failed(words, ""), Exit::NotConnected),
+        Over::Undelivered(words) => (failed(words, ""), Exit::Undelivered),
+        Over::Ending(Ending::Interrupt) => (failed("interrupted".to_owned(), ""), Exit::Interrupted),
+        Over::Ending(_) => (failed("terminated".to_owned(), ""), Exit::Terminated),
+        over => (failed(over.to_string(), ""), Exit::Failed),
+    }
 }
 
 fn talk(mut config: Config, code: Option<CodeFrom>) -> Exit {

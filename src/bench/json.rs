@@ -121,7 +121,7 @@ fn result(files: &Files, one: &Measured) -> Value {
 }
 
 /// The stages that took any time, in seconds of all rounds together.
-fn stages(of: &Stages) -> Map<String, Value> {
+pub(super) fn stages(of: &Stages) -> Map<String, Value> {
     let seconds = |stage: Stage| (stage.key().to_owned(), of.get(stage).as_secs_f64().into());
     Stage::ALL.into_iter().filter(|stage| !of.get(*stage).is_zero()).map(seconds).collect()
 }

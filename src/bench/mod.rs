@@ -9,6 +9,7 @@
 //! [`table`], a document ([`json`]) or a page ([`html`]). [`matrix`] is about files, [`talk`] about texts, [`idle`] about what it costs when
 //! nothing happens; [`plan`] is what can be chosen.
 
+pub mod between;
 pub mod calls;
 pub mod ends;
 pub mod figures;

@@ -1,20 +1,27 @@
 //! What may stand behind `tete bench`.
 //!
-//! Owns: its flags, and which of them exclude each other. Must not know: what is measured.
+//! Owns: the flags of a benchmark on this machine (`between`: of one between two), and which of them exclude each other. Must not know: what is measured.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
+use crate::app::code::CodeFrom;
+use crate::app::config::Config;
 use crate::app::exit::UsageError;
+use crate::bench::between::Orders;
 use crate::bench::plan::{Effort, Part, Plan, SIZES};
 
+use super::between::Between;
 use super::values;
 
 const PARTS: [(&str, Part); 3] = [("files", Part::Files), ("texts", Part::Texts), ("idle", Part::Idle)];
 
-#[derive(Args, Clone, Default)]
+#[derive(Args, Clone, Default, PartialEq)]
 pub(super) struct Choices {
+    #[command(flatten)]
+    pub(super) between: Between,
     /// What matters most, in under 20 seconds
     #[arg(long, conflicts_with = "full")]
     quick: bool,
@@ -42,6 +49,20 @@ pub(super) struct Choices {
 }
 
 impl Choices {
+    /// Between two machines.
+    pub(super) fn into_between(
+        self,
+        json: bool,
+        environment: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<(Config, Option<CodeFrom>, Orders), UsageError> {
+        if (Self { between: Between::default(), ..self.clone() }) != Self::default() {
+            let hint = "tete bench --help lists both";
+            return Err(UsageError::new("between two machines there are other options than on one", hint));
+        }
+        self.between.into_orders(json, environment)
+    }
+
+    /// On this machine.
     pub(super) fn into_plan(self, json: bool) -> Result<Plan, UsageError> {
         let effort = match (self.quick, self.full) {
             (true, _) => Effort::Quick,

@@ -76,7 +76,9 @@ const BENCH: &str = "\
 Measures what files and texts cost on this machine, in turn with the least that
 it could do: raw connections without frames and sessions, hashing the same way.
 
-Usage: tete bench [OPTIONS]
+Usage: tete bench [OPTIONS]              this machine
+       tete bench -s [OPTIONS]           between two: one is asked,
+       tete bench -c HOST [OPTIONS]      the other one asks it
 
       --quick          what matters most, in under 20 seconds
       --full           every combination, for some minutes
@@ -91,6 +93,30 @@ Usage: tete bench [OPTIONS]
 
 Two processes of this program, over loopback. Without --quick or --full it takes
 less than a minute. The files are removed at the end, whatever the end is.
+
+Between two machines files go over a conversation, hashed and thrown away, from
+and to memory; letters as iperf3 has them:
+
+  -s, --server         be asked, by one client after the other
+  -c, --client HOST    ask this one, as tete calls it: also KEY@HOST, or a name
+  -p, --port PORT      where the server listens (8383)
+  -t, --time SECONDS   how long (10)
+  -n, --bytes BYTES    how much instead: 1G
+  -R, --reverse        the server sends
+      --bidir          both send
+  -P, --parallel N     so many transfers at once, over the same connection (1)
+  -O, --omit SECONDS   leave the first ones out
+  -C, --congestion ALGO  how fast it is sent, as both systems call it
+  -w, --window BYTES   what may wait in the connection for files, on either side
+  -i, --interval SECS  between two lines (1; 0: none)
+  -J, --json           one document instead of lines
+  -1, --one-off        the server: one client, then end
+  -B, --bind ADDR      the server: on this address alone
+      --wait SECS      the client: stop calling after (30)
+  -4 | -6              IPv4 only, IPv6 only
+
+Who is let in: --trust known|new, --code CODE|-|@FILE, --new-code, --plain,
+--name and --config-dir, as tete has them. Nobody is asked.
 ";
 
 /// The last lines of the long help, and of the man page.

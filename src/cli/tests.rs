@@ -7,6 +7,8 @@ use std::time::Duration;
 use super::*;
 use crate::app::config::ANONYMOUS;
 
+mod bench;
+
 fn words(line: &str) -> Vec<OsString> {
     std::iter::once("tete").chain(line.split_whitespace()).map(OsString::from).collect()
 }
@@ -238,65 +240,6 @@ fn demo_is_a_command_and_takes_nothing() {
     assert_eq!(target_of("-- demo"), "demo:8383");
     assert_eq!(config("-n demo").name, "demo");
     assert_eq!(config("5000 --send demo").send, ["demo"]);
-}
-
-fn plan(line: &str) -> Plan {
-    match with_environment(line, &[]) {
-        Ok(Invocation::Bench(plan)) => plan,
-        other => panic!("no benchmark: {line} {other:?}"),
-    }
-}
-
-#[test]
-fn every_flag_of_bench_changes_the_plan_and_its_help_names_them_all() {
-    let samples =
-        ["--quick", "--full", "--only files", "--size 4MiB", "--memory m", "--disk d", "--cold", "--json", "--html f"];
-    for sample in samples {
-        assert_ne!(plan(&format!("bench {sample}")), plan("bench"), "{sample}");
-    }
-    assert_eq!(plan("--json bench"), plan("bench --json"));
-    assert_eq!(plan("bench --size 4Mi").size(), 4 << 20);
-    let Some(bench) = Cli::command().get_subcommands().find(|command| command.get_name() == "bench").cloned() else {
-        panic!("there is no benchmark")
-    };
-    let own = bench.get_arguments().filter_map(|arg| Some(format!("--{}", arg.get_long()?)));
-    let all: HashSet<String> = own.chain(["-h", "--help", "--json"].map(str::to_owned)).collect();
-    let help = shown("bench --help");
-    assert_eq!(flags_in(&help), all, "{help}");
-    let tried: HashSet<_> = samples.iter().flat_map(|sample| sample.split(' ')).collect();
-    assert!(all.iter().all(|flag| tried.contains(flag.as_str()) || flag.ends_with('h') || flag == "--help"), "{all:?}");
-    assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
-}
-
-#[test]
-fn what_bench_cannot_mean_is_a_usage_error() {
-    for (line, named) in [
-        ("bench --quick --full", "--full"),
-        ("bench --quick --cold", "--cold"),
-        ("bench --quick --disk d", "--disk"),
-        ("bench --disk d --memory d", "same"),
-        ("bench --size 1", "1 MiB"),
-        ("bench --size huge", "huge"),
-        ("bench --only words", "words"),
-        ("bench 5000", "5000"),
-        ("-q bench", "bench"),
-        ("bench -d in", "bench"),
-        ("bench -- x", "bench"),
-    ] {
-        let error = error_of(with_environment(line, &[]));
-        assert!(error.to_string().contains(named), "{line}: {error}");
-    }
-    assert_eq!(target_of("-- bench"), "bench:8383");
-}
-
-#[test]
-fn a_role_in_a_benchmark_is_played_with_what_it_was_given() {
-    match with_environment("bench as raw-send --port 1", &[]) {
-        Ok(Invocation::Role(name, given)) => {
-            assert_eq!((name, given.rest()), ("raw-send".into(), vec!["--port".into(), "1".into()]))
-        }
-        other => panic!("{other:?}"),
-    }
 }
 
 #[test]

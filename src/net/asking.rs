@@ -7,8 +7,10 @@ use std::sync::Arc;
 use super::listing::Look;
 use super::pool::{Job, Ticket, Work};
 use super::reactor::Reactor;
-use super::source::Request;
+use super::source::{Prepared, Request};
 use super::standing::{Callee, Standing, Them};
+use crate::proto::TransferId;
+use crate::proto::error::CommandError;
 use crate::proto::text::Untrusted;
 use crate::secure::folder::Folder;
 
@@ -48,6 +50,20 @@ impl Reactor {
     /// this number.
     pub fn prepare(&mut self, request: Request) -> u64 {
         self.request(PREPARE, Work::Prepare { request })
+    }
+
+    /// Offers the beginning of a file, of which nobody says yet how long it is:
+    /// [`Session::stream_grew`](crate::proto::session::Session::stream_grew) tells that, within the file. A measurement
+    /// that ends by the clock is such a file.
+    ///
+    /// # Errors
+    /// [`CommandError`] of the session; [`CommandError::Leaving`] when there is none.
+    pub fn offer_open_ended(&mut self, source: Prepared) -> Result<TransferId, CommandError> {
+        let now = self.now;
+        let session = self.session().ok_or(CommandError::Leaving)?;
+        let id = session.offer(now, &source.name, None)?;
+        self.files.add_source(id, source);
+        Ok(id)
     }
 
     /// Looks what is in a folder, away from the loop; [`NetEvent::Listed`](super::NetEvent::Listed) follows, with this

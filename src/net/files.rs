@@ -43,7 +43,7 @@ struct Entry {
     /// Tells this file's answers from those of an earlier one of the same number.
     ticket: Ticket,
     kind: Kind,
-    /// Of a part that is hashed as it arrives.
+    /// Of what is hashed as it arrives.
     passing: Option<Passing>,
 }
 
@@ -74,7 +74,7 @@ impl Files {
         }
     }
 
-    /// The same, and nothing that arrives is kept. Nothing can be verified then.
+    /// The same, and nothing that arrives is kept. It is verified only if it is hashed in passing.
     pub fn discarding(mut self, discard: bool) -> Self {
         self.discard = discard;
         self
@@ -106,7 +106,7 @@ impl Files {
     fn insert(&mut self, id: TransferId, kind: Kind) -> Ticket {
         self.tickets += 1;
         let ticket = Ticket(self.tickets);
-        let in_passing = self.hashing == Hashing::InPassing && matches!(kind, Kind::Part(_));
+        let in_passing = self.hashing == Hashing::InPassing && matches!(kind, Kind::Part(_) | Kind::Discarded);
         self.entries.insert(id, Entry { ticket, kind, passing: in_passing.then(Passing::default) });
         ticket
     }
@@ -197,6 +197,11 @@ impl Files {
             (DiskJob::FlushPart(_) | DiskJob::RecordPart { .. } | DiskJob::RestartPart(_), Some(Kind::Discarded)) => {
                 DiskWork::Say(DiskAnswer::PartFlushed(id, Ok(())))
             }
+            (DiskJob::HashPart(_, block), Some(Kind::Discarded)) => {
+                let words = format!("block {} was thrown away before it could be hashed", block.index);
+                let error = DiskError { words, resumable: false };
+                return Err(Some(DiskAnswer::PartHashed(id, block, Err(error))));
+            }
             (DiskJob::SyncPart(_), Some(Kind::Discarded)) => DiskWork::Say(DiskAnswer::PartSynced(id, Ok(()))),
             (DiskJob::Publish(_), Some(Kind::Discarded)) => {
                 DiskWork::Say(DiskAnswer::Published(id, Ok("nothing".to_owned())))
@@ -283,7 +288,10 @@ impl Files {
                 passing.iter_mut().for_each(|passing| passing.pass(offset, bytes));
                 sys::write_all_at(part.file().ok_or_else(not_open)?, bytes, offset)
             }
-            Kind::Discarded => Ok(()),
+            Kind::Discarded => {
+                passing.iter_mut().for_each(|passing| passing.pass(offset, bytes));
+                Ok(())
+            }
             Kind::Source { .. } | Kind::Stream(_) => Err(not_open()),
         }
     }

@@ -18,7 +18,7 @@ use crate::proto::opening::{MAX_OPENING, Opened, Step};
 use crate::proto::session::{Session, Setup};
 use crate::proto::stages::Turn;
 use crate::secure::tls::TlsError;
-use crate::sys;
+use crate::sys::{self, Shape};
 
 use super::channel::Channel;
 use super::connection::{Connection, Intent, Origin, Stage, token};
@@ -57,6 +57,11 @@ impl Reactor {
         }
     }
 
+    /// Connections that come and are made from now on are set up so.
+    pub fn shape(&mut self, shape: Shape) {
+        self.shape = shape;
+    }
+
     /// Takes everybody who is waiting at the door.
     pub(super) fn accept(&mut self) {
         for _ in 0..ACCEPTS {
@@ -70,6 +75,7 @@ impl Reactor {
                 }
             }
             sys::prepare_stream(&stream, address.ip().is_loopback());
+            self.shape.apply(&stream);
             match self.add_connection(stream, address, Origin::Came, OPENING_PATIENCE) {
                 Ok(key) => self.begin(key, Intent::Talk),
                 Err(error) => {
@@ -168,6 +174,7 @@ impl Reactor {
         match answer {
             Ok(()) => {
                 sys::prepare_stream(&connection.stream, connection.address.ip().is_loopback());
+                self.shape.apply(&connection.stream);
                 self.begin(key, intent);
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotConnected => {}

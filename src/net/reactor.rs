@@ -28,7 +28,7 @@ use crate::proto::trace::{Trace, emit};
 use crate::proto::transfers::Policy;
 use crate::secure::code::OneTime;
 use crate::secure::key::PublicKey;
-use crate::sys::{self, Calls};
+use crate::sys::{self, Calls, Shape};
 
 use super::asking::{RESOLVE, number_of, own_ticket};
 use super::connection::{self, Connection, Stage};
@@ -81,7 +81,7 @@ pub struct Settings {
     pub prefix: String,
     /// By which system calls.
     pub calls: Calls,
-    /// Whether they are thrown away instead, to measure without a disk; nothing can be verified then.
+    /// Whether they are thrown away instead, to measure without a disk. What is verified then is hashed as it arrives.
     pub discard: bool,
     /// What a session needs; who leads is found at the gate.
     pub setup: Setup,
@@ -128,6 +128,8 @@ pub struct Reactor {
     /// Whether one of them looks at what our user could choose from.
     pub(super) listing: bool,
     pub(super) lookup: u64,
+    /// How connections are set up other than usual.
+    pub(super) shape: Shape,
     turns: u64,
     pub(super) now: Instant,
 }
@@ -162,9 +164,10 @@ impl Reactor {
                 .syncing(settings.setup.sync)
                 .with_calls(settings.calls)
                 .discarding(settings.discard)
-                .hashing(match settings.setup.verify {
-                    true => Hashing::for_this_machine(),
-                    false => Hashing::ByHelpers, // who are never asked
+                .hashing(match (settings.setup.verify, settings.discard) {
+                    (true, false) => Hashing::for_this_machine(),
+                    (true, true) => Hashing::InPassing, // nobody can read it back
+                    (false, _) => Hashing::ByHelpers,   // who are never asked
                 }),
             pool: Pool::new(Arc::clone(&waker)),
             settings,
@@ -191,6 +194,7 @@ impl Reactor {
             requests: 0,
             listing: false,
             lookup: 0,
+            shape: Shape::default(),
             turns: 0,
             now: Instant::now(),
         };

@@ -168,6 +168,10 @@ pub(super) fn unpace(socket: &Socket) -> io::Result<()> {
     Ok(())
 }
 
+pub(super) fn set_congestion(socket: &Socket, name: &str) -> io::Result<()> {
+    socket.set_tcp_congestion(name.as_bytes())
+}
+
 fn congestion_control(socket: &Socket) -> io::Result<String> {
     let padded = socket.tcp_congestion()?;
     Ok(String::from_utf8_lossy(&padded).trim_end_matches('\0').to_owned())

@@ -35,7 +35,7 @@ pub use kept::{
 pub use measure::{Pipe, cpu_time, forget_cached, is_in_memory, wake_precisely};
 pub use process::{own_terminal, stop_job};
 pub use send::{is_link_error, send_file, send_more};
-pub use socket::{connect, is_out_of_descriptors, listener, outward_address, prepare_stream, prepare_talk};
+pub use socket::{Shape, connect, is_out_of_descriptors, listener, outward_address, prepare_stream, prepare_talk};
 
 #[cfg(target_os = "linux")]
 use linux as native;

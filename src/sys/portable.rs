@@ -90,6 +90,11 @@ pub(super) fn unpace(_: &socket2::Socket) -> io::Result<()> {
 }
 
 #[cfg(not(target_os = "linux"))]
+pub(super) fn set_congestion(_: &socket2::Socket, _name: &str) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(not(target_os = "linux"))]
 pub(super) fn limit_unsent(_: &socket2::Socket, _bytes: u32) -> io::Result<()> {
     Ok(())
 }

@@ -44,6 +44,47 @@ pub fn prepare_talk(stream: &impl AsFd) {
     optional("TCP_NOTSENT_LOWAT", native::limit_unsent(&SockRef::from(stream), NOTSENT_LOWAT));
 }
 
+/// How connections are set up other than usual: only a measurement wants that.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shape {
+    /// How fast it is sent, by the name that the system has for it.
+    pub congestion: Option<String>,
+    /// Bytes that may wait on either side, each way. Without it the system finds out what is best.
+    pub window: Option<usize>,
+}
+
+impl Shape {
+    /// Whether the system can do that: tried on a socket that is then thrown away.
+    ///
+    /// # Errors
+    /// It cannot, in words that name what it cannot.
+    pub fn check(&self) -> io::Result<()> {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
+        if let Some(name) = &self.congestion {
+            let explain = |error| io::Error::other(format!("congestion control {name:?}: {}", super::words(&error)));
+            native::set_congestion(&socket, name).map_err(explain)?;
+        }
+        let Some(window) = self.window else { return Ok(()) };
+        socket.set_send_buffer_size(window)?;
+        socket.set_recv_buffer_size(window)?;
+        // What is too much is cut without a word.
+        let given = socket.send_buffer_size()?.min(socket.recv_buffer_size()?);
+        if given >= window { Ok(()) } else { Err(io::Error::other(format!("a window of {given} bytes at most"))) }
+    }
+
+    /// Sets a connection up so, behind what [`prepare_stream`] does. What cannot be set is logged and done without.
+    pub fn apply(&self, stream: &impl AsFd) {
+        let socket = SockRef::from(stream);
+        if let Some(name) = &self.congestion {
+            optional("TCP_CONGESTION", native::set_congestion(&socket, name));
+        }
+        if let Some(window) = self.window {
+            optional("SO_SNDBUF", socket.set_send_buffer_size(window));
+            optional("SO_RCVBUF", socket.set_recv_buffer_size(window));
+        }
+    }
+}
+
 fn optional(name: &str, result: io::Result<()>) {
     if let Err(error) = result {
         log::debug!("{name} could not be set: {error}");
@@ -172,6 +213,22 @@ mod tests {
         assert_eq!(socket.tcp_notsent_lowat().unwrap(), unlimited);
         prepare_talk(&stream);
         assert_eq!(socket.tcp_notsent_lowat().unwrap(), NOTSENT_LOWAT);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_connection_is_shaped_as_the_system_can_and_what_it_cannot_is_told() {
+        let (stream, _listener) = connection();
+        let shape = |congestion: Option<&str>, window| Shape { congestion: congestion.map(str::to_owned), window };
+        let can = shape(Some("reno"), Some(64 * 1024));
+        can.check().unwrap();
+        can.apply(&stream);
+        let socket = SockRef::from(&stream);
+        assert!(socket.tcp_congestion().unwrap().starts_with(b"reno\0"));
+        assert!((64 * 1024..256 * 1024).contains(&socket.send_buffer_size().unwrap()));
+        let words = |shape: Shape| shape.check().unwrap_err().to_string();
+        assert!(words(shape(Some("nothing"), None)).contains("congestion control \"nothing\""));
+        assert!(words(shape(None, Some(1 << 30))).contains("bytes at most"));
     }
 
     #[test]

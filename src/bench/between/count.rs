@@ -1,0 +1,202 @@
+//! What went when, of one measurement between two machines.
+//!
+//! Owns: the moments of it (first byte, end of what is left out, end), the intervals. Must not know: sessions, sockets,
+//! how anything is shown.
+//!
+//! ```text
+//!   first byte            omitted until               intervals                      enough       the last is verified
+//!       |--------------------|-------------|-------------|-------------|-------------|------ - - --|
+//!                            |<---------------------- what the figures are of --------------------->|
+//! ```
+
+use std::time::{Duration, Instant};
+
+/// Which way, seen from here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// From us.
+    Sent,
+    /// To us.
+    Received,
+}
+
+impl Way {
+    /// Both.
+    pub const BOTH: [Self; 2] = [Self::Sent, Self::Received];
+
+    /// One word, for programs too.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::Received => "received",
+        }
+    }
+}
+
+/// What went one way in some time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Interval {
+    /// Which way.
+    pub way: Way,
+    /// Seconds since what is left out was over, or since the first byte for what is left out itself.
+    pub from: f64,
+    /// The same of its end.
+    pub to: f64,
+    /// Bytes that arrived in it.
+    pub bytes: u64,
+    /// Whether it is left out.
+    pub omitted: bool,
+}
+
+impl Interval {
+    /// Bytes a second.
+    pub fn speed(&self) -> f64 {
+        let seconds = self.to - self.from;
+        if seconds > 0.0 { self.bytes as f64 / seconds } else { 0.0 }
+    }
+}
+
+/// The moments and bytes of one measurement.
+#[derive(Debug)]
+pub struct Count {
+    omit: Duration,
+    every: Option<Duration>,
+    began: Option<Instant>,
+    /// When what counts began, and what had arrived until then.
+    counted: Option<(Instant, [u64; 2])>,
+    /// The same of the interval that goes on, and when it ends.
+    last: Option<(Instant, [u64; 2], Instant)>,
+}
+
+impl Count {
+    /// Nothing has come yet. The first `omit` is left out; intervals are so long, `None`: there are none.
+    pub fn new(omit: Duration, every: Option<Duration>) -> Self {
+        Self { omit, every, began: None, counted: None, last: None }
+    }
+
+    /// When the first byte came.
+    pub fn began(&self) -> Option<Instant> {
+        self.began
+    }
+
+    /// When it is to be looked at again, to be exact.
+    pub fn due(&self) -> Option<Instant> {
+        let counts = self.began.filter(|_| self.counted.is_none()).map(|began| began + self.omit);
+        counts.into_iter().chain(self.last.map(|(_, _, ends)| ends)).min()
+    }
+
+    /// So many bytes have gone each way until now. `before`: the moment of the last look, when they were still fewer.
+    /// Gives the intervals that are over by now: of the given ways.
+    pub fn look(&mut self, before: Instant, now: Instant, bytes: [u64; 2], ways: &[Way]) -> Vec<Interval> {
+        let mut over = Vec::new();
+        if self.began.is_none() {
+            if bytes == [0; 2] {
+                return over;
+            }
+            self.began = Some(before);
+            self.begin_interval(before, [0; 2]);
+            if self.omit.is_zero() {
+                self.counted = Some((before, [0; 2]));
+            }
+        }
+        let counts_from = self.began.map(|began| began + self.omit).filter(|_| self.counted.is_none());
+        if counts_from.is_some_and(|from| now >= from) {
+            over.extend(self.close(now, bytes, ways));
+            self.counted = Some((now, bytes));
+            self.begin_interval(now, bytes);
+        } else if self.last.is_some_and(|(_, _, ends)| now >= ends) {
+            over.extend(self.close(now, bytes, ways));
+            self.begin_interval(now, bytes);
+        }
+        over
+    }
+
+    /// It is over: the interval that was going on, if there is more to it than a rest, and all of it.
+    pub fn end(&mut self, now: Instant, bytes: [u64; 2], ways: &[Way]) -> (Vec<Interval>, Vec<Interval>) {
+        let tenth = self.every.map(|every| every / 10).unwrap_or_default();
+        let worth = self.last.is_some_and(|(from, ..)| now.saturating_duration_since(from) > tenth);
+        let rest = if worth { self.close(now, bytes, ways) } else { Vec::new() };
+        let (from, at) = self.counted.unwrap_or((now, bytes));
+        let to = now.saturating_duration_since(from).as_secs_f64();
+        let total = |way: &Way| {
+            let bytes = bytes[*way as usize].saturating_sub(at[*way as usize]);
+            Interval { way: *way, from: 0.0, to, bytes, omitted: false }
+        };
+        (rest, ways.iter().map(total).collect())
+    }
+
+    fn begin_interval(&mut self, now: Instant, bytes: [u64; 2]) {
+        self.last = self.every.map(|every| (now, bytes, now + every));
+    }
+
+    fn close(&mut self, now: Instant, bytes: [u64; 2], ways: &[Way]) -> Vec<Interval> {
+        let Some((from, at, _)) = self.last.take() else { return Vec::new() };
+        let Some(zero) = self.counted.map(|(zero, _)| zero).or(self.began) else { return Vec::new() };
+        let since = |moment: Instant| moment.saturating_duration_since(zero).as_secs_f64();
+        let (from, to, omitted) = (since(from), since(now), self.counted.is_none());
+        let interval = |way: &Way| {
+            let bytes = bytes[*way as usize].saturating_sub(at[*way as usize]);
+            Interval { way: *way, from, to, bytes, omitted }
+        };
+        ways.iter().map(interval).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const SENT: [Way; 1] = [Way::Sent];
+
+    fn spans(intervals: &[Interval]) -> Vec<(f64, f64, u64, bool)> {
+        intervals.iter().map(|one| (one.from, one.to, one.bytes, one.omitted)).collect()
+    }
+
+    #[test]
+    fn what_waits_before_the_first_byte_is_not_counted() {
+        let start = Instant::now();
+        let mut count = Count::new(Duration::ZERO, None);
+        assert!(count.look(start, start + SECOND, [0, 0], &SENT).is_empty());
+        assert_eq!(count.due(), None);
+        count.look(start + SECOND, start + 2 * SECOND, [5, 0], &SENT);
+        let (rest, all) = count.end(start + 3 * SECOND, [10, 0], &SENT);
+        assert_eq!((rest, spans(&all)), (Vec::new(), vec![(0.0, 2.0, 10, false)]));
+        assert_eq!(all[0].speed(), 5.0);
+    }
+
+    #[test]
+    fn each_interval_has_what_came_in_it() {
+        let start = Instant::now();
+        let mut count = Count::new(Duration::ZERO, Some(SECOND));
+        count.look(start, start, [1, 0], &SENT);
+        assert_eq!(count.due(), Some(start + SECOND));
+        assert!(count.look(start, start + SECOND / 2, [4, 0], &SENT).is_empty());
+        assert_eq!(spans(&count.look(start, start + SECOND, [10, 0], &SENT)), [(0.0, 1.0, 10, false)]);
+        assert_eq!(spans(&count.look(start, start + 2 * SECOND, [11, 0], &SENT)), [(1.0, 2.0, 1, false)]);
+        let (rest, all) = count.end(start + 5 * SECOND / 2, [20, 0], &SENT);
+        assert_eq!(spans(&rest), [(2.0, 2.5, 9, false)]);
+        assert_eq!(spans(&all), [(0.0, 2.5, 20, false)]);
+    }
+
+    #[test]
+    fn what_is_left_out_is_told_apart_and_not_in_the_sum() {
+        let start = Instant::now();
+        let mut count = Count::new(SECOND, Some(10 * SECOND));
+        count.look(start, start, [1, 1], &Way::BOTH);
+        assert_eq!(count.due(), Some(start + SECOND));
+        let omitted = count.look(start, start + SECOND, [10, 20], &Way::BOTH);
+        assert_eq!(spans(&omitted), [(0.0, 1.0, 10, true), (0.0, 1.0, 20, true)]);
+        let (_, all) = count.end(start + 3 * SECOND, [30, 60], &Way::BOTH);
+        assert_eq!(spans(&all), [(0.0, 2.0, 20, false), (0.0, 2.0, 40, false)]);
+    }
+
+    #[test]
+    fn what_ends_before_it_counts_is_nothing() {
+        let start = Instant::now();
+        let mut count = Count::new(SECOND, None);
+        count.look(start, start, [1, 0], &SENT);
+        let (_, all) = count.end(start + SECOND / 2, [7, 0], &SENT);
+        assert_eq!((all[0].bytes, all[0].speed()), (0, 0.0));
+    }
+}
