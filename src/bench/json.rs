@@ -13,6 +13,7 @@ use crate::proto::stages::{Stage, Stages};
 use super::Report;
 use super::idle::Quiet;
 use super::matrix::{Files, Measured};
+use super::per_text::PerText;
 use super::stats::{NOISY, Sample};
 use super::table::doubts;
 use super::talk::{QUANTILES, Situation};
@@ -39,6 +40,10 @@ pub fn document(report: &Report) -> Value {
     }
     if let Some(texts) = &report.texts {
         document["texts"] = texts.iter().map(text).collect();
+    }
+    if let Some(Ok(calls)) = &report.text_calls {
+        let one = |of: &PerText| json!({ "over": of.over.word(), "asking": of.calls[0], "answering": of.calls[1] });
+        document["calls_per_text"] = calls.iter().map(one).collect();
     }
     if let Some(idle) = &report.idle {
         document["start_seconds"] = sample(&idle.start, 1.0);

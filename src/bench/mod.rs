@@ -6,8 +6,9 @@
 //! Everything is measured between two processes, this program started again ([`process`]): tete by the library's own
 //! loop ([`ours`], [`side`]), and probes without frames and sessions ([`raw`], [`tls`]) that hash the same way
 //! ([`helpers`]). In turn, after a round that does not count ([`turns`]); what is told are medians ([`stats`]), as a
-//! [`table`], a document ([`json`]) or a page ([`html`]). [`matrix`] is about files, [`talk`] about texts, [`idle`] about what it costs when
-//! nothing happens; [`plan`] is what can be chosen.
+//! [`table`], a document ([`json`]) or a page ([`html`]). [`matrix`] is about files, [`talk`] and [`per_text`] about texts,
+//! [`idle`] about what it costs when nothing happens; [`plan`] is what can be chosen. [`between`] measures between two
+//! machines. [`tried`] tells how the limit was approached.
 
 pub mod between;
 pub mod calls;
@@ -20,6 +21,7 @@ pub mod json;
 pub mod machine;
 pub mod matrix;
 pub mod ours;
+pub mod per_text;
 pub mod plan;
 pub mod process;
 pub mod raw;
@@ -30,6 +32,7 @@ pub mod stats;
 pub mod table;
 pub mod talk;
 pub mod tls;
+pub mod tried;
 pub mod turns;
 pub mod ways;
 
@@ -41,7 +44,8 @@ use std::time::Instant;
 use idle::Idle;
 use machine::Machine;
 use matrix::Files;
-use plan::{Part, Plan};
+use per_text::PerText;
+use plan::{Effort, Part, Plan};
 use role::Given;
 use talk::Situation;
 
@@ -54,6 +58,8 @@ pub struct Report {
     pub files: Option<Files>,
     /// How long texts take.
     pub texts: Option<Vec<Situation>>,
+    /// System calls that they cost, or why that is not known; `None`: nobody asked.
+    pub text_calls: Option<Result<Vec<PerText>, String>>,
     /// What it costs while nothing happens, and to begin.
     pub idle: Option<Idle>,
     /// How long all of it took.
@@ -98,9 +104,11 @@ pub fn run(plan: &Plan) -> io::Result<()> {
     let mut told = Told::new();
     let files = plan.wants(Part::Files).then(|| matrix::measure(plan, &mut told)).transpose()?;
     let texts = plan.wants(Part::Texts).then(|| talk::measure(plan, &mut told)).transpose()?;
+    let counts = plan.wants(Part::Texts) && plan.effort == Effort::Full;
+    let text_calls = counts.then(|| per_text::measure(plan, &mut told)).transpose()?;
     let idle = plan.wants(Part::Idle).then(|| idle::measure(plan, &mut told)).transpose()?;
     drop(told);
-    let report = Report { machine, files, texts, idle, seconds: began.elapsed().as_secs_f64() };
+    let report = Report { machine, files, texts, text_calls, idle, seconds: began.elapsed().as_secs_f64() };
     if let Some(path) = &plan.html {
         html::write(&json::document(&report), path)?;
     }
@@ -127,6 +135,10 @@ pub fn play(name: &OsStr, given: Given) -> Option<io::Result<()>> {
         "tete-send" => ours::send,
         "talk-ask" => talk::ask_texts,
         "talk-answer" => talk::answer,
+        "texts-ask" => per_text::ask,
+        "texts-answer" => per_text::answer,
+        "bare-ask" => per_text::ask_bare,
+        "bare-answer" => per_text::answer_bare,
         _ => return None,
     };
     Some(process::end_with_parent().and_then(|()| play(given)))

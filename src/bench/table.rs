@@ -10,6 +10,7 @@ use bytesize::ByteSize;
 use super::Report;
 use super::idle::Idle;
 use super::matrix::{Case, Files, Measured};
+use super::per_text::PerText;
 use super::stats::{FEWEST, NOISY};
 use super::talk::{INTERRUPTED, Load, QUANTILES, Situation};
 use super::ways::Way;
@@ -30,6 +31,9 @@ fn write(report: &Report, out: &mut String) -> std::fmt::Result {
     }
     if let Some(texts) = &report.texts {
         write_texts(texts, out)?;
+    }
+    if let Some(calls) = &report.text_calls {
+        write_calls(calls, out)?;
     }
     if let Some(idle) = &report.idle {
         write_idle(idle, out)?;
@@ -120,6 +124,19 @@ fn write_texts(texts: &[Situation], out: &mut String) -> std::fmt::Result {
             None => format!("{:>9}", "-"),
         });
         writeln!(out, "    {:46}{}", "tete / bare echo", ratios.concat())?;
+    }
+    Ok(())
+}
+
+fn write_calls(calls: &Result<Vec<PerText>, String>, out: &mut String) -> std::fmt::Result {
+    let all = match calls {
+        Ok(all) => all,
+        Err(why) => return writeln!(out, "\n  system calls of texts were not counted: {why}"),
+    };
+    let head = "counted by strace, one text at a time";
+    writeln!(out, "\n  {head:48}   system calls for a text and its answer: asks answers")?;
+    for PerText { over, calls: [asks, answers] } in all {
+        writeln!(out, "    {:46} {asks:46.1} {answers:7.1}", over.words())?;
     }
     Ok(())
 }

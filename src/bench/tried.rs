@@ -1,0 +1,26 @@
+//! # Reaching the limit
+//!
+//! What was tried to bring files and texts nearer to what the raw probes of this benchmark do, and what it gave; what gave
+//! nothing, too, so that nobody tries it a second time in vain. Owns: that table. It has no code.
+//!
+//! Each figure stands beside the code that it decided about, and was measured there: on virtual machines with two
+//! processors, both sides on them, in turn with what it is compared with. None of them can be compared with one of another
+//! row. `tete bench` and `cargo bench --bench transfer` measure them again.
+//!
+//! | tried | what it gave | kept |
+//! | --- | --- | --- |
+//! | files over a connection of their own, so that both they and texts go as they should ([`conversation`](crate::net::conversation)) | on the talk link chunks are of 16 KiB ([`TALK_CHUNK`](crate::proto::transfers::TALK_CHUNK)), on their own of 1 MiB | yes |
+//! | `sendfile` instead of reading and writing, where a file system has it ([`pump`](crate::net::pump)) | the bytes no longer pass through the program; what it gives here, `tete bench --full` tells (copied, not copied) | yes |
+//! | reno instead of a congestion control that paces (bbr), between two processes of one machine ([`sys`](crate::sys)) | 6.4 to 8 GB/s instead of 2.5 | yes |
+//! | asking for it before the connection is made, instead of afterwards | 7.3 to 7.8 GiB/s instead of 5.9 to 7.0 | yes |
+//! | pieces of 1 MiB instead of 32 KiB, received with one call and written with one | with 32 KiB 1.2 GB/s instead of 1.8, and a third more processor time; with more than 1 MiB no faster | yes |
+//! | splicing what arrives through a pipe into its file, instead of receiving and writing it ([`pump`](crate::net::pump)) | splice / write, tmpfs: unhashed 0.85 to 1.34 (fourteen runs), hashed 0.84 to 1.21 (thirteen) with 1.07 in the middle, 1.85 once; ext4: 1.13 to 1.78 unhashed, 0.73 to 1.49 hashed | no: too little where files are verified, beside the noise, for a call more for each header |
+//! | reading and hashing 4 MiB ahead of the sending instead of 16 ([`READ_AHEAD`](crate::proto::outgoing::READ_AHEAD)) | with 16 a tenth slower: it is no longer in the processor's cache when it is sent | yes |
+//! | encrypting 128 KiB at once ([`SECURE_PIECE`](crate::net::channel::SECURE_PIECE)), which many records share | with twice as much, and pieces eight times as large, a tenth slower, and an eighth more processor time | yes |
+//! | the encrypted probe: one write for what one `recv` brought, instead of one for each record of 16 KiB ([`tls`](super::tls)) | some hundredths faster, though it costs a copy | yes |
+//! | hashing what arrives in passing, on fewer than three processors ([`passing`](crate::net::passing)), instead of reading it back | as fast (plain 1.42 GB/s instead of 1.43, encrypted 1.03 instead of 1.08), 0.14 s of processor time for a GB less at the receiver; of 100 keys, 99 are seen in 5.9 ms instead of 10.6 while a file arrives, and in 5.3 instead of 13.7 while one is sent | yes; with three and more helpers hash, because the loop then has a fifth less to do |
+//! | helpers that hash gently, and fewer of them, while somebody talks ([`pool`](crate::net::pool)) | two loops and four threads that hash, on two cores, let a text wait three times as long as without | yes |
+//! | smaller budgets of a turn while somebody talks (256 KiB out, 16 KiB in) | writing that much to fresh memory takes 10 µs, where 1 MiB takes 500; out: half as much is no better for texts, twice as much is worse | yes |
+//! | 256 KiB a turn each way while keys are pressed | encrypted files as fast, half the median wait of a key; with smaller ones still, the longest waits become longer, because the loop never pauses | yes |
+//! | compiling for speed (`opt-level` 3, or "s") what neither hashes nor encrypts | no faster: the hot loops are system calls and copies. With "z" for most of it the program became 5.92 MB instead of 6.30, as fast | no |
+//! | sleeping to the microsecond in this benchmark ([`wake_precisely`](crate::sys::wake_precisely)) | without, a text is planned up to 50 µs late | yes, in the benchmark alone |
