@@ -92,9 +92,10 @@ fn measure(config: Config, code: Option<CodeFrom>, orders: &Orders) -> Exit {
     match result.and_then(|ground| between::run(ground, orders).map_err(told)) {
         Ok(()) => Exit::Done,
         Err((error, exit)) => {
-            match error.hint.is_empty() {
-                true => complain(format_args!("error: {}", error.message)),
-                false => complain(error),
+            match (error.message.is_empty(), error.hint.is_empty()) {
+                (true, _) => {} // who sent a signal knows
+                (false, true) => complain(format_args!("error: {}", error.message)),
+                (false, false) => complain(error),
             }
             exit
         }
@@ -121,7 +122,7 @@ fn ground_of(mut config: Config, code: Option<CodeFrom>) -> Result<Ground, Start
     Ok(Ground { settings, code: code.map(|code| OneTime::new(code, Instant::now())), place })
 }
 
-/// Why it was not measured, and what the shell is told.
+/// Why it was not measured, with an empty message if that need not be said, and what the shell is told.
 fn told(over: Over) -> (StartError, Exit) {
     let failed = |message, hint: &str| StartError { message, hint: hint.to_owned() };
     match over {
@@ -132,8 +133,8 @@ fn told(over: Over) -> (StartError, Exit) {
         }
         Over::Lost(words) => (failed(words, ""), Exit::NotConnected),
         Over::Undelivered(words) => (failed(words, ""), Exit::Undelivered),
-        Over::Ending(Ending::Interrupt) => (failed("interrupted".to_owned(), ""), Exit::Interrupted),
-        Over::Ending(_) => (failed("terminated".to_owned(), ""), Exit::Terminated),
+        Over::Ending(Ending::Interrupt) => (failed(String::new(), ""), Exit::Interrupted),
+        Over::Ending(_) => (failed(String::new(), ""), Exit::Terminated),
         over => (failed(over.to_string(), ""), Exit::Failed),
     }
 }
