@@ -3,8 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![cfg(target_os = "linux")]
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Child, ChildStdin, Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -97,6 +98,26 @@ fn texts_and_idleness_are_measured_and_drawn_on_a_page() {
         assert!(one["calling"]["wakes"].is_u64(), "{one:#}");
     }
     assert_eq!(entries(memory.path()), 0, "nothing stays");
+}
+
+/// Starts a part of a benchmark as the benchmark does: it lasts no longer than its input.
+fn role(line: &str) -> (Child, ChildStdin) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tete"));
+    command.args(["bench", "as"]).args(line.split(' ')).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let input = child.stdin.take().unwrap(); // waiting for it would close this
+    (child, input)
+}
+
+#[test]
+fn texts_whose_calls_are_counted_are_asked_and_answered_to_the_last() {
+    for (what, how) in [("bare", ""), ("texts", ""), ("texts", " --encrypted")] {
+        let (mut answers, _input) = role(&format!("{what}-answer{how}"));
+        let mut told = BufReader::new(answers.stdout.take().unwrap()).lines();
+        let port = told.next().unwrap().unwrap().replace("port ", "");
+        let (mut asks, _input) = role(&format!("{what}-ask --port {port} --texts 20{how}"));
+        assert!(asks.wait().unwrap().success() && answers.wait().unwrap().success(), "{what}{how}");
+    }
 }
 
 #[test]

@@ -88,7 +88,7 @@ pub struct PerText {
     pub calls: [f64; 2],
 }
 
-/// Counts. `None` inside the result: why it cannot be counted here.
+/// Counts; or, inside the result, why it cannot be counted here.
 ///
 /// # Errors
 /// No folder, or a process that failed.
@@ -151,6 +151,7 @@ struct Bare {
     poll: Poll,
     events: Events,
     stream: mio::net::TcpStream,
+    ended: bool,
 }
 
 impl Bare {
@@ -159,25 +160,30 @@ impl Bare {
         stream.set_nonblocking(true)?;
         let (poll, mut stream) = (Poll::new()?, mio::net::TcpStream::from_std(stream));
         poll.registry().register(&mut stream, Token(0), Interest::READABLE)?;
-        Ok(Self { poll, events: Events::with_capacity(8), stream })
+        Ok(Self { poll, events: Events::with_capacity(8), stream, ended: false })
     }
 
     /// Waits for bytes; how many came, 0 at the end. So few come at once.
     fn hear(&mut self) -> io::Result<usize> {
         let (mut buffer, mut heard) = ([0; 16 * PAYLOAD.len()], 0);
-        loop {
-            match self.stream.read(&mut buffer) {
-                Ok(0) => return Ok(heard),
-                Ok(n) => heard += n,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock && heard > 0 => return Ok(heard),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => match self.poll.poll(&mut self.events, None)
-                {
-                    Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
-                    _ => {}
-                },
-                Err(error) => return Err(error),
+        while heard == 0 && !self.ended {
+            match self.poll.poll(&mut self.events, None) {
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+                _ => {}
+            }
+            loop {
+                match self.stream.read(&mut buffer) {
+                    Ok(0) => {
+                        self.ended = true;
+                        break;
+                    }
+                    Ok(n) => heard += n,
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                    Err(error) => return Err(error),
+                }
             }
         }
+        Ok(heard)
     }
 }
 
