@@ -54,6 +54,8 @@ impl World {
                 _ => {}
             }
             for _ in 0..self.mutant.map_or(1, |mutant| mutant.tells(&event)) {
+                let is_theirs = matches!(event, Event::Message { .. } | Event::Offer { .. } | Event::Received { .. });
+                self.ledger.is_behind_gate(!is_theirs || self.gate.has_decided(), "a user is told something")?;
                 self.ledger.told(side, &event)?;
             }
             self.promised(side, &event)?;

@@ -55,6 +55,8 @@ impl World {
         if self.bulk.is_none()
             && !self.lives.is_broken()
             && !self.is_quiet()
+            && self.gate.is_open(0)
+            && self.gate.is_open(1)
             && self.talk.due().next().is_none()
             && self.random.chance(often)
         {

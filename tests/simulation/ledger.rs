@@ -135,6 +135,11 @@ impl Ledger {
         Ok(())
     }
 
+    /// Something comes of the other side: `holds` says that both were let in by then.
+    pub(crate) fn is_behind_gate(&self, holds: bool, what: &str) -> Kept {
+        check(holds, Promise::Gate, || format!("{what} before the other side was let in"))
+    }
+
     /// A user is told something.
     pub(crate) fn told(&mut self, side: usize, event: &Event) -> Kept {
         let other = 1 - side;

@@ -11,6 +11,7 @@ use tete::proto::claim::FIRST_EPOCH;
 use tete::proto::session::{Session, Setup};
 use tete::proto::transfers::Policy;
 
+use crate::gate::Gate;
 use crate::ledger::{File, Ledger};
 use crate::network::Stream;
 use crate::part::is_final;
@@ -213,6 +214,7 @@ impl World {
         self.quiet_from = self.now + active;
         let returns = self.random.chance(600);
         let files = std::mem::take(&mut self.ledger).files;
+        let mut setups = Vec::new();
         for side in [0, 1] {
             let mut user = User::new(&mut self.random, self.now, active);
             if self.theme {
@@ -232,6 +234,8 @@ impl World {
                 returns,
                 linger: LINGER,
             };
+            setups.push(setup);
+            // In its place stands one that does nothing, until the gate is open.
             (end.session, end.channel, end.talk) = (Session::new(setup, LINK, now), Channel::default(), LINK);
             (end.user, end.closed, end.busy, end.sleeps_until) = (user, false, [self.now; 2], self.now);
             end.disk.let_go();
@@ -259,6 +263,7 @@ impl World {
             stream.tamper = self.tamper();
             stream
         });
+        self.gate = Gate::new([setups[0], setups[1]], &self.streams);
         (self.talk, self.bulk, self.epoch) = (Talk::new(returns), None, FIRST_EPOCH);
         self.ledger = Ledger::default();
         if self.lives.left > 0 && (self.theme || self.random.chance(700)) {

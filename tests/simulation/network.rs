@@ -39,6 +39,13 @@ impl Stream {
     pub(crate) fn due(&self) -> Option<Duration> {
         self.segments.front().map(|(at, ..)| (*at).max(self.stalled_until))
     }
+
+    /// Bytes that nothing can hold back any more.
+    pub(crate) fn push(&mut self, now: Duration, bytes: &[u8]) {
+        let last = self.segments.back().map_or(Duration::ZERO, |(at, ..)| *at);
+        self.under_way += bytes.len();
+        self.segments.push_back((last.max(now + self.delay), bytes.to_vec(), 0));
+    }
 }
 
 /// Both directions, seen from one end at one moment.

@@ -11,6 +11,9 @@ use crate::drive::{Drive, Held, value};
 /// One of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Mutant {
+    // Who is let in.
+    OpenGate,
+    HalfGate,
     // What is said.
     LostByte,
     LostAck,
@@ -56,7 +59,9 @@ pub(crate) enum Mutant {
 }
 
 impl Mutant {
-    pub(crate) const ALL: [Self; 39] = [
+    pub(crate) const ALL: [Self; 41] = [
+        Self::OpenGate,
+        Self::HalfGate,
         Self::LostByte,
         Self::LostAck,
         Self::LostProgress,

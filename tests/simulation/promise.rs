@@ -5,6 +5,8 @@ use std::fmt;
 /// One of the checkers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Promise {
+    /// Nothing of the other side reaches the user or the disk before the owners of both sides have let each other in.
+    Gate,
     /// Texts come once, whole and in order, or are reported as undelivered.
     Texts,
     /// A final name stands for a whole file, for ever, or is not there.

@@ -60,7 +60,7 @@ impl World {
         let away = self.ends.iter().any(|end| end.session.is_away());
         let pending = self.talk.due().next().is_some();
         let mut happened = false;
-        if self.lives.is_broken() {
+        if self.lives.is_broken() || self.is_at_gate(0) || self.is_at_gate(1) {
             return false;
         }
         // One that seems to be silent is replaced although it is not dead.

@@ -15,6 +15,7 @@ use crate::bulk::Bulk;
 use crate::counts::Counts;
 use crate::drive::{Drive, is_flushing, is_hashing};
 use crate::end::{End, Pending, earliest, job_name};
+use crate::gate::Gate;
 use crate::ledger::{Ledger, ceiling};
 use crate::lives::Lives;
 use crate::network::{SimWire, Stream};
@@ -53,6 +54,7 @@ pub(crate) struct World {
     pub(crate) ends: [End; 2],
     /// Bytes from end 0, and from end 1.
     pub(crate) streams: [Stream; 2],
+    pub(crate) gate: Gate,
     pub(crate) talk: Talk,
     /// The link for files, while there is one, and the number of the last.
     pub(crate) bulk: Option<Bulk>,
@@ -104,6 +106,7 @@ impl World {
             settles_from: now,
             ends,
             streams: Default::default(),
+            gate: Gate::default(),
             talk: Talk::new(false),
             bulk: None,
             epoch: FIRST_EPOCH,
@@ -212,6 +215,11 @@ impl World {
         at_once && end.session.untold() > 0 && !self.lives.crashed[side] && !self.is_asleep(side)
     }
 
+    /// Whether a side has no session yet, and may still get one.
+    pub(crate) fn is_at_gate(&self, side: usize) -> bool {
+        !self.gate.is_open(side) && self.ends[side].session.ended().is_none()
+    }
+
     /// The next moment at which anything can happen.
     fn next_moment(&self) -> Option<Duration> {
         let mut due: Vec<Duration> = self.lives.due().collect();
@@ -222,6 +230,10 @@ impl World {
         };
         for (side, end) in self.ends.iter().enumerate() {
             end.pending.iter().for_each(|pending| wakes(side, pending.at));
+            if self.is_at_gate(side) {
+                self.gate.due(side).for_each(|at| wakes(side, at));
+                continue;
+            }
             if !end.closed && self.mutant != Some(Mutant::NoTimeouts) {
                 let timeout = end.session.poll_timeout();
                 timeout.into_iter().for_each(|(at, _)| wakes(side, at.saturating_duration_since(self.base)));
@@ -279,6 +291,10 @@ impl World {
             let turn = self.random.below(7);
             for step in 0..7 {
                 if self.lives.crashed[side] || self.is_asleep(side) {
+                    continue;
+                }
+                if self.is_at_gate(side) {
+                    moved |= step == 0 && self.knock(side)?;
                     continue;
                 }
                 moved |= match (turn + step) % 7 {
@@ -360,6 +376,8 @@ impl World {
             let disk = &mut self.ends[side].disk;
             let inode = held.and_then(|held| Some(disk.parts.get(&held.part)?.made.as_ref()?.inode));
             let before = held.and_then(|held| disk.parts.get(&held.part)?.made.as_ref()?.published.clone());
+            let receives = matches!(job, DiskJob::CreatePart { .. } | DiskJob::ResumePart { .. } | DiskJob::Publish(_));
+            self.ledger.is_behind_gate(!receives || self.gate.has_decided(), "a file is received")?;
             let asked = job.clone();
             let answer = match self.mutant {
                 Some(mutant) => mutant.perform(disk, job, held),
