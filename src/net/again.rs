@@ -8,6 +8,11 @@
 //!   (we called at first)                `--- no answer, refused ---------'
 //!                                            again later; files go over the talk link meanwhile
 //!
+//!   the talk link is lost    ---> a little later, call where they have said that they listen ---> the same
+//!   (they called at first; encrypted: a claim of a plain link is good for whoever answers there)
+//!
+//!   both calls arrive        ---> the link of the greater epoch stays; the other is refused, or replaced
+//!
 //!   both had called each other: the second connection is at the gate already, and becomes the link for files
 //! ```
 
@@ -41,16 +46,13 @@ impl Reactor {
     pub(super) fn call_again(&mut self) {
         let now = self.now;
         let Some(conversation) = &mut self.conversation else { return };
-        let Some((need, due)) = conversation.call_due(now).filter(|(_, due)| *due <= now) else { return };
-        let Some(address) = conversation.dialled else { return };
+        let Some((need, address, due)) = conversation.call_due(now).filter(|(.., due)| *due <= now) else { return };
         log::debug!("calling {address} for {need:?}, {:?} late", now.saturating_duration_since(due));
         if need == Need::Talk {
             let (to, attempt) = (address.to_string(), conversation.failures);
             self.events.push_back(NetEvent::Dialling { to, attempt });
         }
-        // A claim is good once, so that each call has an epoch of its own.
-        conversation.epoch = conversation.epoch.saturating_add(1);
-        let epoch = conversation.epoch;
+        let epoch = conversation.next_epoch();
         let called = sys::connect(address).map(TcpStream::from_std);
         let added =
             called.and_then(|stream| self.add_connection(stream, address, Origin::DialledAgain, CONNECT_PATIENCE));
@@ -125,6 +127,11 @@ impl Reactor {
     fn take_talk(&mut self, key: usize, epoch: u32) {
         let Self { connections, conversation, files, pool, now, .. } = self;
         let Some(conversation) = conversation else { return };
+        // Two calls have crossed, and the later one is here already.
+        if epoch < conversation.talk_epoch {
+            connections.get_mut(key).into_iter().for_each(|connection| connection.stage = Stage::Dead);
+            return;
+        }
         // What the old one has brought counts, and nothing is sent twice that is here already.
         conversation.drain_talk(connections, files, pool, *now);
         let Some(connection) = connections.get_mut(key) else { return };
@@ -139,12 +146,21 @@ impl Reactor {
         log::info!("{}: the conversation goes on over link {epoch}", connection.address);
         self.door.left(*now, connection.generation, Parting::LetIn);
         let old = [Some(conversation.talk), conversation.bulk];
+        let ours = conversation.call;
         conversation.take_talk(Carrier { key, link }, epoch, *now);
         for carrier in old.into_iter().flatten() {
             if let Some(old) = connections.get_mut(carrier.key)
                 && matches!(old.stage, Stage::Talking(link) if link == carrier.link)
             {
                 old.stage = Stage::Dead;
+            }
+        }
+        // A call of ours that has claimed nothing yet is needed no more.
+        for (_, connection) in connections.iter_mut() {
+            if ours == Call::UnderWay(connection.generation)
+                && matches!(connection.stage, Stage::Connecting(_) | Stage::Securing(_))
+            {
+                connection.stage = Stage::Dead;
             }
         }
     }
@@ -171,3 +187,7 @@ impl Reactor {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "again_tests.rs"]
+mod tests;

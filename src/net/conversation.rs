@@ -59,6 +59,9 @@ const TALKING: Duration = Duration::from_secs(3);
 const BULK_PAUSE: Duration = Duration::from_secs(10);
 /// The same for a talk link, without which nothing goes on: a router that restarts takes a minute, a cable a second.
 const TALK_PAUSE: Duration = Duration::from_millis(250);
+/// How much longer whoever was called waits before it calls for a talk link too: mostly the other side is there by then,
+/// and one link is enough.
+const HEADSTART: Duration = Duration::from_secs(2);
 /// How often a pause is doubled: up to 320 s for files, and 8 s for talk.
 const MAX_DOUBLINGS: u32 = 5;
 /// Turns in which what an old talk link has brought is taken, when a new one is there.
@@ -122,10 +125,16 @@ pub struct Conversation {
     pub anew: Option<Anew>,
     /// Where, if we called: who has called calls for a bulk link too.
     pub dialled: Option<SocketAddr>,
+    /// Where they listen, if they called and have said so: who was called calls there when the talk link is lost.
+    pub listens: Option<SocketAddr>,
     /// What proves that a link belongs to the session.
     pub ticket: SessionTicket,
     /// The greatest epoch of its links so far.
     pub epoch: u32,
+    /// The greatest epoch that a call of ours has had: each has one of its own, since a claim is good once.
+    pub called: u32,
+    /// The epoch of the talk link, or of the one that was lost.
+    pub talk_epoch: u32,
     /// How its last turn ended.
     pub turn: Turn,
     /// Whether the system does not tell how much the loop has computed.
@@ -201,19 +210,30 @@ impl Conversation {
         self.session.is_away() || self.session.is_silent()
     }
 
-    /// What is to be called for, and when; `None`: nothing is needed, or it is the other side's to do.
-    pub fn call_due(&self, now: Instant) -> Option<(Need, Instant)> {
-        let need = match () {
-            () if self.dialled.is_none() || self.session.ended().is_some() => return None,
-            () if self.needs_talk() => Need::Talk,
-            () if self.session.wants_bulk() => Need::Files,
-            () => return None,
+    /// What is to be called for, where and when; `None`: nothing is needed, or it is the other side's to do. Of two who
+    /// know each other's address both call when the talk link is lost: either may be the one who can be reached.
+    pub fn call_due(&self, now: Instant) -> Option<(Need, SocketAddr, Instant)> {
+        let (need, address) = match (self.dialled, self.listens) {
+            _ if self.session.ended().is_some() => return None,
+            (Some(address), _) if self.needs_talk() => (Need::Talk, address),
+            (Some(address), _) if self.session.wants_bulk() => (Need::Files, address),
+            (None, Some(address)) if self.session.is_away() => (Need::Talk, address),
+            _ => return None,
         };
         match self.call {
-            Call::None => Some((need, now)),
+            Call::None => Some((need, address, now)),
             Call::UnderWay(_) => None,
-            Call::Failed(again) => Some((need, again)),
+            Call::Failed(again) => Some((need, address, again)),
         }
+    }
+
+    /// The epoch of our next call. Who called has the even ones and who was called the odd ones, so that two calls that
+    /// cross are told apart: the link of the greater one stays.
+    pub fn next_epoch(&mut self) -> u32 {
+        let next = self.epoch.max(self.called).saturating_add(1);
+        let is_ours = next.is_multiple_of(2) == self.dialled.is_some();
+        self.called = if is_ours { next } else { next.saturating_add(1) };
+        self.called
     }
 
     /// A call for one more link came to nothing.
@@ -230,7 +250,8 @@ impl Conversation {
     /// A pause before the next call. A link that does not last is asked for less and less.
     fn call_later(&mut self, now: Instant) -> Call {
         let first = if self.needs_talk() { TALK_PAUSE } else { BULK_PAUSE };
-        let pause = first * (1 << self.failures.min(MAX_DOUBLINGS));
+        let headstart = if self.dialled.is_some() { Duration::ZERO } else { HEADSTART };
+        let pause = first * (1 << self.failures.min(MAX_DOUBLINGS)) + headstart;
         // Up to a half more, by the session's own random number: many who have lost the same server do not all call at
         // once.
         let dice = self.ticket.id[self.failures as usize % self.ticket.id.len()];
@@ -250,7 +271,7 @@ impl Conversation {
 
     /// How long until the next call for a talk link; `None`: it is the other side that calls.
     pub fn returns_in(&self, now: Instant) -> Option<Duration> {
-        self.call_due(now).map(|(_, due)| due.saturating_duration_since(now))
+        self.call_due(now).map(|(_, _, due)| due.saturating_duration_since(now))
     }
 
     /// Takes what the talk link has still brought, before another takes its place.
@@ -270,7 +291,7 @@ impl Conversation {
     /// Takes a connection that is through the gate as the talk link.
     pub fn take_talk(&mut self, carrier: Carrier, epoch: u32, now: Instant) {
         self.session.link_up(carrier.link, epoch, now);
-        self.epoch = self.epoch.max(epoch);
+        (self.epoch, self.talk_epoch) = (self.epoch.max(epoch), epoch);
         (self.talk, self.bulk, self.call) = (carrier, None, Call::None);
         (self.away, self.failures) = (false, 0);
     }

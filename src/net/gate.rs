@@ -203,11 +203,12 @@ fn judge_second(caller: &Caller, talking: &Talking) -> Verdict {
         (Some(claim), _) if !claim.is_right(&talking.ticket, talking.peer, &caller.binding) => {
             Verdict::Refuse(Refusal::NoSession)
         }
+        // Calls of both have crossed, and the later one came first.
+        (_, Some(epoch)) if epoch <= talking.epoch => Verdict::Refuse(Refusal::Surplus),
+        (Some(claim), None) if claim.epoch <= talking.epoch => Verdict::Refuse(Refusal::Surplus),
         (Some(claim), Some(epoch)) if claim.epoch == epoch => Verdict::Join(epoch),
         // A greater epoch replaces the link that there is: who calls has lost it.
-        (Some(claim), None) if claim.epoch > talking.epoch && claim.epoch - talking.epoch <= MAX_JUMP => {
-            Verdict::Join(claim.epoch)
-        }
+        (Some(claim), None) if claim.epoch - talking.epoch <= MAX_JUMP => Verdict::Join(claim.epoch),
         (Some(_), _) => Verdict::Refuse(Refusal::NoSession),
         (None, Some(epoch)) => Verdict::Join(epoch),
         (None, None) if talking.has_bulk => Verdict::Refuse(Refusal::Surplus),
@@ -364,7 +365,8 @@ mod tests {
         let refused = Verdict::Refuse(Refusal::NoSession);
         let right = right_claim(2);
         assert_eq!(judge(&caller_for_files(right), &talking(THEIRS)), Verdict::Join(2));
-        assert_eq!(judge(&caller_for_files(right), &talking_with_bulk(THEIRS)), refused, "said before");
+        let late = Verdict::Refuse(Refusal::Surplus);
+        assert_eq!(judge(&caller_for_files(right), &talking_with_bulk(THEIRS)), late, "said before");
         let later = right_claim(3);
         assert_eq!(judge(&caller_for_files(later), &talking_with_bulk(THEIRS)), Verdict::Join(3), "the link was lost");
         for wrong in [
@@ -388,8 +390,9 @@ mod tests {
         let right = right_claim(3);
         assert_eq!(judge(&returning(right), &talking(THEIRS)), Verdict::Join(3));
         assert_eq!(judge(&returning(right), &talking_with_bulk(THEIRS)), Verdict::Join(3), "whatever links there are");
-        assert_eq!(judge(&returning(right_claim(2)), &talking_with_bulk(THEIRS)), refused, "said before");
-        assert_eq!(judge(&returning(right_claim(1)), &talking(THEIRS)), refused, "of the link that is lost");
+        let late = Verdict::Refuse(Refusal::Surplus);
+        assert_eq!(judge(&returning(right_claim(2)), &talking_with_bulk(THEIRS)), late, "said before, or overtaken");
+        assert_eq!(judge(&returning(right_claim(1)), &talking(THEIRS)), late, "of the link that is lost");
         assert_eq!(judge(&returning(right_claim(u32::MAX)), &talking(THEIRS)), refused, "it would use up the numbers");
         for wrong in [
             Claim::new(&TICKET, 3, OURS, &Binding::NONE),
@@ -412,6 +415,15 @@ mod tests {
         let claim = Some(right_claim(3));
         let other_epoch = Caller { claim, ..answering };
         assert_eq!(judge(&other_epoch, &talking(THEIRS)), Verdict::Refuse(Refusal::NoSession));
+    }
+
+    #[test]
+    fn of_two_calls_that_cross_the_later_one_is_joined_and_the_other_is_no_end_of_the_conversation() {
+        let late = Verdict::Refuse(Refusal::Surplus);
+        let ours = |epoch| Caller { dialled: true, our_call: Some(epoch), ..stranger() };
+        assert_eq!(judge(&ours(2), &talking_with_bulk(THEIRS)), late, "theirs is here");
+        assert_eq!(judge(&Caller { claim: Some(right_claim(2)), ..ours(2) }, &talking_with_bulk(THEIRS)), late);
+        assert_eq!(judge(&ours(3), &talking_with_bulk(THEIRS)), Verdict::Join(3), "theirs is replaced");
     }
 
     /// Somebody with a key.

@@ -345,6 +345,10 @@ impl Reactor {
         let (address, dialled) = (connection.address, connection.origin == Origin::Dialled);
         let them = connection.them.clone();
         self.files.set_peer(them.key.map(|key| *key.bytes()));
+        let mut listens = address;
+        listens.set_port(opened.port);
+        // In plain only where our user has called: a claim is good for whoever answers.
+        let listens = Some(listens).filter(|_| !dialled && opened.port != 0 && them.key.is_some());
         self.conversation = Some(Conversation {
             session: Session::new(setup, link, self.now),
             talk: Carrier { key, link },
@@ -359,8 +363,11 @@ impl Reactor {
             address,
             anew: None,
             dialled: dialled.then_some(address),
+            listens,
             ticket: opened.ticket,
             epoch: FIRST_EPOCH,
+            called: FIRST_EPOCH,
+            talk_epoch: FIRST_EPOCH,
             turn: Turn::default(),
             untold: false,
         });

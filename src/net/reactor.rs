@@ -468,7 +468,7 @@ impl Reactor {
         let connections = self.connections.iter().filter_map(|(_, connection)| connection.deadline);
         let session = self.conversation.as_ref().and_then(|talk| talk.session.poll_timeout()).map(|(due, _)| due);
         let dialler = self.dialler.as_ref().and_then(Dialler::deadline);
-        let call = self.conversation.as_ref().and_then(|talk| talk.call_due(self.now)).map(|(_, due)| due);
+        let call = self.conversation.as_ref().and_then(|talk| talk.call_due(self.now)).map(|(.., due)| due);
         let code = self.code.as_ref().and_then(OneTime::deadline);
         connections
             .chain(code)

@@ -120,7 +120,8 @@ impl Reactor {
         if matches!(refusal, Refusal::WrongCode | Refusal::NotWanted) {
             self.blame(key);
         }
-        let partner = self.conversation.as_ref().map(|conversation| (conversation.peer, conversation.them.key));
+        let conversation = self.conversation.as_ref().filter(|conversation| conversation.dialled.is_some());
+        let partner = conversation.map(|conversation| (conversation.peer, conversation.them.key));
         let Some(connection) = self.connections.get_mut(key) else { return };
         let (address, origin, id) = (connection.address, connection.origin, connection.generation);
         let dialled = origin == Origin::Dialled;
@@ -188,7 +189,9 @@ impl Reactor {
         if origin == Origin::DialledAgain {
             let is_return = matches!(&connection.stage, Stage::Opening(opening) if opening.is_return());
             self.close_opening(key, &words.shown_within(MAX_REFUSAL_SHOWN).to_string());
-            let anew = is_return && reason == Some(Refusal::NoSession);
+            // Who was called cannot call anew: the other side's port may be somebody else's by now.
+            let has_called = self.conversation.as_ref().is_some_and(|conversation| conversation.dialled.is_some());
+            let anew = is_return && has_called && reason == Some(Refusal::NoSession);
             return self.begin_anew(anew.then_some(Anew::Answers));
         }
         if reason == Some(Refusal::Surplus) {

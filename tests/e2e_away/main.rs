@@ -205,6 +205,23 @@ fn fault_76_who_comes_back_may_come_from_another_address() {
 }
 
 #[test]
+fn who_was_called_calls_back_where_the_caller_listens_when_it_cannot_be_reached_any_more() {
+    let mut anna = listening(SECURE, 0, &[]);
+    // After the first one nobody gets through to anna.
+    let relay = Relay::to(anna.port(), |nth| if nth == 0 { Fate::Pass } else { Fate::Refuse });
+    let target = format!("127.0.0.1:{}", relay.port);
+    let mut bob = tete(&[SECURE, &["-n", "bob", "--json", "-l", "127.0.0.1:0", &target]].concat()).start();
+    anna.event("connected");
+    bob.event("connected");
+    let mut two = Two { anna, bob, relay };
+    two.cut();
+    assert!(two.anna.event("link_lost")["retry_in"].is_number());
+    let to = two.anna.event("dialling")["to"].clone();
+    assert_eq!(to, format!("127.0.0.1:{}", two.bob.port()));
+    two.part();
+}
+
+#[test]
 fn a_script_that_sends_and_leaves_survives_cuts() {
     const SIZE: usize = 20 * MB;
     let mut anna = listening(PLAIN, 0, &[]);

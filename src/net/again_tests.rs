@@ -1,0 +1,150 @@
+//! Two loops in one thread whose calls for a lost link cross.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::net::Settings;
+use crate::net::event::Heeds;
+use crate::net::gate::Trust;
+use crate::net::pool::Family;
+use crate::net::standing::Callee;
+use crate::proto::event::Event;
+use crate::proto::setup::Setup;
+use crate::proto::transfers::Policy;
+
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+/// After this something is wrong, also on a machine that does other things.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn side(name: &str) -> Reactor {
+    let linger = Duration::from_secs(600);
+    let setup =
+        Setup { lead: false, policy: Policy::Never, sync: true, verify: true, limit: None, returns: true, linger };
+    Reactor::new(Settings {
+        name: name.to_owned(),
+        secure: None,
+        trust: Trust::Known,
+        policy_for_new: Policy::Never,
+        family: Family::Any,
+        into: std::env::temp_dir(),
+        prefix: String::new(),
+        calls: sys::Calls::Native,
+        discard: false,
+        setup,
+        heeds: Heeds::Nothing,
+    })
+    .unwrap()
+}
+
+/// Anna, who was called, and bob, who called; both listen.
+struct Two {
+    sides: [Reactor; 2],
+    /// What each was told.
+    heard: [Vec<String>; 2],
+    ended: bool,
+}
+
+impl Two {
+    fn new() -> Self {
+        let (mut anna, mut bob) = (side("anna"), side("bob"));
+        let port = anna.listen(Some(LOOPBACK), 0).unwrap()[0].port();
+        bob.listen(Some(LOOPBACK), 0).unwrap();
+        bob.dial(Callee::at(LOOPBACK.to_string(), port), Some(PATIENCE));
+        let mut two = Self { sides: [anna, bob], heard: Default::default(), ended: false };
+        two.until([true, false].into_iter().cycle(), |two| two.sides.iter().all(|side| side.conversation.is_some()));
+        two
+    }
+
+    fn turn(&mut self, which: usize) {
+        let side = &mut self.sides[which];
+        side.turn(Some(side.now() + Duration::from_millis(1))).unwrap();
+        while let Some(event) = side.poll_event() {
+            match event {
+                NetEvent::Session(Event::Message { text, .. }) => self.heard[which].push(text.shown().to_string()),
+                NetEvent::Ended { .. } => self.ended = true,
+                _ => {}
+            }
+        }
+    }
+
+    /// Gives them turns, anna where it says so, until something holds.
+    fn until(&mut self, mut turns: impl Iterator<Item = bool>, holds: impl Fn(&Self) -> bool) {
+        let latest = Instant::now() + PATIENCE;
+        while !holds(self) {
+            self.turn(usize::from(!turns.next().unwrap()));
+            assert!(!self.ended && Instant::now() < latest, "it ended, or came to nothing");
+        }
+    }
+
+    /// The link is lost for both, and both call at once.
+    fn part(&mut self) {
+        let bob = SocketAddr::new(LOOPBACK, self.sides[1].port());
+        for (which, side) in self.sides.iter_mut().enumerate() {
+            let now = side.now;
+            let conversation = side.conversation.as_mut().unwrap();
+            conversation.session.link_lost(conversation.talk.link, now, "it was cut");
+            (conversation.away, conversation.call) = (true, Call::None);
+            conversation.listens = (which == 0).then_some(bob);
+        }
+    }
+
+    fn talk_epochs(&self) -> [u32; 2] {
+        self.sides.each_ref().map(|side| side.conversation.as_ref().unwrap().talk_epoch)
+    }
+
+    fn is_away(&self) -> bool {
+        self.sides.iter().any(|side| side.conversation.as_ref().unwrap().session.is_away())
+    }
+}
+
+/// Turns in an order of which `seed` decides the first 32.
+fn order(seed: u32) -> impl Iterator<Item = bool> {
+    let dice = seed.wrapping_mul(0x9e37_79b9) ^ seed.wrapping_mul(0x85eb_ca6b).rotate_left(13);
+    (0..32).map(move |bit| dice >> bit & 1 == 1).chain([true, false].into_iter().cycle())
+}
+
+#[test]
+fn two_who_call_each_other_for_a_lost_link_agree_on_one_and_lose_no_text_whoever_is_first() {
+    let mut called_back = 0;
+    for seed in 1..24 {
+        let mut two = Two::new();
+        two.part();
+        let now = two.sides.each_ref().map(|side| side.now);
+        for (side, now) in two.sides.iter_mut().zip(now) {
+            side.session().unwrap().say(now, "are you there?").unwrap();
+        }
+        let all_is_well = |two: &Two| {
+            let [ours, theirs] = two.talk_epochs();
+            !two.is_away() && ours == theirs && two.heard.iter().all(|heard| heard.len() == 1)
+        };
+        two.until(order(seed), all_is_well);
+        called_back += two.talk_epochs()[0] % 2;
+        assert_eq!(two.heard, [["are you there?"], ["are you there?"]], "seed {seed}");
+    }
+    assert!(called_back > 0, "the calls of her who was called never win");
+}
+
+#[test]
+fn who_was_called_calls_too_where_the_other_side_listens_and_leaves_it_to_them_otherwise() {
+    let mut two = Two::new();
+    two.part();
+    let bob = SocketAddr::new(LOOPBACK, two.sides[1].port());
+    let anna = &mut two.sides[0];
+    let conversation = anna.conversation.as_mut().unwrap();
+    let due = conversation.call_due(anna.now).map(|(need, address, _)| (need, address));
+    assert_eq!(due, Some((Need::Talk, bob)));
+    conversation.listens = None;
+    assert_eq!(conversation.call_due(anna.now), None);
+}
+
+#[test]
+fn calls_of_the_two_never_have_the_same_epoch() {
+    let mut two = Two::new();
+    for (side, epochs) in two.sides.iter_mut().zip([[3, 5, 7], [2, 4, 6]]) {
+        let conversation = side.conversation.as_mut().unwrap();
+        assert_eq!(epochs.map(|_| conversation.next_epoch()), epochs);
+        conversation.epoch = 20;
+        assert_eq!(conversation.next_epoch() - 20, 2 - epochs[0] % 2);
+    }
+}
