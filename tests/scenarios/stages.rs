@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use tete::proto::TransferId;
 use tete::proto::digest::BLOCK;
+use tete::proto::disk::DiskJob;
 use tete::proto::event::Event;
 use tete::proto::frame::{Frame, Kind};
-use tete::proto::stages::{Half, Held, Resource, Stage, Stages, TELL_EVERY, Turn};
+use tete::proto::session::Setup;
+use tete::proto::stages::{Half, Held, Resource, Spent, Stage, Stages, TELL_EVERY, Turn};
 
 use crate::support::disk::Source;
 use crate::support::lone::Lone;
@@ -104,4 +106,140 @@ fn of_a_file_that_is_through_both_sides_know_both_halves() {
         let unknown = stages.get(Stage::NetworkOrReceiver) + stages.get(Stage::NetworkOrSender);
         assert!(unknown.is_zero() && !stages.get(Stage::DestinationWrite).is_zero(), "{stages:?}");
     }
+}
+
+/// A link that takes everything, and has brought all there was.
+const FREE: Turn = Turn { talk: Held { full: false, empty: true }, bulk: Held { full: false, empty: true }, ..HELD };
+/// One that takes nothing, and has brought more than was taken.
+const BRINGS: Turn = Turn { talk: Held { full: true, empty: false }, ..HELD };
+
+/// What a file waits for when a turn ends like this: where the time goes.
+fn waits(lone: &mut Lone, id: TransferId, turn: &Turn) -> Option<Stage> {
+    let before = lone.side.session.stages(id)?;
+    pass(lone, STEP, turn);
+    let after = lone.side.session.stages(id)?;
+    let spent = |stage: &Stage| after.get(*stage).saturating_sub(before.get(*stage));
+    Stage::ALL.into_iter().filter(|stage| spent(stage) > STEP / 2).max_by_key(spent)
+}
+
+fn is_hashing(job: &DiskJob) -> bool {
+    matches!(job, DiskJob::HashSource(..) | DiskJob::HashPart(..))
+}
+
+#[test]
+fn a_sender_waits_for_its_file_its_hashes_its_link_and_at_last_for_the_receiver() {
+    let mut lone = Lone::new(setup(true));
+    let id = lone.side.session.offer(lone.now, "a", Some(2 * BLOCK)).unwrap();
+    lone.side.disk.sources.insert(id, Source { key: 1, size: 2 * BLOCK });
+    lone.frames();
+    assert_eq!(waits(&mut lone, id, &FREE), None, "nobody has accepted it");
+    lone.hear(&Frame::Accept { id, from: 0 }).unwrap();
+    lone.side.does = |_| false;
+    lone.serve();
+    assert_eq!(waits(&mut lone, id, &FREE), Some(Stage::SourceRead), "it is being opened");
+    lone.side.does = |job| !is_hashing(job);
+    lone.serve();
+    assert_eq!(waits(&mut lone, id, &FREE), Some(Stage::SourceHashing), "nothing is sent that was not hashed");
+    lone.side.does = |job| !matches!(job, DiskJob::CheckSource(_));
+    lone.serve();
+    assert_eq!(waits(&mut lone, id, &FREE), Some(Stage::SendQueue), "nothing keeps it but the loop");
+    assert_eq!(waits(&mut lone, id, &HELD), Some(Stage::NetworkOrReceiver), "the link is full");
+    lone.frames();
+    lone.serve();
+    assert_eq!(waits(&mut lone, id, &FREE), Some(Stage::SourceRead), "it is looked at once more");
+    lone.side.does = |_| true;
+    lone.serve();
+    assert!(lone.frames().iter().any(|frame| frame.kind() == Kind::End));
+    assert_eq!(waits(&mut lone, id, &FREE), Some(Stage::NetworkOrReceiver), "the receiver has not said that it has it");
+}
+
+#[test]
+fn a_sender_of_a_stream_waits_for_whoever_fills_it_and_then_for_its_last_hashes() {
+    let mut lone = Lone::new(setup(true));
+    let id = lone.side.session.offer(lone.now, "a", None).unwrap();
+    lone.side.disk.sources.insert(id, Source { key: 1, size: 1000 });
+    lone.hear(&Frame::Accept { id, from: 0 }).unwrap();
+    lone.side.does = |job| !is_hashing(job);
+    lone.serve();
+    lone.side.session.stream_grew(lone.now, id, 500, false);
+    lone.frames();
+    assert_eq!(waits(&mut lone, id, &FREE), Some(Stage::SourceRead), "no more has come");
+    lone.side.session.stream_grew(lone.now, id, 1000, true);
+    lone.frames();
+    lone.serve();
+    assert_eq!(waits(&mut lone, id, &FREE), Some(Stage::SourceHashing), "all was sent, and not all is told");
+}
+
+#[test]
+fn a_sender_with_a_limit_waits_for_it_and_one_whose_link_was_lost_for_the_other_side() {
+    let mut lone = Lone::new(Setup { limit: Some(1_000_000), ..setup(true) });
+    let id = lone.side.session.offer(lone.now, "a", Some(8 * BLOCK)).unwrap();
+    lone.side.disk.sources.insert(id, Source { key: 1, size: 8 * BLOCK });
+    lone.hear(&Frame::Accept { id, from: 0 }).unwrap();
+    lone.serve();
+    lone.frames();
+    assert_eq!(waits(&mut lone, id, &FREE), Some(Stage::Limit));
+    let mut lone = Lone::new(Setup { returns: true, ..setup(true) });
+    let id = lone.side.session.offer(lone.now, "a", Some(8 * BLOCK)).unwrap();
+    lone.side.disk.sources.insert(id, Source { key: 1, size: 8 * BLOCK });
+    lone.frames();
+    lone.hear(&Frame::Accept { id, from: 0 }).unwrap();
+    lone.serve();
+    lone.come_back(2);
+    lone.hear(&Frame::Back { texts: 0, orders: 1, bye: false }).unwrap();
+    lone.frames();
+    assert_eq!(waits(&mut lone, id, &FREE), Some(Stage::NetworkOrReceiver), "it has not said from where on");
+}
+
+#[test]
+fn a_receiver_waits_for_its_part_its_link_its_hashes_and_at_last_for_its_disk() {
+    let mut lone = Lone::new(setup(true));
+    let id = TransferId(2);
+    lone.side.does = |_| false;
+    lone.hear_offer(id.0, Some(26 * BLOCK)).unwrap();
+    lone.serve();
+    assert_eq!(waits(&mut lone, id, &FREE), Some(Stage::DestinationWrite), "its part is being created");
+    lone.side.does = |job| !is_hashing(job);
+    lone.serve();
+    lone.frames();
+    assert_eq!(waits(&mut lone, id, &FREE), Some(Stage::NetworkOrSender), "nothing has come");
+    assert_eq!(waits(&mut lone, id, &BRINGS), Some(Stage::ReceiveQueue), "something has come, and was not taken");
+    let body = vec![0; BLOCK as usize];
+    (0..24).for_each(|block| lone.hear_chunk(id, block * BLOCK, &body).unwrap());
+    lone.serve();
+    assert_eq!(waits(&mut lone, id, &FREE), Some(Stage::NetworkOrSender), "its hashes do not lag enough");
+    lone.hear_chunk(id, 24 * BLOCK, &body).unwrap();
+    lone.serve();
+    assert_eq!(waits(&mut lone, id, &FREE), Some(Stage::DestinationHashing), "its hashes lag");
+    assert_eq!(waits(&mut lone, id, &BRINGS), Some(Stage::ReceiveQueue));
+}
+
+#[test]
+fn what_helpers_say_of_a_file_that_is_kept_by_the_disk_is_counted_as_theirs() {
+    let mut lone = Lone::new(setup(true));
+    let id = lone.side.session.offer(lone.now, "a", Some(BLOCK)).unwrap();
+    lone.side.disk.sources.insert(id, Source { key: 1, size: BLOCK });
+    lone.hear(&Frame::Accept { id, from: 0 }).unwrap();
+    lone.side.does = |job| !is_hashing(job);
+    lone.serve();
+    lone.frames();
+    pass(&mut lone, STEP * 4, &FREE);
+    assert!(lone.side.session.stages(id).unwrap().get(Stage::SourceRead).is_zero());
+    lone.side.session.helped(id, Spent { reading: STEP * 3, hashing: STEP });
+    let stages = lone.side.session.stages(id).unwrap();
+    assert!(stages.get(Stage::SourceRead) > stages.get(Stage::SourceHashing), "{stages:?}");
+}
+
+#[test]
+fn the_processor_is_asked_about_for_large_files_under_way_alone() {
+    let (mut lone, _) = sending(8 * BLOCK);
+    assert!(lone.side.session.wants_processor());
+    lone.side.session.account(lone.now, &Turn { processor: Some(STEP), ..HELD });
+    assert!(!lone.side.session.wants_processor(), "it was told just now");
+    assert!(!sending(1000).0.side.session.wants_processor(), "it is small");
+    assert!(!Lone::new(setup(true)).side.session.wants_processor(), "there is none");
+    let mut lone = Lone::new(setup(true));
+    lone.hear_offer(2, Some(8 * BLOCK)).unwrap();
+    lone.serve();
+    assert!(lone.side.session.wants_processor(), "it is received");
 }
