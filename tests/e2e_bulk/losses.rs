@@ -86,7 +86,7 @@ fn a_connection_that_was_lost_is_called_for_again_and_takes_over() {
     let mut two = Relayed::with(tete(&anna(&["--json", "-v"])), &limited, second(cut));
     two.send(Sender::Bob, "big", 36 * MB);
     two.bob.tells("files have a link of their own, number 2");
-    two.bob.tells("files have a link of their own, number 3");
+    two.bob.tells("files have a link of their own, number 4"); // who called has the even ones
     two.arrived(Sender::Bob, "big", 36 * MB);
     assert!(two.relay.passed(2, Way::Up) > MB as u64);
     two.part();
