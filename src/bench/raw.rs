@@ -177,15 +177,13 @@ impl Target<'_> {
     }
 
     fn splice(&mut self, stream: &TcpStream) -> io::Result<()> {
-        let pipe = Pipe::new(PIECE)?;
+        let mut pipe = Pipe::new(PIECE)?;
         while self.stored < self.size {
-            let mut held = pipe.fill(stream.as_fd(), self.left(PIECE))?;
-            if held == 0 {
+            if pipe.fill(stream.as_fd(), self.left(PIECE))? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
-            while held > 0 {
-                let n = pipe.drain(self.file()?, self.stored, held)?;
-                held -= n;
+            while pipe.held() > 0 {
+                let n = pipe.drain(self.file()?, self.stored)?;
                 self.stored(n)?;
             }
         }

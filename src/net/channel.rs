@@ -44,6 +44,8 @@ pub struct Channel {
     /// Bytes that the wire has brought.
     brought: u64,
     for_files: bool,
+    /// Whether the last bytes of a file went into it without passing through here.
+    lets_by: bool,
 }
 
 /// A wire as the TLS library writes to it.
@@ -84,6 +86,21 @@ impl Channel {
     /// From here on no text waits behind what it gathers.
     pub fn carry_files(&mut self) {
         self.for_files = true;
+    }
+
+    /// Whether it carries files alone, and what concerns them.
+    pub fn carries_files(&self) -> bool {
+        self.for_files
+    }
+
+    /// Whether a file's bytes go into it without passing through here.
+    pub fn let_by(&mut self, lets_by: bool) {
+        self.lets_by = lets_by;
+    }
+
+    /// Whether they last did.
+    pub fn lets_by(&self) -> bool {
+        self.lets_by
     }
 
     /// Whether it is encrypted.
@@ -279,6 +296,7 @@ mod tests {
 
     impl Wire for Brings {
         type File = ();
+        type Pipe = ();
 
         fn send(&mut self, _: &[u8], _: bool) -> io::Result<Moved> {
             Ok(Moved::WouldBlock)
@@ -286,6 +304,14 @@ mod tests {
 
         fn send_file(&mut self, (): &(), _: u64, _: usize) -> io::Result<super::super::pump::SentFile> {
             Ok(super::super::pump::SentFile::Refused)
+        }
+
+        fn fill_pipe(&mut self, _: usize) -> io::Result<Option<Moved>> {
+            Ok(None)
+        }
+
+        fn pipe(&mut self) -> Option<&mut ()> {
+            None
         }
 
         fn recv(&mut self, buffer: &mut [u8]) -> io::Result<Moved> {

@@ -21,7 +21,7 @@ use super::channel::Channel;
 use super::doorkeeper::Parting;
 use super::pump::{Moved, SentFile, Wire};
 use super::standing::Them;
-use crate::sys::{self, Calls};
+use crate::sys::{self, Calls, Pipe};
 
 /// Who called, and what for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +109,8 @@ pub struct Connection {
     pub more: bool,
     /// Its buffers.
     pub channel: Channel,
+    /// Through which the system puts what arrives into files; made when it first does.
+    pub pipe: Option<Pipe>,
     /// What is known of the other end.
     pub them: Them,
     /// The proof of a common one-time code that is under way.
@@ -123,6 +125,8 @@ pub struct Connection {
     pub deadline: Option<Instant>,
 }
 
+/// Bytes that stand in a pipe between a socket and a file: as many as one turn moves, and as any user may have.
+const PIPE: usize = 1 << 20;
 /// Bytes that are thrown away with one call.
 const LAST_SPACE: usize = 4 * 1024;
 /// Reads that are thrown away in one turn, of somebody who goes on speaking after the end.
@@ -147,15 +151,15 @@ pub fn key_of(token: Token) -> Option<(usize, u64)> {
 impl Connection {
     /// The wire of the connection at `key`, and its buffers.
     pub fn parts(&mut self, key: usize) -> (SocketWire<'_>, &mut Channel) {
-        let Self { stream, readable, writable, channel, .. } = self;
-        (SocketWire { key, stream, readable, writable }, channel)
+        let Self { stream, readable, writable, channel, pipe, .. } = self;
+        (SocketWire { key, stream, readable, writable, pipe }, channel)
     }
 
     /// The wire of the connection at `key`, its buffers, its opening while it has one, and whether there is more to do.
     pub fn gate_parts(&mut self, key: usize) -> Option<(SocketWire<'_>, &mut Channel, &mut Opening, &mut bool)> {
-        let Self { stream, readable, writable, channel, stage, more, .. } = self;
+        let Self { stream, readable, writable, channel, pipe, stage, more, .. } = self;
         let Stage::Opening(opening) = stage else { return None };
-        Some((SocketWire { key, stream, readable, writable }, channel, opening, more))
+        Some((SocketWire { key, stream, readable, writable, pipe }, channel, opening, more))
     }
 
     /// Sends the last bytes and closes our end; throws away what still comes, until the other end is closed too.
@@ -167,9 +171,9 @@ impl Connection {
 
     /// Whether all is done; an error means that the other end is gone.
     fn try_flush(&mut self, key: usize) -> io::Result<bool> {
-        let Self { stream, readable, writable, channel, stage, .. } = self;
+        let Self { stream, readable, writable, channel, pipe, stage, .. } = self;
         let Stage::Flushing { shut } = stage else { return Ok(false) };
-        let mut wire = SocketWire { key, stream, readable, writable };
+        let mut wire = SocketWire { key, stream, readable, writable, pipe };
         while !channel.is_flushed() {
             if channel.flush(&mut wire, false)? == Moved::WouldBlock {
                 break;
@@ -202,6 +206,7 @@ pub struct SocketWire<'a> {
     stream: &'a mut TcpStream,
     readable: &'a mut bool,
     writable: &'a mut bool,
+    pipe: &'a mut Option<Pipe>,
 }
 
 /// One system call: repeated when a signal came between, and the only thing that clears a latch.
@@ -235,6 +240,7 @@ fn call(
 
 impl Wire for SocketWire<'_> {
     type File = Arc<File>;
+    type Pipe = Pipe;
 
     fn send(&mut self, bytes: &[u8], more: bool) -> io::Result<Moved> {
         let stream = &mut *self.stream;
@@ -264,9 +270,40 @@ impl Wire for SocketWire<'_> {
         }
     }
 
+    fn fill_pipe(&mut self, len: usize) -> io::Result<Option<Moved>> {
+        let pipe = match self.pipe {
+            Some(pipe) if pipe.held() > 0 => return Ok(None),
+            Some(pipe) => pipe,
+            None => match Pipe::new(PIPE) {
+                Ok(pipe) => self.pipe.insert(pipe),
+                Err(error) => return Ok(not_spliced(&error)),
+            },
+        };
+        let stream = &*self.stream;
+        match call(self.key, ("splice", "readable"), len, self.readable, || pipe.fill(stream.as_fd(), len)) {
+            Ok(moved) => Ok(Some(moved)),
+            Err(error) if sys::is_link_error(stream.as_fd(), &error) => Err(error),
+            Err(error) => Ok(not_spliced(&error)),
+        }
+    }
+
+    fn pipe(&mut self) -> Option<&mut Pipe> {
+        self.pipe.as_mut().filter(|pipe| pipe.held() > 0)
+    }
+
     fn recv(&mut self, buffer: &mut [u8]) -> io::Result<Moved> {
+        // What a file has refused came first.
+        if let Some(pipe) = self.pipe() {
+            return pipe.read(buffer).map(Moved::Bytes);
+        }
         call(self.key, ("recv", "readable"), buffer.len(), self.readable, || self.stream.read(buffer))
     }
+}
+
+/// Receiving tells what is really wrong, if anything is.
+fn not_spliced(error: &io::Error) -> Option<Moved> {
+    log::info!("the system does not store files by itself ({}); they are written", sys::words(error));
+    None
 }
 
 #[cfg(test)]
@@ -282,5 +319,36 @@ mod tests {
     #[test]
     fn small_tokens_are_not_connections() {
         assert_eq!(key_of(Token(3)), None);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn what_a_file_has_not_taken_is_received_before_what_came_behind_it() {
+        use std::net::{TcpListener, TcpStream as StdStream};
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut near = StdStream::connect(listener.local_addr().unwrap()).unwrap();
+        let far = listener.accept().unwrap().0;
+        near.write_all(b"held behind").unwrap();
+        let mut peeked = [0; 11];
+        while far.peek(&mut peeked).unwrap() < peeked.len() {}
+        far.set_nonblocking(true).unwrap();
+        let (mut stream, mut readable, mut writable, mut pipe) = (TcpStream::from_std(far), true, true, None);
+        let mut wire = SocketWire {
+            key: 0,
+            stream: &mut stream,
+            readable: &mut readable,
+            writable: &mut writable,
+            pipe: &mut pipe,
+        };
+        let mut buffer = [0; 99];
+        assert_eq!(wire.fill_pipe(4).unwrap(), Some(Moved::Bytes(4)));
+        assert_eq!(wire.pipe().map(|pipe| pipe.held()), Some(4));
+        assert_eq!(wire.fill_pipe(4).unwrap(), None, "it is not empty");
+        assert_eq!(wire.recv(&mut buffer[..3]).unwrap(), Moved::Bytes(3));
+        assert_eq!(wire.recv(&mut buffer[3..]).unwrap(), Moved::Bytes(1));
+        assert_eq!(wire.recv(&mut buffer[4..]).unwrap(), Moved::Bytes(7));
+        assert_eq!(&buffer[..11], b"held behind");
+        assert_eq!(wire.fill_pipe(4).unwrap(), Some(Moved::WouldBlock));
+        assert!(!readable);
     }
 }

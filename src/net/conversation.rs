@@ -17,7 +17,7 @@ use crate::proto::hello::Nonce;
 use crate::proto::session::{Ended, Receive, Session};
 use crate::proto::stages::{Held, Turn};
 use crate::proto::{LinkId, TransferId};
-use crate::sys;
+use crate::sys::{self, Pipe};
 
 use super::channel::SECURE_PIECE;
 use super::connection::{Connection, Need, Stage};
@@ -162,6 +162,7 @@ struct Store<'a> {
 
 impl Disk for Store<'_> {
     type File = Arc<File>;
+    type Pipe = Pipe;
 
     fn file(&self, transfer: TransferId) -> Option<Arc<File>> {
         self.files.file(transfer)
@@ -173,6 +174,18 @@ impl Disk for Store<'_> {
 
     fn read(&mut self, transfer: TransferId, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         self.files.read(transfer, offset, buffer)
+    }
+
+    fn drains(&self, transfer: TransferId) -> bool {
+        self.files.drains(transfer)
+    }
+
+    fn drain(&mut self, transfer: TransferId, offset: u64, pipe: &mut Pipe) -> io::Result<usize> {
+        self.files.drain(transfer, offset, pipe)
+    }
+
+    fn write_instead(&mut self, transfer: TransferId) {
+        self.files.write_instead(transfer);
     }
 
     fn write(&mut self, transfer: TransferId, offset: u64, bytes: &[u8]) -> io::Result<()> {

@@ -20,7 +20,7 @@ use super::stream::Stream;
 use super::work::{DiskWork, Source};
 use crate::proto::TransferId;
 use crate::proto::disk::{DiskAnswer, DiskError, DiskJob};
-use crate::sys::{self, Calls};
+use crate::sys::{self, Calls, Pipe};
 
 /// Of answers that are true whatever became of the transfer.
 const ALWAYS: Ticket = Ticket(0);
@@ -45,6 +45,8 @@ struct Entry {
     kind: Kind,
     /// Of what is hashed as it arrives.
     passing: Option<Passing>,
+    /// Whether what arrives has to be written: the system does not put it there by itself.
+    written: bool,
 }
 
 /// The table of files under way.
@@ -107,7 +109,8 @@ impl Files {
         self.tickets += 1;
         let ticket = Ticket(self.tickets);
         let in_passing = self.hashing == Hashing::InPassing && matches!(kind, Kind::Part(_) | Kind::Discarded);
-        self.entries.insert(id, Entry { ticket, kind, passing: in_passing.then(Passing::default) });
+        let written = self.place.calls != Calls::Native;
+        self.entries.insert(id, Entry { ticket, kind, passing: in_passing.then(Passing::default), written });
         ticket
     }
 
@@ -274,6 +277,27 @@ impl Files {
             Some(Kind::Stream(stream)) => stream.read(offset, into),
             _ => Err(not_open()),
         }
+    }
+
+    /// Whether the system can put by itself into a part what arrives. It cannot while the loop hashes it on its way.
+    pub fn drains(&self, id: TransferId) -> bool {
+        matches!(self.entries.get(&id), Some(Entry { kind: Kind::Part(_), passing: None, written: false, .. }))
+    }
+
+    /// Lets the system put into a part, from `offset` on, what stands in a pipe; how many bytes.
+    ///
+    /// # Errors
+    /// The system's; `NotFound` when the part is not open. What stays in the pipe may be written.
+    pub fn drain(&mut self, id: TransferId, offset: u64, pipe: &mut Pipe) -> io::Result<usize> {
+        match self.entries.get(&id).map(|entry| &entry.kind) {
+            Some(Kind::Part(part)) => pipe.drain(part.file().ok_or_else(not_open)?, offset),
+            _ => Err(not_open()),
+        }
+    }
+
+    /// From now on what arrives of this part passes through the program.
+    pub fn write_instead(&mut self, id: TransferId) {
+        self.entries.get_mut(&id).into_iter().for_each(|entry| entry.written = true);
     }
 
     /// Writes bytes of a part, all of them. [`write_error`](super::work::write_error) makes of the error what the

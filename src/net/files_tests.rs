@@ -137,6 +137,32 @@ fn what_did_not_pass_whole_is_hashed_by_a_helper_and_what_did_needs_none() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn a_part_takes_bytes_from_a_pipe_unless_they_have_to_pass_through_the_program() {
+    use std::io::Write;
+    use std::os::fd::AsFd;
+    let (mut near, far) = std::os::unix::net::UnixStream::pair().unwrap();
+    let mut pipe = Pipe::new(1 << 16).unwrap();
+    near.write_all(b"well done").unwrap();
+    pipe.fill(far.as_fd(), 9).unwrap();
+
+    let mut disk = Disk::receiving();
+    assert!(disk.files.drains(THEIRS) && !disk.files.drains(OURS));
+    assert_eq!(disk.files.drain(THEIRS, 0, &mut pipe).unwrap(), 9);
+    assert_eq!(disk.job(DiskJob::SyncPart(THEIRS)), Some(DiskAnswer::PartSynced(THEIRS, Ok(()))));
+    assert_eq!(disk.job(DiskJob::Publish(THEIRS)), Some(DiskAnswer::Published(THEIRS, Ok("fetched_a".into()))));
+    assert_eq!(std::fs::read(disk.dir.path().join("fetched_a")).unwrap(), b"well done");
+
+    disk.files.write_instead(THEIRS);
+    assert!(!disk.files.drains(THEIRS));
+    for files in [disk.files.hashing(Hashing::InPassing), Disk::new().files.with_calls(Calls::Portable)] {
+        disk.files = files;
+        disk.submit(create("b", Some(9)));
+        assert!(!disk.files.drains(THEIRS));
+    }
+}
+
+#[test]
 fn a_source_that_was_removed_since_the_offer_is_an_error() {
     let mut disk = Disk::new();
     disk.offer("source", b"x");

@@ -130,6 +130,7 @@ impl Reactor {
             writable: !dialled,
             more: false,
             channel: Channel::default(),
+            pipe: None,
             them: Them::default(),
             pairing: None,
             parting: Parting::Gone,

@@ -1,50 +1,14 @@
 //! What only a measurement needs of the system.
 //!
-//! Owns: bytes from a socket into a file without the program between, what the processors have done for us, the cache of
-//! files, sleeping to the point. Must not know: what is measured.
+//! Owns: what the processors have done for us, the cache of files, sleeping to the point. Must not know: what is measured.
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
 use super::native;
-
-/// A pipe through which the kernel moves a socket's bytes into a file.
-#[derive(Debug)]
-pub struct Pipe {
-    out: OwnedFd,
-    into: OwnedFd,
-}
-
-impl Pipe {
-    /// One that holds so many bytes.
-    ///
-    /// # Errors
-    /// `Unsupported` where the system has no such way, and the system's: no descriptors, or more than is allowed.
-    pub fn new(bytes: usize) -> io::Result<Self> {
-        let (out, into) = native::pipe(bytes)?;
-        Ok(Self { out, into })
-    }
-
-    /// Takes up to `len` bytes from a socket, and waits for the first of them; how many, 0 at its end.
-    ///
-    /// # Errors
-    /// The system's.
-    pub fn fill(&self, socket: BorrowedFd<'_>, len: usize) -> io::Result<usize> {
-        native::move_bytes(socket, self.into.as_fd(), None, len)
-    }
-
-    /// Puts up to `len` of the bytes that it holds into a file, from `offset` on; how many.
-    ///
-    /// # Errors
-    /// The system's.
-    pub fn drain(&self, file: &File, offset: u64, len: usize) -> io::Result<usize> {
-        native::move_bytes(self.out.as_fd(), file.as_fd(), Some(offset), len)
-    }
-}
 
 /// What the processors have done for this process until now, in user space and in the kernel, by all of its threads,
 /// those that have ended included.
@@ -92,24 +56,5 @@ mod tests {
         });
         assert!(spun.join().unwrap() > 0);
         assert!(cpu_time() - before >= Duration::from_millis(5));
-    }
-
-    #[test]
-    #[cfg(target_os = "linux")]
-    fn bytes_go_from_a_socket_into_a_file_at_their_place() {
-        use std::io::Write;
-        use std::os::unix::net::UnixStream;
-        let (mut near, far) = UnixStream::pair().unwrap();
-        let file = tempfile::tempfile().unwrap();
-        let pipe = Pipe::new(1 << 16).unwrap();
-        near.write_all(b"hello").unwrap();
-        let held = pipe.fill(far.as_fd(), 100).unwrap();
-        assert_eq!(held, 5);
-        assert_eq!(pipe.drain(&file, 3, held).unwrap(), 5);
-        let mut back = [0; 9];
-        assert_eq!(super::super::read_at(&file, &mut back, 0).unwrap(), 8);
-        assert_eq!(&back[..8], b"\0\0\0hello");
-        drop(near);
-        assert_eq!(pipe.fill(far.as_fd(), 100).unwrap(), 0, "the end");
     }
 }

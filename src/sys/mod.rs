@@ -18,6 +18,7 @@ mod measure;
 mod process;
 mod send;
 mod socket;
+mod splice;
 
 use std::fs::File;
 use std::io;
@@ -32,10 +33,11 @@ pub use folder::{folder_stamp, free_bytes, is_entry, list_names, open_folder, sy
 pub use kept::{
     Access, access, make_private_folder, open_folder_itself, open_growing, open_kept, open_lock, open_own, rename_over,
 };
-pub use measure::{Pipe, cpu_time, forget_cached, is_in_memory, wake_precisely};
+pub use measure::{cpu_time, forget_cached, is_in_memory, wake_precisely};
 pub use process::{own_terminal, stop_job};
 pub use send::{is_link_error, send_file, send_more};
 pub use socket::{Shape, connect, is_out_of_descriptors, listener, outward_address, prepare_stream, prepare_talk};
+pub use splice::Pipe;
 
 #[cfg(target_os = "linux")]
 use linux as native;

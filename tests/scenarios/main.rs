@@ -12,5 +12,6 @@ mod files;
 mod hostile;
 mod leaving;
 mod mending;
+mod splicing;
 mod stages;
 mod talking;

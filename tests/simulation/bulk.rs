@@ -10,6 +10,7 @@ use tete::proto::LinkId;
 
 use crate::end::End;
 use crate::network::{SimWire, Stream};
+use crate::support::bulk_channel;
 use crate::world::World;
 
 /// A link for files, seen from both sides.
@@ -45,7 +46,7 @@ impl World {
     /// A talk link of a greater number is there: one for files that has not come by now is refused.
     pub(crate) fn forget_bulk_at(&mut self, side: usize) {
         if let Some(bulk) = &mut self.bulk {
-            bulk.channels[side].get_or_insert_default();
+            bulk.channels[side].get_or_insert_with(bulk_channel);
         }
     }
 
@@ -83,7 +84,7 @@ impl World {
         let mut happened = None;
         for side in [0, 1] {
             if awake[side] && bulk.channels[side].is_none() && bulk.up_at[side] <= now {
-                bulk.channels[side] = Some(Channel::default());
+                bulk.channels[side] = Some(bulk_channel());
                 self.ends[side].session.bulk_up(bulk.link(), bulk.epoch, instant);
                 happened = Some((side, "takes the bulk link", bulk.epoch));
             }

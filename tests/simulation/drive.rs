@@ -86,6 +86,8 @@ pub(crate) struct Drive {
     /// No wire fetches a source itself: all of them are read.
     pub(crate) reads: bool,
     refused: BTreeSet<TransferId>,
+    /// Parts that are written, and not drained into.
+    written: BTreeSet<TransferId>,
     /// What goes wrong with a file.
     pub(crate) planned: BTreeMap<TransferId, Fault>,
     /// What the peer really sends: only a mutant looks.
@@ -138,6 +140,7 @@ impl Drive {
             synced: true,
             reads: false,
             refused: BTreeSet::new(),
+            written: BTreeSet::new(),
             planned: BTreeMap::new(),
             theirs: BTreeMap::new(),
             flaky: 0,
@@ -153,7 +156,8 @@ impl Drive {
     /// The program is gone, and all that it held; what it has written stays. Another one may begin.
     pub(crate) fn let_go(&mut self) {
         (self.offered, self.entries, self.parts) = Default::default();
-        (self.refused, self.planned, self.theirs, self.struck) = Default::default();
+        (self.refused, self.written) = Default::default();
+        (self.planned, self.theirs, self.struck) = Default::default();
         self.platter.revive();
     }
 
@@ -318,6 +322,7 @@ impl Drive {
 
 impl Disk for Drive {
     type File = SimFile;
+    type Pipe = Vec<u8>;
 
     fn file(&self, transfer: TransferId) -> Option<SimFile> {
         let (offered, file) = self.source(transfer)?;
@@ -340,6 +345,22 @@ impl Disk for Drive {
         let n = buffer.len().min(readable as usize);
         fill(file.is.key, offset, &mut buffer[..n]);
         Ok(n)
+    }
+
+    fn drains(&self, transfer: TransferId) -> bool {
+        !self.reads && !self.written.contains(&transfer)
+    }
+
+    fn drain(&mut self, transfer: TransferId, offset: u64, pipe: &mut Vec<u8>) -> io::Result<usize> {
+        // Some file systems take less than they are given.
+        let n = if self.random.chance(100) { pipe.len().div_ceil(2) } else { pipe.len() };
+        self.write(transfer, offset, &pipe[..n])?;
+        pipe.drain(..n);
+        Ok(n)
+    }
+
+    fn write_instead(&mut self, transfer: TransferId) {
+        self.written.insert(transfer);
     }
 
     fn write(&mut self, transfer: TransferId, offset: u64, bytes: &[u8]) -> io::Result<()> {

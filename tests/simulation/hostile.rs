@@ -25,6 +25,7 @@ use crate::part::is_final;
 use crate::promise::{Kept, Promise, check};
 use crate::random::Random;
 use crate::support::disk::{Fault, whole};
+use crate::support::{bulk_channel, take_held};
 
 const STEPS: u64 = 600;
 /// What a user that is far behind finds, and what one more turn may add to it.
@@ -38,10 +39,13 @@ struct HostileWire {
     output: Vec<u8>,
     /// Bytes that it takes before the peer reads again.
     room: usize,
+    /// What no file has taken yet.
+    held: Vec<u8>,
 }
 
 impl Wire for HostileWire {
     type File = SimFile;
+    type Pipe = Vec<u8>;
 
     fn send(&mut self, bytes: &[u8], _more: bool) -> io::Result<Moved> {
         let n = bytes.len().min(self.room);
@@ -61,7 +65,20 @@ impl Wire for HostileWire {
         })
     }
 
+    fn fill_pipe(&mut self, len: usize) -> io::Result<Option<Moved>> {
+        let n = len.min(self.input.len());
+        self.held.extend(self.input.drain(..n));
+        Ok(Some(if n == 0 { Moved::WouldBlock } else { Moved::Bytes(n) }))
+    }
+
+    fn pipe(&mut self) -> Option<&mut Vec<u8>> {
+        Some(&mut self.held).filter(|held| !held.is_empty())
+    }
+
     fn recv(&mut self, buffer: &mut [u8]) -> io::Result<Moved> {
+        if !self.held.is_empty() {
+            return Ok(Moved::Bytes(take_held(&mut self.held, buffer)));
+        }
         let n = buffer.len().min(self.input.len());
         if n == 0 {
             return Ok(Moved::WouldBlock);
@@ -364,7 +381,7 @@ impl Siege {
                 self.epoch += 1;
                 let link = LinkId(1000 + u64::from(self.epoch));
                 self.session.bulk_up(link, self.epoch, now);
-                self.bulk = Some((link, Channel::default(), HostileWire { room: 1 << 22, ..Default::default() }));
+                self.bulk = Some((link, bulk_channel(), HostileWire { room: 1 << 22, ..Default::default() }));
             }
             11 => self.session.handle_timeout(now),
             12 => {

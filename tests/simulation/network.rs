@@ -11,6 +11,7 @@ use tete::net::pump::{Moved, SentFile, Wire};
 use crate::drive::SimFile;
 use crate::planted::Tamper;
 use crate::random::Random;
+use crate::support::take_held;
 
 /// One direction.
 #[derive(Debug, Default)]
@@ -32,6 +33,8 @@ pub(crate) struct Stream {
     /// Its writer has closed it.
     pub(crate) closed: bool,
     pub(crate) dead: bool,
+    /// What was taken out for a file that has not taken it yet.
+    held: Vec<u8>,
 }
 
 impl Stream {
@@ -73,6 +76,7 @@ impl SimWire<'_> {
 
 impl Wire for SimWire<'_> {
     type File = SimFile;
+    type Pipe = Vec<u8>;
 
     fn send_file(&mut self, file: &SimFile, offset: u64, len: usize) -> io::Result<SentFile> {
         // Some file systems change their mind.
@@ -122,7 +126,27 @@ impl Wire for SimWire<'_> {
         Ok(Moved::Bytes(n))
     }
 
+    fn fill_pipe(&mut self, len: usize) -> io::Result<Option<Moved>> {
+        // Some systems have no descriptors left for a pipe.
+        if self.random.chance(self.moody / 4) {
+            return Ok(None);
+        }
+        let mut bytes = vec![0; len];
+        let moved = self.recv(&mut bytes)?;
+        if let Moved::Bytes(n) = moved {
+            self.input.held.extend(&bytes[..n]);
+        }
+        Ok(Some(moved))
+    }
+
+    fn pipe(&mut self) -> Option<&mut Vec<u8>> {
+        Some(&mut self.input.held).filter(|held| !held.is_empty())
+    }
+
     fn recv(&mut self, buffer: &mut [u8]) -> io::Result<Moved> {
+        if !self.input.held.is_empty() {
+            return Ok(Moved::Bytes(take_held(&mut self.input.held, buffer)));
+        }
         if self.input.dead {
             return Err(io::ErrorKind::ConnectionReset.into());
         }

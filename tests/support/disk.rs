@@ -146,6 +146,13 @@ pub struct MemDisk {
     pub reads: bool,
     /// Sources that a wire did not want to fetch.
     pub refused: Vec<TransferId>,
+    /// No part takes bytes from a wire's pipe: all of them are written.
+    pub writes: bool,
+    /// Parts that are written since one did not.
+    pub written: Vec<TransferId>,
+    /// Bytes that parts took from a pipe, and how many they take at most before they refuse more.
+    pub drained: u64,
+    pub drains_at_most: Option<u64>,
 }
 
 /// Whether it may be overtaken.
@@ -304,6 +311,7 @@ impl MemDisk {
 
 impl Disk for MemDisk {
     type File = KernelFile;
+    type Pipe = Vec<u8>;
 
     fn file(&self, transfer: TransferId) -> Option<KernelFile> {
         let source = self.sources.get(&transfer).filter(|_| !self.reads && !self.refused.contains(&transfer))?;
@@ -324,6 +332,31 @@ impl Disk for MemDisk {
         let n = buffer.len().min(end.saturating_sub(offset) as usize);
         fill(source.key, offset, &mut buffer[..n]);
         Ok(n)
+    }
+
+    fn drains(&self, transfer: TransferId) -> bool {
+        !self.writes && !self.written.contains(&transfer)
+    }
+
+    fn drain(&mut self, transfer: TransferId, offset: u64, pipe: &mut Vec<u8>) -> io::Result<usize> {
+        // As far as there is space, as a system does.
+        let room = match self.faults.get(&transfer) {
+            Some(Fault::Write(at)) if offset < *at => at - offset,
+            _ => u64::MAX,
+        };
+        let room = room.min(self.drains_at_most.map_or(u64::MAX, |most| most - self.drained));
+        let n = pipe.len().min(usize::try_from(room).unwrap_or(usize::MAX));
+        if n == 0 {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        self.write(transfer, offset, &pipe[..n])?;
+        self.drained += n as u64;
+        pipe.drain(..n);
+        Ok(n)
+    }
+
+    fn write_instead(&mut self, transfer: TransferId) {
+        self.written.push(transfer);
     }
 
     fn write(&mut self, transfer: TransferId, offset: u64, bytes: &[u8]) -> io::Result<()> {

@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::time::Duration;
 
+use tete::net::channel::Channel;
 use tete::net::pump::{Moved, SentFile, Wire};
 use tete::proto::session::Setup;
 use tete::proto::transfers::Policy;
@@ -31,6 +32,8 @@ pub struct Pipe {
     pub left: Option<usize>,
     /// It was cut: `left` was not enough.
     pub cut: bool,
+    /// What was taken out for a file that has not taken it yet.
+    pub held: Vec<u8>,
 }
 
 impl Pipe {
@@ -56,6 +59,7 @@ pub struct MemWire<'a> {
 
 impl Wire for MemWire<'_> {
     type File = KernelFile;
+    type Pipe = Vec<u8>;
 
     fn send(&mut self, bytes: &[u8], _more: bool) -> io::Result<Moved> {
         if self.out.full {
@@ -75,7 +79,23 @@ impl Wire for MemWire<'_> {
         })
     }
 
+    fn fill_pipe(&mut self, len: usize) -> io::Result<Option<Moved>> {
+        let mut bytes = vec![0; len];
+        let moved = self.recv(&mut bytes)?;
+        if let Moved::Bytes(n) = moved {
+            self.input.held.extend(&bytes[..n]);
+        }
+        Ok(Some(moved))
+    }
+
+    fn pipe(&mut self) -> Option<&mut Vec<u8>> {
+        Some(&mut self.input.held).filter(|held| !held.is_empty())
+    }
+
     fn recv(&mut self, buffer: &mut [u8]) -> io::Result<Moved> {
+        if !self.input.held.is_empty() {
+            return Ok(Moved::Bytes(take_held(&mut self.input.held, buffer)));
+        }
         let n = buffer.len().min(self.input.bytes.len());
         if n == 0 {
             return Ok(if self.input.closed { Moved::Bytes(0) } else { Moved::WouldBlock });
@@ -83,6 +103,21 @@ impl Wire for MemWire<'_> {
         io::Read::read_exact(&mut self.input.bytes, &mut buffer[..n])?;
         Ok(Moved::Bytes(n))
     }
+}
+
+/// The buffers of a link for files.
+pub fn bulk_channel() -> Channel {
+    let mut channel = Channel::default();
+    channel.carry_files();
+    channel
+}
+
+/// Bytes that no file has taken; how many.
+pub fn take_held(held: &mut Vec<u8>, buffer: &mut [u8]) -> usize {
+    let n = buffer.len().min(held.len());
+    buffer[..n].copy_from_slice(&held[..n]);
+    held.drain(..n);
+    n
 }
 
 /// What most tests begin with: files are taken, and count when they are on the disk.

@@ -13,7 +13,7 @@ use tete::proto::session::{Ended, Session, Setup};
 use tete::proto::{LinkId, TransferId};
 
 use super::disk::{MemDisk, Source, is_hashing, whole};
-use super::{MemWire, Pipe, setup};
+use super::{MemWire, Pipe, bulk_channel, setup};
 
 /// The talk link.
 pub const LINK: LinkId = LinkId(1);
@@ -203,12 +203,12 @@ impl Pair {
     }
 
     pub fn bulk_up_at_a(&mut self, epoch: u32) {
-        (self.bulk_ab, self.a.bulk) = (Pipe::default(), Some((bulk_link(epoch), Channel::default())));
+        (self.bulk_ab, self.a.bulk) = (Pipe::default(), Some((bulk_link(epoch), bulk_channel())));
         self.a.session.bulk_up(bulk_link(epoch), epoch, self.now);
     }
 
     pub fn bulk_up_at_b(&mut self, epoch: u32) {
-        (self.bulk_ba, self.b.bulk) = (Pipe::default(), Some((bulk_link(epoch), Channel::default())));
+        (self.bulk_ba, self.b.bulk) = (Pipe::default(), Some((bulk_link(epoch), bulk_channel())));
         self.b.session.bulk_up(bulk_link(epoch), epoch, self.now);
     }
 
