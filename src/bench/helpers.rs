@@ -126,7 +126,7 @@ impl Hashing {
         while let Some(block) = next_block(self.asked, there, Some(self.size)) {
             self.asked += 1;
             self.helpers.submit(match &self.of {
-                Of::Source(source) => DiskWork::HashSource(ID, block, Arc::clone(source)),
+                Of::Source(source) => DiskWork::HashSource(ID, block, Arc::clone(source), None),
                 Of::Part(part) => DiskWork::HashPart(ID, block, Arc::clone(part)),
             });
         }

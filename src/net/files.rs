@@ -5,6 +5,10 @@
 //!
 //! Reading and writing happen here, on the loop, by offset; whatever takes a path, waits for the disk or hashes
 //! happens on the helpers, but for what is hashed better in [passing](super::passing). Both sides share a file by an [`Arc`]; it is closed when the last lets go of it.
+//!
+//! A source whose bytes pass through the program is read once: what a helper has read to hash it is what is sent,
+//! as far as [`ReadAhead`] keeps it. Whether they will is guessed when the helper is asked; a wrong guess costs time, or
+//! memory for a while, and nothing else.
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
@@ -15,6 +19,7 @@ use std::sync::Arc;
 use super::part::{Part, Place};
 use super::passing::{Hashing, Passing};
 use super::pool::{Job, Pool, Ticket, Work};
+use super::read_ahead::ReadAhead;
 use super::source::Prepared;
 use super::stream::Stream;
 use super::work::{DiskWork, Source};
@@ -56,6 +61,8 @@ pub struct Files {
     /// Whether what arrives is thrown away, to measure without a disk.
     discard: bool,
     hashing: Hashing,
+    /// Of sources whose bytes pass through the program.
+    read_ahead: ReadAhead,
     entries: HashMap<TransferId, Entry>,
     tickets: u64,
     /// Answers to jobs that needed no helper.
@@ -70,6 +77,7 @@ impl Files {
             place,
             discard: false,
             hashing: Hashing::ByHelpers,
+            read_ahead: ReadAhead::default(),
             entries: HashMap::new(),
             tickets: ALWAYS.0,
             answers: VecDeque::new(),
@@ -94,7 +102,7 @@ impl Files {
         self
     }
 
-    /// Whose files arrive from now on: by their key, `None` on a plain link.
+    /// Whose files arrive from now on, and who gets ours: by their key, `None` on a plain link.
     pub fn set_peer(&mut self, peer: Option<[u8; 32]>) {
         self.place.peer = peer;
     }
@@ -164,7 +172,7 @@ impl Files {
 
     /// The work of a job, or the answer if there is nothing to do it with.
     fn work(&mut self, id: TransferId, job: DiskJob) -> Result<DiskWork, Option<DiskAnswer>> {
-        let kind = self.entries.get(&id).map(|entry| &entry.kind);
+        let (ticket, kind) = self.entries.get(&id).map(|entry| (entry.ticket, &entry.kind)).unzip();
         Ok(match (job, kind) {
             (DiskJob::OpenSource(_), Some(Kind::Source { source, .. })) => DiskWork::OpenSource(id, Arc::clone(source)),
             (DiskJob::OpenSource(_), Some(Kind::Stream(_))) => DiskWork::Say(DiskAnswer::SourceOpened(id, Ok(()))),
@@ -172,8 +180,10 @@ impl Files {
                 DiskWork::CheckSource(id, Arc::clone(source))
             }
             (DiskJob::CheckSource(_), Some(Kind::Stream(_))) => DiskWork::Say(DiskAnswer::SourceChecked(id, Ok(()))),
-            (DiskJob::HashSource(_, block), Some(Kind::Source { source, .. })) => {
-                DiskWork::HashSource(id, block, Arc::clone(source))
+            (DiskJob::HashSource(_, block), Some(Kind::Source { source, copied })) => {
+                let passes = *copied || self.place.peer.is_some(); // who has a key is sent nothing in the clear
+                let buffer = ticket.filter(|_| passes).and_then(|ticket| self.read_ahead.lend(ticket, block));
+                DiskWork::HashSource(id, block, Arc::clone(source), buffer)
             }
             (DiskJob::HashSource(_, block), Some(Kind::Stream(stream))) => match stream.block(block) {
                 Some(bytes) => DiskWork::HashStream(id, block, bytes),
@@ -220,7 +230,9 @@ impl Files {
     /// Forgets a file. The descriptor goes to the disk's lane, behind the jobs of this file that are still there, so
     /// that a part whose creation has not been answered yet is removed all the same.
     fn close(&mut self, id: TransferId, job: &DiskJob) -> Option<DiskWork> {
-        match (self.entries.remove(&id)?.kind, job) {
+        let entry = self.entries.remove(&id)?;
+        self.read_ahead.forget(entry.ticket);
+        match (entry.kind, job) {
             (Kind::Source { source, .. }, _) => source.file().is_some().then_some(DiskWork::CloseSource(source)),
             (Kind::Stream(_) | Kind::Discarded, _) => None,
             (Kind::Part(part), DiskJob::RemovePart(_)) => Some(DiskWork::RemovePart(part)),
@@ -233,13 +245,20 @@ impl Files {
         self.answers.pop_front()
     }
 
-    /// Takes a helper's answer back; gives what the session shall hear, or `None` when the file is gone by now.
-    pub fn answered(&mut self, ticket: Ticket, answer: DiskAnswer) -> Option<DiskAnswer> {
+    /// Takes a helper's answer back, with the buffer that it has `read` into; gives what the session shall hear, or
+    /// `None` when the file is gone by now.
+    pub fn answered(&mut self, ticket: Ticket, answer: DiskAnswer, read: Option<Vec<u8>>) -> Option<DiskAnswer> {
         let id = answer.transfer();
         if ticket == ALWAYS {
             return Some(answer);
         }
-        let entry = self.entries.get_mut(&id).filter(|entry| entry.ticket == ticket)?;
+        if let DiskAnswer::SourceHashed(_, block, _) = &answer {
+            self.read_ahead.give_back(ticket, *block, read);
+        }
+        let Some(entry) = self.entries.get_mut(&id).filter(|entry| entry.ticket == ticket) else {
+            self.read_ahead.forget(ticket);
+            return None;
+        };
         match (&mut entry.kind, &answer) {
             (Kind::Stream(stream), DiskAnswer::SourceHashed(_, block, Ok(_))) => stream.hashed(*block),
             (Kind::Part(_), DiskAnswer::FolderSynced(_, Ok(())) | DiskAnswer::PartCreated(_, Err(_))) => {
@@ -265,17 +284,21 @@ impl Files {
         }
     }
 
-    /// Reads bytes of a source; gives their number, 0 at the end.
+    /// Reads bytes of a source, which goes on from there; gives their number, 0 at the end. They are those that were
+    /// hashed, where they are still there; otherwise the file is read again, and the receiver tells if it is not what it
+    /// was.
     ///
     /// # Errors
     /// The system's; `WouldBlock` when a stream has not brought them yet; `NotFound` when the source is not open.
     pub fn read(&mut self, id: TransferId, offset: u64, into: &mut [u8]) -> io::Result<usize> {
-        match self.entries.get_mut(&id).map(|entry| &mut entry.kind) {
-            Some(Kind::Source { source, .. }) => {
-                sys::read_at(source.file().ok_or_else(not_open)?.as_ref(), into, offset)
-            }
-            Some(Kind::Stream(stream)) => stream.read(offset, into),
-            _ => Err(not_open()),
+        let Some(Entry { ticket, kind, .. }) = self.entries.get_mut(&id) else { return Err(not_open()) };
+        match kind {
+            Kind::Source { source, .. } => match self.read_ahead.read(*ticket, offset, into) {
+                Some(n) => Ok(n),
+                None => sys::read_at(source.file().ok_or_else(not_open)?.as_ref(), into, offset),
+            },
+            Kind::Stream(stream) => stream.read(offset, into),
+            Kind::Part(_) | Kind::Discarded => Err(not_open()),
         }
     }
 

@@ -14,6 +14,8 @@ use tempfile::TempDir;
 
 const OURS: TransferId = TransferId(1);
 const THEIRS: TransferId = TransferId(2);
+/// Of a source that is sent.
+const SIZE: u64 = 2 * BLOCK + 77;
 
 struct Disk {
     fixture: Fixture,
@@ -44,8 +46,52 @@ impl Disk {
         if let Some(answer) = self.files.poll_answer() {
             return Some(answer);
         }
-        let Answer { ticket, done: Done::Disk(answer), .. } = self.fixture.answer() else { panic!("no disk answer") };
-        self.files.answered(ticket, answer)
+        self.heard()
+    }
+
+    /// What the session hears of the next answer of a helper.
+    fn heard(&mut self) -> Option<DiskAnswer> {
+        match self.fixture.answer() {
+            Answer { ticket, done: Done::Disk(answer), read, .. } => self.files.answered(ticket, answer, read),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// With an open source of two blocks and a bit, all ones, of which some blocks are hashed.
+    fn sending(files: impl FnOnce(Files) -> Files, hashed: impl IntoIterator<Item = u64>) -> Self {
+        let mut disk = Self::new();
+        disk.files = files(disk.files);
+        disk.offer("source", &vec![1; SIZE as usize]);
+        assert_eq!(disk.job(DiskJob::OpenSource(OURS)), Some(DiskAnswer::SourceOpened(OURS, Ok(()))));
+        hashed.into_iter().for_each(|index| disk.hash(index));
+        disk
+    }
+
+    fn hash(&mut self, index: u64) {
+        value(self.job(DiskJob::HashSource(OURS, block(index))));
+    }
+
+    /// Turns what the source holds into zeros.
+    fn alter(&self) {
+        std::fs::write(self.dir.path().join("source"), vec![0; SIZE as usize]).unwrap();
+    }
+
+    /// Reads so much of the source; which byte it holds.
+    fn read(&mut self, offset: u64, len: u64) -> u8 {
+        let (mut at, mut found) = (offset, Vec::new());
+        while at < offset + len {
+            let mut buffer = vec![9; 100_000.min((offset + len - at) as usize)];
+            let n = self.files.read(OURS, at, &mut buffer).unwrap();
+            found.extend_from_slice(&buffer[..n]);
+            at += n as u64;
+        }
+        assert!(found.iter().all(|byte| *byte == found[0]));
+        found[0]
+    }
+
+    /// Whether no buffer is kept for anybody.
+    fn keeps_nothing(&self) -> bool {
+        format!("{:?}", self.files.read_ahead) == format!("{:?}", ReadAhead::default())
     }
 
     fn offer(&mut self, name: &str, data: &[u8]) {
@@ -59,6 +105,19 @@ impl Disk {
     fn entries(&self) -> usize {
         std::fs::read_dir(self.dir.path()).unwrap().count()
     }
+}
+
+fn block(index: u64) -> Block {
+    next_block(index, SIZE, Some(SIZE)).unwrap()
+}
+
+fn encrypted(mut files: Files) -> Files {
+    files.set_peer(Some([7; 32]));
+    files
+}
+
+fn copied(files: Files) -> Files {
+    files.with_calls(Calls::Portable)
 }
 
 fn create(name: &str, size: Option<u64>) -> DiskJob {
@@ -126,14 +185,64 @@ fn what_did_not_pass_whole_is_hashed_by_a_helper_and_what_did_needs_none() {
         disk.submit(DiskJob::HashPart(THEIRS, block));
         let at_once = disk.files.poll_answer();
         assert_eq!(at_once.is_none(), by_helper, "{index}");
-        let answer = at_once.or_else(|| match disk.fixture.answer() {
-            Answer { ticket, done: Done::Disk(answer), .. } => disk.files.answered(ticket, answer),
-            other => panic!("{other:?}"),
-        });
+        let answer = at_once.or_else(|| disk.heard());
         let begin = (index * BLOCK) as usize;
         let expected = DiskWork::HashStream(THEIRS, block, Arc::new(data[begin..begin + BLOCK as usize].to_vec()));
         assert_eq!(value(answer), value(expected.run(&mut Scratch::default())));
     }
+}
+
+#[test]
+fn what_passes_through_the_program_is_sent_as_it_was_hashed_without_a_second_look_at_the_file() {
+    for files in [encrypted, copied] {
+        let mut disk = Disk::sending(files, 0..3);
+        disk.alter();
+        assert_eq!(disk.read(0, SIZE), 1);
+        assert!(disk.keeps_nothing());
+        let Some(DiskAnswer::SourceChecked(OURS, Err(_))) = disk.job(DiskJob::CheckSource(OURS)) else {
+            panic!("what it became is not what was sent")
+        };
+    }
+}
+
+#[test]
+fn what_the_system_refuses_to_send_by_itself_is_kept_from_then_on() {
+    let mut disk = Disk::sending(|files| files, [0]);
+    assert!(disk.keeps_nothing(), "the system sends it");
+    disk.files.read_instead(OURS);
+    disk.hash(1);
+    disk.alter();
+    assert_eq!((disk.read(0, BLOCK), disk.read(BLOCK, BLOCK)), (0, 1));
+}
+
+#[test]
+fn what_is_sent_again_or_was_never_hashed_is_read_from_the_file() {
+    let mut disk = Disk::sending(encrypted, [0, 2]);
+    disk.read(0, BLOCK);
+    disk.alter();
+    assert_eq!((disk.read(0, BLOCK), disk.read(BLOCK, BLOCK), disk.read(2 * BLOCK, 77)), (0, 0, 1));
+}
+
+#[test]
+fn a_block_that_is_asked_for_twice_at_once_is_hashed_twice_and_kept_once() {
+    let mut disk = Disk::sending(encrypted, []);
+    for _ in 0..2 {
+        disk.submit(DiskJob::HashSource(OURS, block(0)));
+    }
+    assert_eq!(value(disk.heard()), value(disk.heard()));
+    disk.alter();
+    assert_eq!(disk.read(0, BLOCK), 1);
+    assert!(disk.keeps_nothing());
+}
+
+#[test]
+fn nothing_is_kept_of_a_source_that_is_over() {
+    let mut disk = Disk::sending(encrypted, [0]);
+    disk.submit(DiskJob::HashSource(OURS, block(1)));
+    disk.submit(DiskJob::CloseSource(OURS));
+    assert!(!disk.keeps_nothing(), "a helper still has a buffer");
+    assert_eq!(disk.heard(), None);
+    assert!(disk.keeps_nothing());
 }
 
 #[test]
@@ -191,8 +300,7 @@ fn a_part_given_up_before_it_was_created_is_removed_all_the_same() {
     let mut disk = Disk::new();
     disk.submit(create("a", None));
     disk.submit(DiskJob::RemovePart(THEIRS));
-    let Answer { ticket, done: Done::Disk(answer), .. } = disk.fixture.answer() else { panic!("no disk answer") };
-    assert_eq!(disk.files.answered(ticket, answer), None, "nobody waits for it any more");
+    assert_eq!(disk.heard(), None, "nobody waits for it any more");
     disk.fixture.idle();
     assert_eq!(disk.entries(), 0);
 }
@@ -216,8 +324,7 @@ fn an_answer_to_an_earlier_file_of_the_same_number_is_dropped() {
     disk.submit(create("b", None));
     let mut heard = Vec::new();
     for _ in 0..2 {
-        let Answer { ticket, done: Done::Disk(answer), .. } = disk.fixture.answer() else { panic!("no disk answer") };
-        heard.extend(disk.files.answered(ticket, answer));
+        heard.extend(disk.heard());
     }
     assert_eq!(heard, [DiskAnswer::PartCreated(THEIRS, Ok(()))]);
 }

@@ -31,6 +31,7 @@ pub mod passing;
 pub mod pool;
 pub mod pump;
 pub mod reactor;
+pub mod read_ahead;
 mod refusing;
 mod securing;
 pub mod source;

@@ -133,6 +133,8 @@ pub struct Answer {
     pub done: Done,
     /// How long it was read and hashed for that.
     pub spent: Spent,
+    /// The buffer that went with the work, with what was read into it.
+    pub read: Option<Vec<u8>>,
 }
 
 /// A queue and the threads that serve it; jobs go to the threads in turn.
@@ -327,7 +329,7 @@ impl Job {
             #[cfg(test)]
             Work::Panic => Done::Prepared(Err(why.to_owned())),
         };
-        Some(Answer { ticket: self.ticket, done, spent: Spent::default() })
+        Some(Answer { ticket: self.ticket, done, spent: Spent::default(), read: None })
     }
 
     fn run(self, scratch: &mut Scratch) -> Option<Answer> {
@@ -342,7 +344,7 @@ impl Job {
             #[cfg(test)]
             Work::Panic => panic!("as the test wants"),
         };
-        Some(Answer { ticket: self.ticket, done, spent: scratch.take_spent() })
+        Some(Answer { ticket: self.ticket, done, spent: scratch.take_spent(), read: scratch.take_read() })
     }
 }
 
@@ -418,11 +420,11 @@ pub(super) mod tests {
         fixture.submit(1, Work::Panic);
         fixture.submit(2, local(Family::V4));
         let failed = Done::Prepared(Err("the helper failed: a bug of tete".into()));
-        assert_eq!(fixture.answer(), Answer { ticket: Ticket(1), done: failed, spent: Spent::default() });
+        assert_eq!(fixture.answer(), Answer { ticket: Ticket(1), done: failed, spent: Spent::default(), read: None });
         let addresses = vec![([127, 0, 0, 1], 7).into()];
         let found = Resolved { addresses, called: "127.0.0.1:7".into(), expected: None };
         let found = Done::Resolved(Ok(found));
-        assert_eq!(fixture.answer(), Answer { ticket: Ticket(2), done: found, spent: Spent::default() });
+        assert_eq!(fixture.answer(), Answer { ticket: Ticket(2), done: found, spent: Spent::default(), read: None });
     }
 
     #[test]

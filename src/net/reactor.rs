@@ -404,12 +404,12 @@ impl Reactor {
     }
 
     fn take_answers(&mut self) {
-        while let Some(Answer { ticket, done, spent }) = self.pool.poll_answer() {
+        while let Some(Answer { ticket, done, spent, read }) = self.pool.poll_answer() {
             match done {
                 Done::Disk(answer) => {
                     let transfer = Some(answer.transfer());
                     emit(Trace::Answer { what: "disk", transfer });
-                    if let Some(answer) = self.files.answered(ticket, answer)
+                    if let Some(answer) = self.files.answered(ticket, answer, read)
                         && let Some(conversation) = &mut self.conversation
                     {
                         conversation.session.helped(answer.transfer(), spent);

@@ -69,12 +69,18 @@ pub struct Scratch {
     buffer: Vec<u8>,
     names: Names,
     spent: Spent,
+    read: Option<Vec<u8>>,
 }
 
 impl Scratch {
     /// How long was read and hashed since this was last asked.
     pub fn take_spent(&mut self) -> Spent {
         std::mem::take(&mut self.spent)
+    }
+
+    /// The buffer that the last job was given, now with the block in it.
+    pub fn take_read(&mut self) -> Option<Vec<u8>> {
+        self.read.take()
     }
 }
 
@@ -85,8 +91,8 @@ pub enum DiskWork {
     OpenSource(TransferId, Arc<Source>),
     /// Is it unchanged?
     CheckSource(TransferId, Arc<Source>),
-    /// Hash a block of it.
-    HashSource(TransferId, Block, Arc<Source>),
+    /// Hash a block of it; with a buffer of at least its length, read it into that, for whoever sends it.
+    HashSource(TransferId, Block, Arc<Source>, Option<Vec<u8>>),
     /// Hash a block of a stream.
     HashStream(TransferId, Block, Arc<Vec<u8>>),
     /// Let go of it.
@@ -128,7 +134,7 @@ impl DiskWork {
         Some(match self {
             Self::OpenSource(id, _) => DiskAnswer::SourceOpened(*id, Err(error)),
             Self::CheckSource(id, _) => DiskAnswer::SourceChecked(*id, Err(error)),
-            Self::HashSource(id, block, _) => DiskAnswer::SourceHashed(*id, *block, Err(error)),
+            Self::HashSource(id, block, ..) => DiskAnswer::SourceHashed(*id, *block, Err(error)),
             Self::HashStream(id, block, _) => DiskAnswer::SourceHashed(*id, *block, Err(error)),
             Self::CreatePart(id, _, _) => DiskAnswer::PartCreated(*id, Err(error)),
             Self::HashPart(id, block, _) => DiskAnswer::PartHashed(*id, *block, Err(error)),
@@ -145,22 +151,24 @@ impl DiskWork {
 
     /// Does it, with what the thread keeps from job to job.
     pub fn run(self, scratch: &mut Scratch) -> Option<DiskAnswer> {
-        let Scratch { buffer, names, spent } = scratch;
+        let Scratch { buffer, names, spent, read } = scratch;
         Some(match self {
             Self::OpenSource(id, source) => DiskAnswer::SourceOpened(id, source.open()),
             Self::CheckSource(id, source) => DiskAnswer::SourceChecked(id, source.check()),
-            Self::HashSource(id, block, source) => DiskAnswer::SourceHashed(
-                id,
-                block,
-                hash_file(source.file().map(Arc::as_ref), source.name(), block, (buffer, spent)),
-            ),
+            Self::HashSource(id, block, source, mut lent) => {
+                let into = lent.as_mut().map_or(Target::Pieces(buffer), |lent| Target::Whole(lent));
+                let value = hash_file(source.file().map(Arc::as_ref), source.name(), block, (into, spent));
+                *read = lent.filter(|_| value.is_ok());
+                DiskAnswer::SourceHashed(id, block, value)
+            }
             Self::HashStream(id, block, bytes) => DiskAnswer::SourceHashed(id, block, Ok(hash_bytes(block, &bytes))),
             Self::CreatePart(id, size, part) => match part.create(size, names) {
                 Ok(Some(values)) => DiskAnswer::PartTaken(id, values),
                 result => DiskAnswer::PartCreated(id, result.map(drop)),
             },
             Self::HashPart(id, block, part) => {
-                DiskAnswer::PartHashed(id, block, hash_file(part.file(), part.name(), block, (buffer, spent)))
+                let into = Target::Pieces(buffer);
+                DiskAnswer::PartHashed(id, block, hash_file(part.file(), part.name(), block, (into, spent)))
             }
             Self::FlushPart(id, part) => DiskAnswer::PartFlushed(id, part.flush()),
             Self::RecordPart(id, first, values, last, part) => {
@@ -191,32 +199,47 @@ fn refusal(name: &str, why: &str) -> DiskError {
     DiskError { words: format!("{name} {why}"), resumable: false }
 }
 
+/// Where what is hashed is read into, [`PIECE`] by [`PIECE`].
+enum Target<'a> {
+    /// All into the same piece, which then stays in the processor's cache: nobody wants it afterwards.
+    Pieces(&'a mut Vec<u8>),
+    /// One behind the other, to be kept.
+    Whole(&'a mut [u8]),
+}
+
 /// Hashes a block of an open file by reading it back, usually from the page cache. The clock is read twice a piece, which
 /// takes 50 ns of some 80 µs: nobody else can tell a slow disk from a slow processor.
 fn hash_file(
     file: Option<&File>,
     name: &str,
     block: Block,
-    (buffer, spent): (&mut Vec<u8>, &mut Spent),
+    (mut into, spent): (Target<'_>, &mut Spent),
 ) -> Result<BlockValue, DiskError> {
     let file = file.ok_or_else(|| refusal(name, "is not open"))?;
-    buffer.resize(PIECE, 0);
+    if let Target::Pieces(buffer) = &mut into {
+        buffer.resize(PIECE, 0);
+    }
     let mut hasher = hasher(block.index);
-    let (mut at, mut left) = (block.index * BLOCK, block.len as usize);
+    let (begin, len) = (block.index * BLOCK, block.len as usize);
+    let mut done = 0;
     let mut before = Instant::now();
-    while left > 0 {
-        let n = sys::read_at(file, &mut buffer[..left.min(PIECE)], at).map_err(|error| for_good(name, &error))?;
+    while done < len {
+        let size = PIECE.min(len - done);
+        let piece = match &mut into {
+            Target::Pieces(buffer) => &mut buffer[..size],
+            Target::Whole(buffer) => &mut buffer[done..done + size],
+        };
+        let n = sys::read_at(file, piece, begin + done as u64).map_err(|error| for_good(name, &error))?;
         if n == 0 {
             return Err(refusal(name, "changed while it was read"));
         }
         let read = Instant::now();
-        hasher.update(&buffer[..n]);
+        hasher.update(&piece[..n]);
         let hashed = Instant::now();
         spent.reading += read.saturating_duration_since(before);
         spent.hashing += hashed.saturating_duration_since(read);
         before = hashed;
-        at += n as u64;
-        left -= n;
+        done += n;
     }
     Ok(value(&hasher, block.index))
 }
@@ -259,7 +282,19 @@ mod tests {
     }
 
     fn hash(source: &Arc<Source>, block: Block) -> Result<BlockValue, DiskError> {
-        match DiskWork::HashSource(ID, block, Arc::clone(source)).run(&mut Scratch::default()) {
+        let mut scratch = Scratch::default();
+        let value = hash_into(source, block, None, &mut scratch);
+        assert_eq!(scratch.take_read(), None);
+        value
+    }
+
+    fn hash_into(
+        source: &Arc<Source>,
+        block: Block,
+        buffer: Option<Vec<u8>>,
+        scratch: &mut Scratch,
+    ) -> Result<BlockValue, DiskError> {
+        match DiskWork::HashSource(ID, block, Arc::clone(source), buffer).run(scratch) {
             Some(DiskAnswer::SourceHashed(ID, of, result)) if of == block => result,
             other => panic!("{other:?}"),
         }
@@ -278,7 +313,12 @@ mod tests {
             while let Some(block) = next_block(tree.blocks(), size as u64, Some(size as u64)) {
                 let value = hash(&source, block).unwrap();
                 let begin = (block.index * BLOCK) as usize;
-                assert_eq!(hash_bytes(block, &data[begin..begin + block.len as usize]), value);
+                let bytes = &data[begin..begin + block.len as usize];
+                assert_eq!(hash_bytes(block, bytes), value);
+                // A buffer that was used before may be longer than the block.
+                let (mut scratch, buffer) = (Scratch::default(), vec![1; BLOCK as usize]);
+                assert_eq!(hash_into(&source, block, Some(buffer), &mut scratch), Ok(value));
+                assert!(scratch.take_read().unwrap()[..bytes.len()] == *bytes, "{size} bytes");
                 tree.push(&value);
             }
             assert_eq!(tree.root(), *blake3::hash(&data).as_bytes(), "{size} bytes");
@@ -305,8 +345,12 @@ mod tests {
         let source = source(&path);
         source.open().unwrap();
         File::options().write(true).open(&path).unwrap().set_len(50).unwrap();
-        let error = hash(&source, Block { index: 0, len: 100 }).unwrap_err();
-        assert_eq!(error.words, "a changed while it was read");
+        let (block, mut scratch) = (Block { index: 0, len: 100 }, Scratch::default());
+        for buffer in [None, Some(vec![0; 100])] {
+            let error = hash_into(&source, block, buffer, &mut scratch).unwrap_err();
+            assert_eq!(error.words, "a changed while it was read");
+            assert_eq!(scratch.take_read(), None, "half a block is none");
+        }
         assert_eq!(source.check().unwrap_err().words, "a changed while it was sent");
     }
 
