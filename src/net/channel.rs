@@ -29,6 +29,10 @@ const SECURE_BATCH: usize = 128 * 1024;
 /// Bytes received with one call through TLS, for the same reason.
 pub const SECURE_PIECE: usize = 128 * 1024;
 
+/// Bytes of a file through TLS that are hashed and written at once, a record (16 KiB) more at most. One by one costs more
+/// than the copy that puts them into a row.
+const ROW: usize = SECURE_PIECE;
+
 /// The buffers of one link.
 #[derive(Debug, Default)]
 pub struct Channel {
@@ -39,6 +43,9 @@ pub struct Channel {
     in_at: usize,
     in_end: usize,
     secure: Option<Box<tls::Channel>>,
+    /// Of a link for files through TLS: what was decrypted.
+    row: Vec<u8>,
+    row_at: usize,
     /// Whether something was decrypted, or tried to be.
     begun: bool,
     /// Bytes that the wire has brought.
@@ -197,7 +204,9 @@ impl Channel {
 
     /// Whether something was received that nobody has looked at yet.
     pub fn has_incoming(&mut self) -> bool {
-        self.in_at < self.in_end || self.secure.as_mut().is_some_and(|tls| !tls.plaintext().is_empty())
+        self.in_at < self.in_end
+            || self.row_at < self.row.len()
+            || self.secure.as_mut().is_some_and(|tls| !tls.plaintext().is_empty())
     }
 
     /// Bytes that were received, decrypted, and not consumed: the first of them. Empty: the wire has to bring more.
@@ -205,14 +214,25 @@ impl Channel {
     /// # Errors
     /// [`TlsError`] when they are not what the other end sent.
     pub fn incoming(&mut self) -> Result<&[u8], TlsError> {
-        let Some(tls) = &mut self.secure else { return Ok(&self.input[self.in_at..self.in_end]) };
+        match (&self.secure, self.for_files) {
+            (None, _) => Ok(&self.input[self.in_at..self.in_end]),
+            (Some(_), false) => self.record(),
+            (Some(_), true) => self.row(),
+        }
+    }
+
+    /// Decrypts until there is something: the first record, or what is left of it. Empty: the wire has to bring more.
+    fn record(&mut self) -> Result<&[u8], TlsError> {
+        let Some(tls) = &mut self.secure else { return Ok(&[]) };
         while tls.plaintext().is_empty() && self.in_at < self.in_end {
             self.begun = true;
-            let n = tls.receive(&self.input[self.in_at..self.in_end])?;
-            if n == 0 {
-                self.in_at = self.in_end; // behind its end: nobody has said this
+            match tls.receive(&self.input[self.in_at..self.in_end]) {
+                Ok(0) => self.in_at = self.in_end, // behind its end: nobody has said this
+                Ok(n) => self.in_at += n,
+                // What came before it is good. The error is said again once that is consumed.
+                Err(_) if !tls.plaintext().is_empty() => break,
+                Err(error) => return Err(error),
             }
-            self.in_at += n;
         }
         if self.in_at >= self.in_end {
             (self.in_at, self.in_end) = (0, 0);
@@ -220,8 +240,36 @@ impl Channel {
         Ok(tls.plaintext())
     }
 
+    /// Decrypts what is there, and copies it into one row: see [`ROW`].
+    fn row(&mut self) -> Result<&[u8], TlsError> {
+        if self.row_at == self.row.len() {
+            let mut row = std::mem::take(&mut self.row);
+            row.clear();
+            while row.len() < ROW {
+                let n = match self.record() {
+                    Ok(record) => {
+                        row.extend_from_slice(record);
+                        record.len()
+                    }
+                    Err(error) if row.is_empty() => return Err(error),
+                    Err(_) => 0, // said again once the row is consumed
+                };
+                if n == 0 {
+                    break;
+                }
+                self.secure.iter_mut().for_each(|tls| tls.consume(n));
+            }
+            (self.row, self.row_at) = (row, 0);
+        }
+        Ok(&self.row[self.row_at..])
+    }
+
     /// `n` of them were consumed.
     pub fn consumed(&mut self, n: usize) {
+        if self.row_at < self.row.len() {
+            self.row_at += n;
+            return;
+        }
         if let Some(tls) = &mut self.secure {
             return tls.consume(n);
         }
@@ -249,7 +297,8 @@ impl Channel {
 
     /// Whether the other end has said that nothing more comes, and all that did was consumed.
     pub fn has_ended(&mut self) -> bool {
-        self.secure.as_mut().is_some_and(|tls| tls.has_ended() && tls.plaintext().is_empty())
+        let is_consumed = self.row_at == self.row.len();
+        is_consumed && self.secure.as_mut().is_some_and(|tls| tls.has_ended() && tls.plaintext().is_empty())
     }
 
     /// Throws away what was received, whatever it was.
@@ -292,9 +341,9 @@ mod tests {
     use super::*;
 
     /// A wire that brings the bytes that it has.
-    struct Brings(&'static [u8]);
+    struct Brings<'a>(&'a [u8]);
 
-    impl Wire for Brings {
+    impl Wire for Brings<'_> {
         type File = ();
         type Pipe = ();
 
@@ -345,5 +394,81 @@ mod tests {
         let mut channel = Channel::default();
         assert_eq!(channel.space(8).len(), 8);
         assert_eq!(channel.space(8).len(), 8);
+    }
+
+    /// A link for files through TLS, and what its other end writes.
+    fn secure_link() -> (Channel, tls::Channel) {
+        use crate::secure::key::SecretKey;
+        let key = || tls::Tls::new(&SecretKey::generate().unwrap()).unwrap();
+        let (mut here, mut there) = (key().answer().unwrap(), key().call(None).unwrap());
+        while here.wants_transmit() || there.wants_transmit() {
+            for (from, to) in [(0, 1), (1, 0)] {
+                let ends = [&mut here, &mut there];
+                let mut wire = Vec::new();
+                while ends[from].wants_transmit() {
+                    ends[from].transmit(&mut wire).unwrap();
+                }
+                assert_eq!(ends[to].receive(&wire).unwrap(), wire.len());
+            }
+        }
+        let mut channel = Channel::default();
+        channel.secure(here);
+        channel.carry_files();
+        (channel, there)
+    }
+
+    /// What becomes of bytes on their way.
+    fn written(there: &mut tls::Channel, bytes: &[u8]) -> Vec<u8> {
+        let mut wire = Vec::new();
+        there.send(bytes).unwrap();
+        while there.wants_transmit() {
+            there.transmit(&mut wire).unwrap();
+        }
+        wire
+    }
+
+    #[test]
+    fn records_of_a_file_come_in_a_row_of_a_bounded_length_and_nothing_is_lost_between_rows() {
+        let (mut channel, mut there) = secure_link();
+        let file: Vec<u8> = (0..3 * ROW as u32).map(|at| (at % 251) as u8).collect();
+        let wire = written(&mut there, &file);
+        let (mut wire, mut heard, mut longest) = (Brings(&wire), Vec::new(), 0);
+        while heard.len() < file.len() {
+            let row = channel.incoming().unwrap();
+            if row.is_empty() {
+                channel.fill(&mut wire, SECURE_PIECE).unwrap();
+                continue;
+            }
+            longest = longest.max(row.len());
+            let n = row.len().div_ceil(2);
+            heard.extend_from_slice(&row[..n]);
+            assert!(channel.has_incoming());
+            channel.consumed(n);
+        }
+        assert!(heard == file && !channel.has_incoming());
+        assert!((ROW / 2..ROW + 16 * 1024).contains(&longest), "{longest} bytes in a row");
+    }
+
+    #[test]
+    fn what_came_before_a_damaged_record_is_good_and_the_end_comes_behind_the_last_byte() {
+        let (mut channel, mut there) = secure_link();
+        let mut wire = written(&mut there, b"good");
+        let whole = wire.len();
+        wire.extend(written(&mut there, b"damaged"));
+        wire[whole + 9] ^= 1;
+        channel.fill(&mut Brings(&wire), SECURE_PIECE).unwrap();
+        assert_eq!(channel.incoming().unwrap(), b"good");
+        channel.consumed(4);
+        channel.incoming().unwrap_err();
+
+        let (mut channel, mut there) = secure_link();
+        let mut wire = written(&mut there, b"last");
+        there.close();
+        there.transmit(&mut wire).unwrap();
+        channel.fill(&mut Brings(&wire), SECURE_PIECE).unwrap();
+        assert_eq!(channel.incoming().unwrap(), b"last");
+        assert!(!channel.has_ended());
+        channel.consumed(4);
+        assert!(channel.incoming().unwrap().is_empty() && channel.has_ended());
     }
 }
