@@ -85,6 +85,7 @@ fn frames() -> Vec<(String, Frame)> {
         ("cancel-disk-failed", Some(CancelReason::DiskFailed)),
         ("cancel-mismatch", Some(CancelReason::Mismatch)),
         ("cancel-leaving", Some(CancelReason::Leaving)),
+        ("cancel-disk-kept", Some(CancelReason::DiskKept)),
         ("cancel-unknown", None),
     ] {
         out.push((name, Frame::Cancel { id: ID, reason, words: words("stop") }));

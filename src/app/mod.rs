@@ -13,6 +13,7 @@ pub mod config;
 pub mod demo;
 mod ending;
 pub mod exit;
+mod failing;
 pub mod full;
 pub mod ground;
 pub mod identity;

@@ -24,7 +24,7 @@ use crate::term::plain;
 use super::exit::Exit;
 use super::questions::{Gone, Question};
 use super::start::Start;
-use super::{App, Partner, StartError, refused, why};
+use super::{App, Partner, StartError, failing, refused, why};
 
 /// Questions about files are numbered from here on, those about callers below.
 pub(super) const FILE_QUESTIONS: u64 = 1 << 32;
@@ -332,13 +332,14 @@ impl App {
                 let pace = self.pace(bytes, elapsed);
                 self.screen.notice(&format!("sent {} to {who}: {}, verified{pace}", file(&name), plain::size(bytes)));
             }
-            Event::Failed { id, direction, name, reason, resumable, wanted } => {
+            Event::Failed { id, direction, name, reason, resumable, wanted, by_peer } => {
                 self.tally.failed += usize::from(!wanted);
                 if self.stream == Some(id) {
                     // Nobody takes what is still to come from the input.
                     self.stream = None;
                     self.input_over = true;
                 }
+                let reason = failing::reason(&reason, &name, by_peer.then_some(&*who));
                 let fields = |object: Object| {
                     let object = object.field("id", &id.0).field("direction", direction.word());
                     object.untrusted("name", &name).untrusted("reason", &reason).field("resumable", &resumable)
@@ -349,7 +350,11 @@ impl App {
                     Direction::Send => "was not sent",
                     Direction::Receive => "was not received",
                 };
-                self.screen.loud_notice(&format!("{} {what}: {reason}", file(&name)));
+                let again = match direction {
+                    Direction::Send if resumable => "; offered again, it goes on from there",
+                    Direction::Send | Direction::Receive => "",
+                };
+                self.screen.loud_notice(&format!("{} {what}: {reason}{again}", file(&name)));
             }
             Event::Resumed { id, direction, name, bytes, again } => {
                 let fields = |object: Object| {

@@ -112,6 +112,8 @@ pub enum Event {
         resumable: bool,
         /// Whether our own user wanted it so (a refusal or cancel of ours).
         wanted: bool,
+        /// Whether the peer has given it up, so that the reason is in its words and of its side.
+        by_peer: bool,
     },
     /// A file of which an earlier try has left a part goes on.
     Resumed {

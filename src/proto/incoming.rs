@@ -43,6 +43,7 @@ mod taking_up;
 pub const REPORT_BYTES: u64 = 1 << 20;
 /// Time after which progress is reported, however little there was.
 pub const REPORT_AFTER: Duration = Duration::from_millis(100);
+
 /// What is left of a file whose disk failed: the part stays as it is, for the same file being offered again.
 #[derive(Debug)]
 pub struct Kept {
@@ -202,18 +203,23 @@ impl Incoming {
 
     /// Ends it without a file; the peer knows already, or cannot be told. `keep`: what is stored is left on the disk.
     pub fn fail(&mut self, reason: Untrusted, keep: bool, wanted: bool, out: &mut Out) {
+        self.end(reason, keep, (wanted, false), out);
+    }
+
+    fn end(&mut self, reason: Untrusted, keep: bool, whose: (bool, bool), out: &mut Out) {
         let resumable = keep && self.record_last(out);
         if self.is_active() {
             out.jobs.push_back(if keep { DiskJob::KeepPart(self.id) } else { DiskJob::RemovePart(self.id) });
         }
         self.earlier.take().into_iter().for_each(|earlier| out.jobs.push_back(DiskJob::KeepPart(earlier.id)));
-        self.tell_failed(reason, resumable, wanted, out);
+        self.tell_failed(reason, resumable, whose, out);
         self.enter(State::Over);
     }
 
-    fn tell_failed(&self, reason: Untrusted, resumable: bool, wanted: bool, out: &mut Out) {
+    /// `wanted`, `by_peer`: whose doing it is, as the event has it.
+    fn tell_failed(&self, reason: Untrusted, resumable: bool, (wanted, by_peer): (bool, bool), out: &mut Out) {
         let (id, name, direction) = (self.id, self.name.clone(), Direction::Receive);
-        out.events.push_back(Event::Failed { id, direction, name, reason, resumable, wanted });
+        out.events.push_back(Event::Failed { id, direction, name, reason, resumable, wanted, by_peer });
     }
 
     /// Gives it up from our side. What is verified so far is kept for a later try if it can be of use to one.
@@ -224,14 +230,15 @@ impl Incoming {
             State::Creating { .. } | State::Receiving(_) | State::Committing { .. } => {}
         }
         self.kept = self.left_over().filter(|_| resumable);
-        if self.kept.is_some() {
+        let (words, is_kept) = (Untrusted::from(words), self.kept.is_some());
+        if is_kept {
             self.record_last(out);
         } else {
             out.jobs.push_back(DiskJob::RemovePart(self.id));
         }
-        let words = Untrusted::from(words);
+        let reason = if is_kept { CancelReason::DiskKept } else { reason };
         out.frames.push_back(Frame::Cancel { id: self.id, reason: Some(reason), words: words.clone() });
-        self.tell_failed(words, self.kept.is_some(), wanted, out);
+        self.tell_failed(words, is_kept, (wanted, false), out);
         self.enter(State::Cancelled);
     }
 
@@ -372,21 +379,11 @@ impl Incoming {
                 out.frames.push_back(Frame::Cancelled { id: self.id });
                 // What was stored is right as far as it goes when the sender merely stopped.
                 let keep = matches!(reason, Some(CancelReason::Leaving)) && self.is_verified_somewhere();
-                self.fail(words, keep, false, out);
+                self.end(words, keep, (false, true), out);
             }
             (_, frame) => return Err(self.unexpected(frame.kind())),
         }
         Ok(())
-    }
-
-    /// Whether at least one block is known to be right, so that going on from it makes sense.
-    pub fn is_verified_somewhere(&self) -> bool {
-        match &self.state {
-            State::Receiving(receiving) => receiving.tree.blocks() > 0 || receiving.earlier.is_some(),
-            // The part of an earlier run may be among what it finds.
-            State::Creating { .. } | State::Committing { .. } => true,
-            _ => false,
-        }
     }
 
     /// Asks for hashes of what is stored, and for the disk to take what has gathered.
@@ -512,7 +509,7 @@ impl Incoming {
                     out.jobs.push_back(DiskJob::RemovePart(self.id));
                     let reason = Some(CancelReason::DiskFailed);
                     out.frames.push_back(Frame::Cancel { id: self.id, reason, words: words.clone() });
-                    self.tell_failed(words, false, false, out);
+                    self.tell_failed(words, false, (false, false), out);
                     self.state = State::Cancelled;
                 }
             },

@@ -203,7 +203,7 @@ impl Outgoing {
                 }
                 self.enter(State::Accepted { from, since: now });
             }
-            (State::Offered, Frame::Refuse { words, .. }) => self.fail(words, false, out),
+            (State::Offered, Frame::Refuse { words, .. }) => self.given_up(words, false, out),
             (
                 State::Sending(sending) | State::Checking(sending) | State::Ended { sending, .. },
                 Frame::Progress { stored, verified, .. },
@@ -254,9 +254,10 @@ impl Outgoing {
                 self.fail(words, wanted, out);
             }
             (State::Queued | State::Over, frame) => return Err(self.unexpected(&frame)),
-            (_, Frame::Cancel { words, .. }) => {
+            (_, Frame::Cancel { words, reason, .. }) => {
                 out.frames.push_back(Frame::Cancelled { id: self.id });
-                self.fail(words, false, out);
+                let is_kept = reason == Some(CancelReason::DiskKept) && !self.is_stream;
+                self.given_up(words, is_kept, out);
             }
             (_, frame) => return Err(self.unexpected(&frame)),
         }
@@ -277,19 +278,18 @@ impl Outgoing {
 
     /// Ends it without a file; the peer knows already, or was never told.
     pub fn fail(&mut self, reason: Untrusted, wanted: bool, out: &mut Out) {
-        self.fail_for_now(reason, false, wanted, out);
+        self.tell_failed(reason, false, wanted, false, out);
     }
 
-    fn fail_for_now(&mut self, reason: Untrusted, resumable: bool, wanted: bool, out: &mut Out) {
+    /// The peer ends it without a file, and says whether it keeps what it has.
+    fn given_up(&mut self, words: Untrusted, resumable: bool, out: &mut Out) {
+        self.tell_failed(words, resumable, false, true, out);
+    }
+
+    fn tell_failed(&mut self, reason: Untrusted, resumable: bool, wanted: bool, by_peer: bool, out: &mut Out) {
         out.jobs.push_back(DiskJob::CloseSource(self.id));
-        out.events.push_back(Event::Failed {
-            id: self.id,
-            direction: Direction::Send,
-            name: self.name.clone(),
-            reason,
-            resumable,
-            wanted,
-        });
+        let (id, direction, name) = (self.id, Direction::Send, self.name.clone());
+        out.events.push_back(Event::Failed { id, direction, name, reason, resumable, wanted, by_peer });
         self.enter(State::Over);
     }
 
@@ -314,7 +314,7 @@ impl Outgoing {
                 self.fail(words, wanted, out);
             }
             // The receiver keeps what it has verified.
-            _ => self.fail_for_now(Untrusted::from(words), self.is_kept(), false, out),
+            _ => self.tell_failed(Untrusted::from(words), self.is_kept(), false, false, out),
         }
     }
 

@@ -66,6 +66,9 @@ pub enum CancelReason {
     SourceFailed,
     /// The receiver's disk cannot.
     DiskFailed,
+    /// The receiver's disk cannot now; what was verified stays there, for the same file being offered again. To who does
+    /// not know this reason the file has failed, no more.
+    DiskKept,
     /// The two sides hold different bytes.
     Mismatch,
     /// Somebody leaves before it could finish.
@@ -81,13 +84,22 @@ impl CancelReason {
             Self::DiskFailed => 4,
             Self::Mismatch => 5,
             Self::Leaving => 6,
+            Self::DiskKept => 7,
         }
     }
 
     pub(super) fn from_code(code: u8) -> Option<Self> {
-        [Self::User, Self::SourceChanged, Self::SourceFailed, Self::DiskFailed, Self::Mismatch, Self::Leaving]
-            .into_iter()
-            .find(|r| r.code() == code)
+        [
+            Self::User,
+            Self::SourceChanged,
+            Self::SourceFailed,
+            Self::DiskFailed,
+            Self::Mismatch,
+            Self::Leaving,
+            Self::DiskKept,
+        ]
+        .into_iter()
+        .find(|r| r.code() == code)
     }
 }
 

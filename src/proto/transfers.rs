@@ -290,9 +290,10 @@ impl Transfers {
                 out.frames.push_back(Frame::Refuse { id, words: words.clone() });
                 // A user who is far behind is spared what was refused anyway.
                 if out.events.len() <= MAX_UNREAD {
-                    let (direction, reason) = (Direction::Receive, words);
+                    let (direction, reason, resumable) = (Direction::Receive, words, false);
+                    let (wanted, by_peer) = (true, false);
                     out.events.push_back(offered);
-                    out.events.push_back(Event::Failed { id, direction, name, reason, resumable: false, wanted: true });
+                    out.events.push_back(Event::Failed { id, direction, name, reason, resumable, wanted, by_peer });
                 }
                 return Ok(());
             }

@@ -69,9 +69,9 @@ fn fault_65_a_file_for_which_there_was_no_room_arrives_when_there_is_room_and_it
     bob.event_with("progress", |event| event["bytes"].as_u64().unwrap() > 0);
     let filler = seen_by(&bob).join("filler");
     drop(fs::write(&filler, noise(2, 4_000_000))); // takes all that is left, and fails
-    for side in [&mut ann, &mut bob] {
-        assert!(reason(side).contains("No space left on device"));
-    }
+    let [of_ann, of_bob] = [&mut ann, &mut bob].map(|side| side.event("transfer_failed"));
+    assert_eq!(of_ann["reason"], "No space left on device (on bob's side)");
+    assert_eq!((&of_bob["reason"], &of_ann["resumable"]), (&"No space left on device".into(), &of_bob["resumable"]));
     fs::remove_file(filler).unwrap();
     ann.types("transfer a");
     ann.event("sent");

@@ -5,11 +5,11 @@ use std::time::Duration;
 use tete::proto::TransferId;
 use tete::proto::digest::BLOCK;
 use tete::proto::disk::DiskJob;
-use tete::proto::event::LeaveReason;
+use tete::proto::event::{Event, LeaveReason};
 use tete::proto::session::Ended;
 
 use crate::support::disk::{Fault, Source};
-use crate::support::pair::Pair;
+use crate::support::pair::{Pair, Side};
 
 /// A file of three and a half blocks, with something wrong at one side.
 fn faulty(fault: Fault) -> (Pair, TransferId) {
@@ -80,7 +80,7 @@ fn fault_68_a_sync_that_fails_fails_the_file_and_is_never_asked_for_again() {
 fn full() -> (Pair, TransferId) {
     let (mut pair, id) = faulty(Fault::Write(3 * BLOCK));
     pair.pass(Duration::from_secs(1));
-    assert_eq!((pair.a.failure(id), pair.b.failure(id)), (Some((false, false)), Some((true, false))));
+    assert_eq!((pair.a.failure(id), pair.b.failure(id)), (Some((true, false)), Some((true, false))));
     pair.b.disk.faults.clear();
     (pair, id)
 }
@@ -117,10 +117,26 @@ fn a_part_that_was_left_stays_on_the_disk_when_the_conversation_ends() {
 }
 
 #[test]
-fn a_full_disk_before_a_verified_block_keeps_nothing() {
+fn a_full_disk_before_a_verified_block_keeps_nothing_and_both_know() {
     let (mut pair, id) = faulty(Fault::Write(1000));
     assert_failed(&mut pair, id, Fault::Write(1000));
-    assert_eq!((pair.b.failure(id), pair.b.disk.kept.len()), (Some((false, false)), 0));
+    assert_eq!((pair.a.failure(id), pair.b.failure(id)), (Some((false, false)), Some((false, false))));
+    assert_eq!(pair.b.disk.kept.len(), 0);
+}
+
+#[test]
+fn whose_side_a_file_has_failed_on_is_known_on_both() {
+    let by_peer = |side: &Side, id: TransferId| {
+        side.events.iter().find_map(|event| match event {
+            Event::Failed { id: of, by_peer, .. } if *of == id => Some(*by_peer),
+            _ => None,
+        })
+    };
+    for (fault, at_receiver) in [(Fault::Create, true), (Fault::Write(BLOCK), true), (Fault::HashSource, false)] {
+        let (mut pair, id) = faulty(fault);
+        pair.pass(Duration::from_secs(1));
+        assert_eq!((by_peer(&pair.a, id), by_peer(&pair.b, id)), (Some(at_receiver), Some(!at_receiver)), "{fault:?}");
+    }
 }
 
 #[test]

@@ -115,6 +115,16 @@ impl Incoming {
         }
     }
 
+    /// Whether at least one block is known to be right, so that going on from it makes sense.
+    pub fn is_verified_somewhere(&self) -> bool {
+        match &self.state {
+            State::Receiving(receiving) => receiving.tree.blocks() > 0 || receiving.earlier.is_some(),
+            // The part of an earlier run may be among what it finds.
+            State::Creating { .. } | State::Committing { .. } => true,
+            _ => false,
+        }
+    }
+
     /// What a later try could go on from: at least one verified block of a file whose size is known.
     pub(super) fn left_over(&self) -> Option<Kept> {
         // The answer to a flush that is under way may be that bytes were lost, and nobody would hear it any more.
