@@ -72,14 +72,9 @@ impl App {
         let (by, reason) = match ended {
             Ended::Lost(words) => ("error", format!("lost the connection to {who}: {words}")),
             Ended::Broken(error) => ("error", format!("{who} broke the protocol: {error}")),
-            Ended::PeerCut => ("peer", format!("{who} left before everything was through")),
             Ended::Cut => ("user", "left before everything was through".to_owned()),
             Ended::Left if by_us => ("user", "left".to_owned()),
-            Ended::Left => match self.peer_reason {
-                Some(LeaveReason::Interrupted) => ("peer", format!("{who} left (interrupted)")),
-                Some(LeaveReason::Failed) => ("peer", format!("{who} left (error: something failed on that side)")),
-                Some(LeaveReason::Done) | None => ("peer", format!("{who} left")),
-            },
+            Ended::Left | Ended::PeerCut => ("peer", peer_left(&who, self.peer_reason, *ended == Ended::PeerCut)),
         };
         self.screen.event("closed", now, |object| object.field("by", by).field("reason", &reason));
         if let Some(full) = self.screen.full() {
@@ -131,5 +126,30 @@ impl App {
         self.tally.refused += std::mem::take(&mut self.ready).len() + std::mem::take(&mut self.to_find).len();
         self.preparing = 0;
         self.first_request = self.reactor.next_request();
+    }
+}
+
+/// How it is told that the other side has left: in one of three forms. `cut`: before everything was through, of which
+/// each file and each text tells by itself.
+fn peer_left(who: &str, reason: Option<LeaveReason>, cut: bool) -> String {
+    match reason {
+        Some(LeaveReason::Failed) => format!("{who} left (error: something failed on that side)"),
+        Some(LeaveReason::Interrupted) => format!("{who} left (interrupted)"),
+        Some(LeaveReason::Done) | None if cut => format!("{who} left (interrupted)"),
+        Some(LeaveReason::Done) | None => format!("{who} left"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn that_the_other_side_has_left_is_told_in_one_of_three_forms() {
+        let reasons = [None, Some(LeaveReason::Done), Some(LeaveReason::Interrupted), Some(LeaveReason::Failed)];
+        let told = |cut| reasons.map(|reason| peer_left("bob", reason, cut));
+        let failed = "bob left (error: something failed on that side)";
+        assert_eq!(told(false), ["bob left", "bob left", "bob left (interrupted)", failed]);
+        assert_eq!(told(true), ["bob left (interrupted)", "bob left (interrupted)", "bob left (interrupted)", failed]);
     }
 }
