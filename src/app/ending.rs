@@ -73,6 +73,7 @@ impl App {
             Ended::Lost(words) => ("error", format!("lost the connection to {who}: {words}")),
             Ended::Broken(error) => ("error", format!("{who} broke the protocol: {error}")),
             Ended::Cut => ("user", "left before everything was through".to_owned()),
+            Ended::Unanswered => ("user", format!("left; {who} was not there to say goodbye to")),
             Ended::Left if by_us => ("user", "left".to_owned()),
             Ended::Left | Ended::PeerCut => ("peer", peer_left(&who, self.peer_reason, *ended == Ended::PeerCut)),
         };
@@ -85,7 +86,9 @@ impl App {
             // Who leaves need not be told that the other one follows.
             Ended::Left if by_us => {}
             Ended::Left => self.screen.notice(&reason),
-            Ended::Lost(_) | Ended::Broken(_) | Ended::PeerCut | Ended::Cut => self.screen.loud_notice(&reason),
+            Ended::Lost(_) | Ended::Broken(_) | Ended::PeerCut | Ended::Cut | Ended::Unanswered => {
+                self.screen.loud_notice(&reason);
+            }
         }
         if unread > 0 {
             let texts = if unread == 1 { "one message was".to_owned() } else { format!("{unread} messages were") };

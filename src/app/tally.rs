@@ -40,8 +40,8 @@ impl Tally {
             (None, Ended::Broken(_)) => Exit::Failed,
             (None, _) if self.is_short() => Exit::Undelivered,
             (None, Ended::Lost(_)) => Exit::NotConnected,
-            (None, Ended::Left | Ended::Cut | Ended::PeerCut) if sending && self.refused > 0 => Exit::Failed,
-            (None, Ended::Left | Ended::Cut | Ended::PeerCut) => Exit::Done,
+            (None, _) if sending && self.refused > 0 => Exit::Failed,
+            (None, Ended::Left | Ended::Cut | Ended::Unanswered | Ended::PeerCut) => Exit::Done,
         }
     }
 }
@@ -64,6 +64,12 @@ mod tests {
     #[test]
     fn a_link_that_was_lost_with_nothing_pending_is_a_lost_connection() {
         assert_eq!(Tally::default().exit(&Ended::Lost("reset".into()), false), Exit::NotConnected);
+    }
+
+    #[test]
+    fn who_leaves_without_a_goodbye_of_the_other_side_has_delivered_what_there_was() {
+        assert_eq!(Tally::default().exit(&Ended::Unanswered, false), Exit::Done);
+        assert_eq!(Tally { unsaid: 1, ..Tally::default() }.exit(&Ended::Unanswered, false), Exit::Undelivered);
     }
 
     #[test]

@@ -444,7 +444,7 @@ impl Conversation {
         match self.session.ended() {
             None if self.session.has_link(carrier.link) => {}
             // The goodbye still has to be read.
-            Some(Ended::Left | Ended::Cut) if carrier == self.talk => {
+            Some(Ended::Left | Ended::Cut | Ended::Unanswered) if carrier == self.talk => {
                 connection.stage = Stage::Flushing { shut: false };
                 connection.deadline = Some(now + FLUSH_PATIENCE);
                 connection.more = true; // to flush in the next turn

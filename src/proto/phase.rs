@@ -21,12 +21,21 @@ pub enum Ended {
     Left,
     /// We left before everything was through.
     Cut,
+    /// We left, and nothing was missing but the peer's goodbye.
+    Unanswered,
     /// The peer said goodbye, and left before everything was through.
     PeerCut,
     /// The link was lost.
     Lost(String),
     /// The peer broke a rule.
     Broken(ProtocolError),
+}
+
+impl Ended {
+    /// How it ends for who leaves without having waited for the other side's goodbye. `missing`: something was given up.
+    pub(super) fn of_cut(missing: bool) -> Self {
+        if missing { Self::Cut } else { Self::Unanswered }
+    }
 }
 
 /// What a session is in the middle of.
@@ -46,6 +55,8 @@ pub(super) enum Phase {
     /// What was begun has been given up; a second BYE is the last to go.
     Cut {
         reason: LeaveReason,
+        /// Whether anything was given up.
+        missing: bool,
         /// Whether the first one is on its way.
         announced: bool,
         /// Whether the second one is.

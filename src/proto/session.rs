@@ -249,8 +249,9 @@ impl Session {
             Phase::Leaving { said, .. } => *said,
             Phase::Cut { .. } | Phase::Finished(_) => return,
         };
+        let missing = !self.is_through();
         self.transfers.abandon("we left before it was through", &mut self.out);
-        self.enter(Phase::Cut { reason, announced, said: false, latest: self.now + CUT_GOODBYE });
+        self.enter(Phase::Cut { reason, missing, announced, said: false, latest: self.now + CUT_GOODBYE });
     }
 
     fn may_begin(&self) -> Result<(), CommandError> {
@@ -481,7 +482,8 @@ impl Session {
                 }
                 Deadline::Leave => match self.phase {
                     Phase::Leaving { reason, .. } => self.cut(now, reason),
-                    _ => self.end(Ended::Cut, "we left before it was through"),
+                    Phase::Cut { missing, .. } => self.end(Ended::of_cut(missing), "we left before it was through"),
+                    Phase::Talking | Phase::Finished(_) => break,
                 },
                 Deadline::Stall => self.bulk_stalled(),
                 // Moving the clock has let the chunk go already.
@@ -512,7 +514,9 @@ impl Session {
             {
                 self.enter(Phase::Finished(Ended::Left));
             }
-            Phase::Cut { said: true, .. } if nothing_to_send => self.enter(Phase::Finished(Ended::Cut)),
+            Phase::Cut { said: true, missing, .. } if nothing_to_send => {
+                self.enter(Phase::Finished(Ended::of_cut(missing)));
+            }
             _ => {}
         }
     }

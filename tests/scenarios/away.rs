@@ -339,7 +339,7 @@ fn who_leaves_while_the_link_is_lost_is_soon_gone() {
     pair.talk_lost(true, true);
     pair.a.session.cut(pair.now, LeaveReason::Interrupted);
     pair.pass(Duration::from_secs(2));
-    assert_eq!(pair.a.ended(), Some(&Ended::Cut));
+    assert_eq!(pair.a.ended(), Some(&Ended::Unanswered));
 }
 
 #[test]

@@ -56,12 +56,12 @@ fn goodbyes(lone: &mut Lone) -> usize {
 fn who_cuts_it_says_both_goodbyes_and_who_has_said_one_says_the_other() {
     let mut lone = Lone::new(setup(true));
     lone.side.session.cut(lone.now, LeaveReason::Done);
-    assert_eq!((goodbyes(&mut lone), lone.side.ended()), (2, Some(&Ended::Cut)));
+    assert_eq!((goodbyes(&mut lone), lone.side.ended()), (2, Some(&Ended::Unanswered)));
     let mut lone = Lone::new(setup(true));
     lone.side.session.leave(lone.now, LeaveReason::Done, None);
     assert_eq!(goodbyes(&mut lone), 1);
     lone.side.session.cut(lone.now, LeaveReason::Done);
-    assert_eq!((goodbyes(&mut lone), lone.side.ended()), (1, Some(&Ended::Cut)));
+    assert_eq!((goodbyes(&mut lone), lone.side.ended()), (1, Some(&Ended::Unanswered)));
 }
 
 #[test]
@@ -214,6 +214,17 @@ fn leaving_gives_up_on_a_reader_that_reads_nothing() {
 }
 
 #[test]
+fn who_leaves_a_peer_that_is_not_there_misses_its_goodbye_and_nothing_else() {
+    let mut pair = Pair::new();
+    pair.a.session.say(pair.now, "read").unwrap();
+    pair.run();
+    pair.ab.full = true;
+    pair.leave_a();
+    pair.pass(LEAVE_TEXTS + Duration::from_secs(2));
+    assert_eq!(pair.a.ended(), Some(&Ended::Unanswered));
+}
+
+#[test]
 fn leaving_gives_up_on_a_peer_whose_machine_takes_nothing() {
     let mut pair = Pair::new();
     pair.run();
@@ -278,5 +289,5 @@ fn a_peer_that_says_the_same_again_and_again_does_not_keep_us_from_leaving() {
         lone.side.session.handle_timeout(lone.now);
         lone.frames();
     }
-    assert_eq!(lone.side.ended(), Some(&Ended::Cut));
+    assert_eq!(lone.side.ended(), Some(&Ended::Unanswered));
 }

@@ -261,7 +261,7 @@ impl Ledger {
             }
             [Some(a), Some(b)] => {
                 let lost = matches!(a, Ended::Lost(_)) || matches!(b, Ended::Lost(_));
-                let cut = matches!(a, Ended::Cut) || matches!(b, Ended::Cut);
+                let cut = [a, b].iter().any(|ended| matches!(ended, Ended::Cut | Ended::Unanswered));
                 let excused = !lost || cut || self.link_died;
                 check(excused, Promise::Peer, || format!("a link was lost for nothing: {ended:?}"))?;
                 check(cut || self.link_died, Promise::Peer, || format!("it ended strangely: {ended:?}"))?;

@@ -308,6 +308,7 @@ fn over(ended: &Ended) -> Over {
     match ended {
         Ended::Left => Over::Left,
         Ended::Cut => Over::Undelivered("left before everything was through".to_owned()),
+        Ended::Unanswered => Over::Undelivered("the other side was not there to say goodbye to".to_owned()),
         Ended::PeerCut => Over::Undelivered("the other side left before everything was through".to_owned()),
         Ended::Lost(words) => Over::Lost(format!("lost the connection: {words}")),
         Ended::Broken(error) => Over::Failed(format!("the other side broke the protocol: {error}")),

@@ -74,7 +74,7 @@ impl Session {
     }
 
     /// Whether nothing that was begun waits for the peer.
-    fn is_through(&self) -> bool {
+    pub(super) fn is_through(&self) -> bool {
         self.transfers.is_settled() && self.saying.unacknowledged() == 0
     }
 
@@ -82,7 +82,7 @@ impl Session {
     pub(super) fn peer_has_left(&mut self) {
         let ended = match &self.phase {
             Phase::Finished(_) => return,
-            Phase::Cut { .. } => Ended::Cut,
+            Phase::Cut { missing, .. } => Ended::of_cut(*missing),
             _ if self.is_through() => Ended::Left,
             _ => Ended::PeerCut,
         };

@@ -464,7 +464,7 @@ impl Play {
         self.seen.extend(ended.map(|ended| match ended {
             Ended::Left => "ended: left",
             Ended::PeerCut => "ended: peer cut",
-            Ended::Cut => "ended: cut",
+            Ended::Cut | Ended::Unanswered => "ended: cut",
             Ended::Lost(_) => "ended: lost",
             Ended::Broken(_) => "ended: broken",
         }));
