@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use super::event::NetEvent;
 use super::listing::Look;
 use super::pool::{Job, Ticket, Work};
 use super::reactor::Reactor;
@@ -101,7 +102,25 @@ impl Reactor {
     pub(super) fn remember(&mut self, them: &Them, name: &Untrusted, called: Option<String>) {
         let saves = matches!(them.standing, Standing::Known | Standing::Code | Standing::New);
         if let (Some(folder), Some(key), true) = (self.peers_folder(), them.key, saves) {
-            self.request(REMEMBER, Work::Remember { folder, key, name: name.clone(), called });
+            let asked = self.request(REMEMBER, Work::Remember { folder, key, name: name.clone(), called });
+            self.conversation.iter_mut().for_each(|conversation| conversation.remembered = asked);
+        }
+    }
+
+    /// A helper has saved somebody; under which name, if that is news. Who comes back to this conversation with the same
+    /// key is known from now on.
+    pub(super) fn handle_remembered(&mut self, number: u64, result: Result<Option<String>, String>) {
+        match result {
+            Ok(None) => {}
+            Ok(Some(name)) => {
+                let asked = self.conversation.as_mut().filter(|conversation| conversation.remembered == number);
+                asked.into_iter().for_each(|conversation| conversation.them.saved_as(&name));
+                self.events.push_back(NetEvent::Saved { name });
+            }
+            Err(words) => {
+                let hint = "you will be asked again next time; is there space, and may you write there?";
+                self.events.push_back(NetEvent::Trouble { words, hint });
+            }
         }
     }
 }
@@ -109,10 +128,10 @@ impl Reactor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::Settings;
     use crate::net::gate::Trust;
     use crate::net::listing::Listed;
     use crate::net::pool::Family;
-    use crate::net::{NetEvent, Settings};
     use crate::proto::setup::Setup;
     use crate::proto::transfers::Policy;
     use std::time::Duration;

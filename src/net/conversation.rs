@@ -119,6 +119,8 @@ pub struct Conversation {
     pub peer: Nonce,
     /// Whose it is.
     pub them: Them,
+    /// The number of the request that they be saved, 0 if there was none.
+    pub remembered: u64,
     /// Where they were when it began.
     pub address: SocketAddr,
     /// Who has begun anew, after which this ends.

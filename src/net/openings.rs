@@ -361,6 +361,7 @@ impl Reactor {
             away: false,
             peer,
             them: them.clone(),
+            remembered: 0,
             address,
             anew: None,
             dialled: dialled.then_some(address),

@@ -439,11 +439,7 @@ impl Reactor {
                     self.recognising -= 1;
                     self.handle_recognised(number_of(ticket), known);
                 }
-                Done::Remembered(Ok(name)) => self.events.extend(name.map(|name| NetEvent::Saved { name })),
-                Done::Remembered(Err(words)) => {
-                    let hint = "you will be asked again next time; is there space, and may you write there?";
-                    self.events.push_back(NetEvent::Trouble { words, hint });
-                }
+                Done::Remembered(result) => self.handle_remembered(number_of(ticket), result),
             }
         }
     }

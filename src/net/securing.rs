@@ -114,7 +114,9 @@ impl Reactor {
             _ if secure.folder.is_none() => Some(Standing::New),
             _ => None,
         };
+        let saved = partner.filter(|partner| partner.key == Some(theirs)).and_then(|partner| partner.saved.clone());
         let Some(connection) = self.connections.get_mut(key) else { return };
+        connection.them.saved = saved;
         match (standing, &secure.folder) {
             (None, Some(_)) if self.recognising >= MAX_RECOGNISING => {
                 self.close_opening(key, "too many callers are being looked up");

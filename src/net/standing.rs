@@ -70,6 +70,14 @@ pub struct Them {
 }
 
 impl Them {
+    /// Its key was saved under this name: it is no stranger from now on. Who has proved a code has done so still.
+    pub fn saved_as(&mut self, name: &str) {
+        self.saved = Some(name.to_owned());
+        if self.standing == Standing::New {
+            self.standing = Standing::Known;
+        }
+    }
+
     /// Whether a call the other way may still come.
     pub fn may_meet(&self, now: Instant) -> bool {
         self.meeting.is_none_or(|until| now < until)
@@ -131,4 +139,18 @@ pub struct Resolved {
     pub called: String,
     /// The key that it has to have, if one is known.
     pub expected: Option<Expected>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_was_saved_is_no_stranger_any_more_and_who_proved_a_code_has_proved_it() {
+        for (before, after) in [(Standing::New, Standing::Known), (Standing::Code, Standing::Code)] {
+            let mut them = Them { standing: before, ..Them::default() };
+            them.saved_as("bob");
+            assert_eq!((them.standing, them.saved.as_deref()), (after, Some("bob")));
+        }
+    }
 }

@@ -301,9 +301,16 @@ fn a_partner_whose_process_was_started_again_and_who_calls_is_let_in() {
         let mut bob = tete(&args).start();
         bob.event("connected");
         anna.event("connected");
+        if how == SECURE {
+            anna.tells("saved as bob");
+        }
         bob.kill();
         anna.event("link_lost");
         goes_on_with(&mut anna, tete(&args).start());
+        let again = anna.all("connected").last().unwrap();
+        if how == SECURE {
+            assert_eq!((&again["trust"], &again["peer"]["saved_as"]), (&Value::from("known"), &Value::from("bob")));
+        }
     }
 }
 
