@@ -20,6 +20,7 @@ use tete::app::config::{CodeSource, ColorChoice, Config, STDIN, Ui};
 use tete::app::exit::Exit;
 use tete::app::full::{Full, Manner};
 use tete::app::kept::{self, Kept};
+use tete::app::refused::Given;
 use tete::app::screen::Mode;
 use tete::app::{App, StartError, Streams, demo, ground, identity, refused};
 use tete::bench;
@@ -88,8 +89,9 @@ fn read_code(from: CodeFrom) -> Result<CodeSource, StartError> {
 
 /// Measures between two machines, on the ground of a conversation.
 fn measure(config: Config, code: Option<CodeFrom>, orders: &Orders) -> Exit {
+    let given = Given { code: code.is_some() || config.code.is_some(), plain: config.plain };
     let result = ground_of(config, code).map_err(|error| (error, Exit::Failed));
-    match result.and_then(|ground| between::run(ground, orders).map_err(told)) {
+    match result.and_then(|ground| between::run(ground, orders).map_err(|over| told(over, given))) {
         Ok(()) => Exit::Done,
         Err((error, exit)) => {
             match (error.message.is_empty(), error.hint.is_empty()) {
@@ -123,11 +125,11 @@ fn ground_of(mut config: Config, code: Option<CodeFrom>) -> Result<Ground, Start
 }
 
 /// Why it was not measured, with an empty message if that need not be said, and what the shell is told.
-fn told(over: Over) -> (StartError, Exit) {
+fn told(over: Over, given: Given) -> (StartError, Exit) {
     let failed = |message, hint: &str| StartError { message, hint: hint.to_owned() };
     match over {
         Over::Unreached { words, hint } => (failed(words, hint), Exit::NotConnected),
-        Over::NotLetIn { reason, words } => (refused::not_let_in(reason, &words), Exit::NotLetIn),
+        Over::NotLetIn { by, reason, words } => (refused::not_let_in(by, reason, &words, given), Exit::NotLetIn),
         Over::OtherKey { address, name, expected, got } => {
             (refused::other_key(address, name.as_deref(), &expected, &got), Exit::NotLetIn)
         }

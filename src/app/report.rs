@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::net::NetEvent;
-use crate::net::event::Peer;
+use crate::net::event::{Peer, Refuser};
 use crate::net::source::Sources;
 use crate::proto::TransferId;
 use crate::proto::event::{Direction, Event, LeaveReason};
@@ -23,6 +23,7 @@ use crate::term::plain;
 
 use super::exit::Exit;
 use super::questions::{Gone, Question};
+use super::refused::Given;
 use super::start::Start;
 use super::{App, Partner, StartError, failing, refused, why};
 
@@ -105,7 +106,7 @@ impl App {
             }
             NetEvent::AskedAbout => self.screen.notice("the other side is being asked about you"),
             NetEvent::DialFailed { words, hint } => self.handle_dial_failed(&words, hint),
-            NetEvent::NotLetIn { reason, words } => self.handle_not_let_in(reason, &words),
+            NetEvent::NotLetIn { by, reason, words } => self.handle_not_let_in(by, reason, &words),
             NetEvent::CallerRefused { address, reason } => {
                 let fields = |object: Object| object.field("address", &address.to_string()).field("reason", &reason);
                 self.screen.event("refused", now, fields);
@@ -156,9 +157,10 @@ impl App {
         }
     }
 
-    fn handle_not_let_in(&mut self, reason: Option<Refusal>, words: &Untrusted) {
+    fn handle_not_let_in(&mut self, by: Refuser, reason: Option<Refusal>, words: &Untrusted) {
         self.screen.full().into_iter().for_each(|full| full.set_status(None));
-        let StartError { message, hint } = refused::not_let_in(reason, words);
+        let given = Given { code: self.config.code.is_some(), plain: self.config.plain };
+        let StartError { message, hint } = refused::not_let_in(by, reason, words, given);
         self.screen.error(self.reactor.now(), &message, &hint);
         if self.terminal && self.config.target.is_none() && reason == Some(Refusal::Yourself) {
             self.start = Start::Target;

@@ -36,6 +36,22 @@ pub struct Peer {
     pub saved: Option<String>,
 }
 
+/// Who does not let the other one in, as far as it is known here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refuser {
+    /// The other side.
+    Peer {
+        /// Whether a person was asked about us there, as it has said.
+        asked: bool,
+    },
+    /// We, by a rule of ours.
+    Rule,
+    /// Our user, who was asked.
+    User,
+    /// Our user was asked, and has not answered.
+    Nobody,
+}
+
 /// A signal that asks the program to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
@@ -95,11 +111,13 @@ pub enum NetEvent {
         /// What to do about it.
         hint: &'static str,
     },
-    /// Whom we called does not let us in; no further attempt is made.
+    /// Whom we called does not let us in, or is not let in by us; no further attempt is made.
     NotLetIn {
+        /// By whom.
+        by: Refuser,
         /// Why, if the reason is one that we know.
         reason: Option<Refusal>,
-        /// Why, in the peer's words.
+        /// Why, in the words of who does not.
         words: Untrusted,
     },
     /// A caller was not let in.

@@ -9,6 +9,7 @@ use crate::proto::trace::{Trace, emit};
 
 use super::connection::{Origin, Stage};
 use super::doorkeeper::Parting;
+use super::event::Refuser;
 use super::openings::OPENING_PATIENCE;
 use super::reactor::Reactor;
 
@@ -32,7 +33,7 @@ impl Reactor {
                     }
                 }
                 Stage::Opening(_) if connection.is_question() => {
-                    self.refuse(key, Refusal::NotWanted);
+                    self.refuse_by(Refuser::Nobody, key, Refusal::NotWanted);
                 }
                 _ if connection.origin == Origin::DialledAgain && connection.is_opening() => {
                     self.close_opening(key, "no answer");

@@ -25,7 +25,7 @@ use super::connection::{Connection, Intent, Origin, Stage, token};
 use super::conversation::{Anew, Call, Carrier, Conversation};
 use super::dialler::Dialler;
 use super::doorkeeper::{Admission, Parting};
-use super::event::{NetEvent, Peer};
+use super::event::{NetEvent, Peer, Refuser};
 use super::gate::{self, Caller, Host, Verdict};
 use super::listener::{Accepted, Listeners};
 use super::pump::Moved;
@@ -294,7 +294,7 @@ impl Reactor {
         match yes {
             true if self.conversation.is_none() => self.welcome(key),
             true => self.refuse(key, Refusal::Busy),
-            false => self.refuse(key, Refusal::NotWanted),
+            false => self.refuse_by(Refuser::User, key, Refusal::NotWanted),
         }
         if let Some(connection) = self.connections.get_mut(key) {
             connection.more = true;

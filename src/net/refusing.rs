@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use crate::proto::error::ProtocolError;
 use crate::proto::frame::Refusal;
+use crate::proto::text::Untrusted;
 
 use super::connection::{Connection, Origin, Stage};
 use super::conversation::Anew;
 use super::doorkeeper::{Parting, STRANGERS};
-use super::event::NetEvent;
+use super::event::{NetEvent, Refuser};
 use super::gate;
 use super::openings::GateError;
 use super::reactor::Reactor;
@@ -101,7 +102,7 @@ impl Reactor {
         } else if proving {
             // Whoever answers may be guessing our code: only our user tries it again.
             let words = format!("{words} while the code was being proved").into();
-            self.events.push_back(NetEvent::NotLetIn { reason: Some(Refusal::WrongCode), words });
+            self.not_let_in(Refuser::Rule, Some(Refusal::WrongCode), words);
         } else {
             self.events.push_back(NetEvent::DialFailed { words: words.to_owned(), hint });
         }
@@ -116,7 +117,17 @@ impl Reactor {
         }
     }
 
+    fn not_let_in(&mut self, by: Refuser, reason: Option<Refusal>, words: Untrusted) {
+        self.events.push_back(NetEvent::NotLetIn { by, reason, words });
+    }
+
+    /// Does not let somebody in, by a rule of ours.
     pub(super) fn refuse(&mut self, key: usize, refusal: Refusal) {
+        self.refuse_by(Refuser::Rule, key, refusal);
+    }
+
+    /// Does not let somebody in. The other side is told no more than the reason.
+    pub(super) fn refuse_by(&mut self, by: Refuser, key: usize, refusal: Refusal) {
         if matches!(refusal, Refusal::WrongCode | Refusal::NotWanted) {
             self.blame(key);
         }
@@ -146,16 +157,21 @@ impl Reactor {
             // Both ends of the call are here, and neither waits for the other's words: the calling one tells.
             Refusal::Yourself if dialled => {
                 self.dialler = None;
-                let words = gate::words(refusal).into();
-                self.events.push_back(NetEvent::NotLetIn { reason: Some(refusal), words });
+                self.not_let_in(by, Some(refusal), gate::words(refusal).into());
             }
             // Whom we called is not whom we wanted, and calling again changes nothing.
             _ if dialled && self.dialler.take().is_some() => {
-                let words = gate::words(refusal).into();
-                self.events.push_back(NetEvent::NotLetIn { reason: Some(refusal), words });
+                self.not_let_in(by, Some(refusal), gate::words(refusal).into());
             }
             _ if dialled => {}
-            _ => self.tell_refused(address, gate::words(refusal).to_owned()),
+            _ => {
+                let words = match by {
+                    Refuser::User => "our user said no",
+                    Refuser::Nobody => "nobody answered the question about it",
+                    Refuser::Rule | Refuser::Peer { .. } => gate::words(refusal),
+                };
+                self.tell_refused(address, words.to_owned());
+            }
         }
     }
 
@@ -183,7 +199,7 @@ impl Reactor {
         }
     }
 
-    pub(super) fn handle_refusal(&mut self, key: usize, reason: Option<Refusal>, words: crate::proto::text::Untrusted) {
+    pub(super) fn handle_refusal(&mut self, key: usize, reason: Option<Refusal>, words: Untrusted) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         let origin = connection.origin;
         if origin == Origin::DialledAgain {
@@ -205,10 +221,11 @@ impl Reactor {
             self.close_opening(key, &words);
             return self.tell_refused(address, words);
         }
+        let asked = matches!(&connection.stage, Stage::Opening(opening) if opening.was_asked_about());
         connection.stage = Stage::Dead;
         // Once somebody else has called, whom we called before matters no more.
         if self.dialler.take().is_some() {
-            self.events.push_back(NetEvent::NotLetIn { reason, words });
+            self.not_let_in(Refuser::Peer { asked }, reason, words);
         }
     }
 }

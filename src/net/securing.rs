@@ -25,7 +25,7 @@ use crate::secure::tls::TlsError;
 
 use super::asking::{RECOGNISE, own_ticket};
 use super::connection::{Connection, Intent, Need, Origin, Stage};
-use super::event::NetEvent;
+use super::event::{NetEvent, Refuser};
 use super::gate::{MAX_QUESTIONS, Trust};
 use super::openings::{GATE_SPACE, GateError, OPENING_PATIENCE, QUESTION_PATIENCE};
 use super::pool::{Job, Ticket, Work};
@@ -361,7 +361,7 @@ impl Reactor {
     pub(super) fn end_without(&mut self, key: usize, words: &str) {
         let called = self.connections.get(key).is_some_and(|connection| connection.origin == Origin::Dialled);
         if called && self.dialler.take().is_some() {
-            self.events.push_back(NetEvent::NotLetIn { reason: None, words: words.into() });
+            self.events.push_back(NetEvent::NotLetIn { by: Refuser::Rule, reason: None, words: words.into() });
         }
         self.end_with(key, words);
     }

@@ -186,6 +186,11 @@ impl Opening {
         self.taken > 0
     }
 
+    /// Whether the peer has said that a person is being asked about us.
+    pub fn was_asked_about(&self) -> bool {
+        self.asked_about
+    }
+
     /// Whether it is for us to decide.
     pub fn is_being_judged(&self) -> bool {
         matches!(self.state, State::Judging { .. })

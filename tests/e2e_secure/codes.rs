@@ -117,6 +117,8 @@ fn fault_26_after_three_wrong_tries_the_right_code_is_wrong_too() {
     }
     let mut caller = bob.calls(listener.port(), &["--code", &code]);
     turned_away(&mut caller);
+    let error = caller.event("error");
+    assert!(error["hint"].as_str().unwrap().contains("code"), "{error}");
     refused(&mut listener, 4);
     assert_eq!((anna.names(), bob.names()), (vec![], vec![]));
 }

@@ -45,8 +45,9 @@ fn a_caller_about_whom_no_is_said_is_turned_away_and_asked_about_again_the_next_
         let mut caller = bob.calls(listener.port(), &["--trust", "new"]);
         let id = asked(&mut listener, nth, &bob);
         answer(&mut listener, id, false);
-        turned_away(&mut caller);
-        refused(&mut listener, nth);
+        let message = turned_away(&mut caller);
+        assert_eq!(message, "not let in: the other side was asked about you, and there was no yes");
+        assert_eq!(refused(&mut listener, nth), "our user said no");
     }
     assert_eq!((anna.names(), bob.names()), (vec![], vec![]));
 }
@@ -62,8 +63,8 @@ fn who_calls_can_be_asked_about_who_answers() {
         if yes {
             meet("new", (&anna, &mut listener), (&bob, &mut caller));
         } else {
-            turned_away(&mut caller);
-            refused(&mut listener, 1);
+            assert_eq!(turned_away(&mut caller), "not let in: you said no");
+            assert_eq!(refused(&mut listener, 1), "it says: strangers are not let in");
         }
         assert_eq!(bob.names().len(), usize::from(yes));
     }

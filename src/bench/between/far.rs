@@ -7,7 +7,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use crate::net::event::{Ending, Peer, Signal};
+use crate::net::event::{Ending, Peer, Refuser, Signal};
 use crate::net::standing::Callee;
 use crate::net::{NetEvent, Reactor, Settings};
 use crate::proto::TransferId;
@@ -38,8 +38,10 @@ pub enum Over {
         /// What to do about it.
         hint: &'static str,
     },
-    /// The other side does not let us in.
+    /// The other side does not let us in, or is not let in by us.
     NotLetIn {
+        /// By whom.
+        by: Refuser,
         /// Why, if the reason is one that we know.
         reason: Option<Refusal>,
         /// Why, in its words.
@@ -162,7 +164,7 @@ impl Far {
         };
         Err(match event {
             NetEvent::DialFailed { words, hint } => Over::Unreached { words, hint },
-            NetEvent::NotLetIn { reason, words } => Over::NotLetIn { reason, words },
+            NetEvent::NotLetIn { by, reason, words } => Over::NotLetIn { by, reason, words },
             NetEvent::OtherKey { address, name, expected, got } => Over::OtherKey { address, name, expected, got },
             NetEvent::Ended { ended, .. } => over(&ended),
             NetEvent::Session(Event::Failed { reason, .. }) => Over::Undelivered(shown(&reason)),
