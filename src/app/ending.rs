@@ -3,9 +3,10 @@
 //! Owns: what the signals mean, what is told of an end, whether somebody else may follow. Must not know: links, frames.
 
 use crate::net::conversation::Anew;
-use crate::net::event::{Ending, Signal};
+use crate::net::event::{Ending, Signal, Unread};
 use crate::proto::event::LeaveReason;
 use crate::proto::session::Ended;
+use crate::term::json::Object;
 
 use super::exit::Exit;
 use super::full::Full;
@@ -64,9 +65,9 @@ impl App {
     }
 
     /// The conversation is over. A partner whose process died and was started again is talked to anew.
-    pub(super) fn handle_ended(&mut self, ended: &Ended, unread: usize, anew: Option<Anew>) {
+    pub(super) fn handle_ended(&mut self, ended: &Ended, unread: Unread, anew: Option<Anew>) {
         let now = self.reactor.now();
-        self.tally.unread += unread;
+        self.tally.unread += unread.count;
         let who = self.partner_name();
         let by_us = self.leaving.is_some_and(|leaving| leaving.by_us);
         let (by, reason) = match ended {
@@ -77,6 +78,7 @@ impl App {
             Ended::Left if by_us => ("user", "left".to_owned()),
             Ended::Left | Ended::PeerCut => ("peer", peer_left(&who, self.peer_reason, *ended == Ended::PeerCut)),
         };
+        self.tell_undelivered(&who, unread);
         self.screen.event("closed", now, |object| object.field("by", by).field("reason", &reason));
         if let Some(full) = self.screen.full() {
             full.nothing_more_is_delivered();
@@ -90,9 +92,8 @@ impl App {
                 self.screen.loud_notice(&reason);
             }
         }
-        if unread > 0 {
-            let texts = if unread == 1 { "one message was".to_owned() } else { format!("{unread} messages were") };
-            self.screen.loud_notice(&format!("{texts} not read by {who}"));
+        if unread.count > 0 {
+            self.screen.loud_notice(&format!("{} not read by {who}", messages(unread.count)));
         }
         // Who came to send files has none left to send.
         let goes_on = self.config.stay || (anew.is_some() && !self.is_sending());
@@ -118,6 +119,31 @@ impl App {
         }
     }
 
+    /// Which texts of ours the conversation leaves undelivered, as an event; a person reads it in a line of its own.
+    fn tell_undelivered(&mut self, who: &str, unread: Unread) {
+        let unsaid = self.held.len();
+        if unread.count + unsaid == 0 {
+            return;
+        }
+        let message = match (unread.count, unsaid) {
+            (0, unsaid) => format!("{} not said to {who} any more", messages(unsaid)),
+            (count, 0) => format!("{} not delivered to {who}, from number {} on", messages(count), unread.first),
+            (count, unsaid) => {
+                let (count, first) = (messages(count), unread.first);
+                format!(
+                    "{count} not delivered to {who}, from number {first} on, and {} not said any more",
+                    messages(unsaid)
+                )
+            }
+        };
+        let first = Some(unread.first).filter(|_| unread.count > 0);
+        let fields = |object: Object| {
+            let object = object.field("message", &message).field("hint", &None::<f64>);
+            object.field("undelivered", &unread.count).field("from_seq", &first).field("unsaid", &unsaid)
+        };
+        self.screen.event("error", self.reactor.now(), fields);
+    }
+
     /// What was typed for somebody who has left is not said to whoever comes next.
     fn forget_unsaid(&mut self) {
         let lines = std::iter::from_fn(|| self.lines.next_line()).count();
@@ -141,6 +167,11 @@ fn peer_left(who: &str, reason: Option<LeaveReason>, cut: bool) -> String {
         Some(LeaveReason::Done) | None if cut => format!("{who} left (interrupted)"),
         Some(LeaveReason::Done) | None => format!("{who} left"),
     }
+}
+
+/// So many messages, and the verb.
+fn messages(count: usize) -> String {
+    if count == 1 { "one message was".to_owned() } else { format!("{count} messages were") }
 }
 
 #[cfg(test)]

@@ -52,6 +52,15 @@ pub enum Refuser {
     Nobody,
 }
 
+/// Texts of ours that nobody has acknowledged: the last of the conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unread {
+    /// How many.
+    pub count: usize,
+    /// The number of the first of them, if there are any.
+    pub first: u64,
+}
+
 /// A signal that asks the program to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
@@ -177,7 +186,7 @@ pub enum NetEvent {
         /// How.
         ended: Ended,
         /// Texts of ours that nobody acknowledged.
-        unread: usize,
+        unread: Unread,
         /// Whether the partner is there again, and knows nothing of it.
         anew: Option<Anew>,
     },

@@ -35,7 +35,7 @@ use super::connection::{self, Connection, Stage};
 use super::conversation::{Anew, BulkState, Conversation};
 use super::dialler::Dialler;
 use super::doorkeeper::Doorkeeper;
-use super::event::{Ending, Heeds, NetEvent, Signal};
+use super::event::{Ending, Heeds, NetEvent, Signal, Unread};
 use super::files::Files;
 use super::gate::Trust;
 use super::input::{Input, InputRead};
@@ -527,7 +527,7 @@ impl Reactor {
             return Some(NetEvent::Session(event));
         }
         let ended = conversation.session.ended()?.clone();
-        let unread = conversation.session.unread();
+        let unread = Unread { count: conversation.session.unread(), first: conversation.session.first_unread() };
         self.finish_conversation();
         Some(NetEvent::Ended { ended, unread, anew: self.anew })
     }

@@ -131,6 +131,11 @@ impl Session {
         self.saying.unacknowledged()
     }
 
+    /// The number that the first of them has; if there are none, the next text.
+    pub fn first_unread(&self) -> u64 {
+        self.saying.first_unacknowledged()
+    }
+
     /// The last measured time of a question and its answer.
     pub fn round_trip(&self) -> Option<Duration> {
         self.alive.round_trip()

@@ -83,6 +83,11 @@ impl Saying {
         self.kept.len()
     }
 
+    /// The number of the first of them; if there are none, of the next text.
+    pub fn first_unacknowledged(&self) -> u64 {
+        self.acknowledged() + 1
+    }
+
     fn acknowledged(&self) -> u64 {
         self.said - self.kept.len() as u64
     }

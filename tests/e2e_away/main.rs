@@ -260,6 +260,9 @@ fn if_nobody_comes_back_it_ends_after_the_linger_and_tells_what_was_not_delivere
         assert!((Duration::from_millis(1800)..Duration::from_secs(8)).contains(&took), "{took:?}");
         assert_eq!(two.anna.event("closed")["by"], "error");
         assert_eq!(two.anna.all("transfer_failed").count(), usize::from(pending));
+        let texts = |error: &Value| (error["undelivered"].as_u64(), error["from_seq"].as_u64());
+        let told: Vec<_> = two.anna.all("error").map(texts).collect();
+        assert_eq!(told, if pending { vec![(Some(1), Some(1))] } else { vec![] });
     }
 }
 

@@ -38,10 +38,11 @@ fn a_text_is_delivered_only_once_the_other_user_was_handed_it() {
     pair.b.reads = false;
     pair.a.session.say(pair.now, "hi").unwrap();
     pair.run();
-    assert_eq!((pair.a.delivered(), pair.a.session.unread()), (0, 1));
+    let unread = |pair: &Pair| (pair.a.session.unread(), pair.a.session.first_unread());
+    assert_eq!((pair.a.delivered(), unread(&pair)), (0, (1, 1)));
     pair.b.reads = true;
     pair.run();
-    assert_eq!((pair.a.delivered(), pair.a.session.unread()), (1, 0));
+    assert_eq!((pair.a.delivered(), unread(&pair)), (1, (0, 2)));
 }
 
 #[test]
