@@ -48,8 +48,9 @@ impl Reactor {
         let Some(conversation) = &mut self.conversation else { return };
         let Some((need, address, due)) = conversation.call_due(now).filter(|(.., due)| *due <= now) else { return };
         log::debug!("calling {address} for {need:?}, {:?} late", now.saturating_duration_since(due));
-        if need == Need::Talk {
-            let (to, attempt) = (address.to_string(), conversation.failures);
+        // A partner who merely says nothing has not been lost: that is told first, if it comes to it.
+        if need == Need::Talk && conversation.session.is_away() {
+            let (to, attempt) = (address.to_string(), conversation.failures.max(1));
             self.events.push_back(NetEvent::Dialling { to, attempt });
         }
         let epoch = conversation.next_epoch();

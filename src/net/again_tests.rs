@@ -10,6 +10,7 @@ use crate::net::gate::Trust;
 use crate::net::pool::Family;
 use crate::net::standing::Callee;
 use crate::proto::event::Event;
+use crate::proto::session::SILENT_AFTER;
 use crate::proto::setup::Setup;
 use crate::proto::transfers::Policy;
 
@@ -147,4 +148,33 @@ fn calls_of_the_two_never_have_the_same_epoch() {
         conversation.epoch = 20;
         assert_eq!(conversation.next_epoch() - 20, 2 - epochs[0] % 2);
     }
+}
+
+/// The attempts of which the side's user is told.
+fn attempts(side: &mut Reactor) -> Vec<u32> {
+    let told = std::iter::from_fn(|| side.poll_event());
+    told.filter_map(|event| if let NetEvent::Dialling { attempt, .. } = event { Some(attempt) } else { None }).collect()
+}
+
+#[test]
+fn the_first_call_for_a_lost_link_is_the_first_attempt() {
+    let mut two = Two::new();
+    two.part();
+    let bob = &mut two.sides[1];
+    bob.call_again();
+    assert_eq!(attempts(bob), [1]);
+}
+
+#[test]
+fn a_partner_who_merely_says_nothing_is_called_without_a_word() {
+    let mut two = Two::new();
+    let bob = &mut two.sides[1];
+    let now = bob.now;
+    let session = bob.session().unwrap();
+    session.say(now, "are you there?").unwrap();
+    session.handle_timeout(now + 2 * SILENT_AFTER);
+    assert!(session.is_silent() && !session.is_away());
+    bob.call_again();
+    assert!(matches!(bob.conversation.as_ref().unwrap().call, Call::UnderWay(_)));
+    assert_eq!(attempts(bob), [0; 0]);
 }
