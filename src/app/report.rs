@@ -417,7 +417,7 @@ impl App {
         let peer = Object::empty().untrusted("name", &self.partner_raw());
         let fields = |object: Object| {
             let object = object.field("id", &(FILE_QUESTIONS + id.0)).field("about", "file").nested("peer", peer);
-            object.untrusted("name", name).field("size", &size)
+            object.field("transfer", &id.0).untrusted("name", name).field("size", &size)
         };
         self.screen.event("question", self.reactor.now(), fields);
         let size = size.map_or_else(|| "size unknown".to_owned(), plain::size);

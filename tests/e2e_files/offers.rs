@@ -13,7 +13,7 @@ fn an_offer_that_is_asked_about_is_taken_by_a_command_with_and_without_its_numbe
     let question = bob.event("question");
     let expected: Value = "file".into();
     assert_eq!((&question["about"], &question["name"], &question["size"]), (&expected, &"a".into(), &1.into()));
-    assert_eq!(question["peer"]["name"], "ann");
+    assert_eq!((&question["peer"]["name"], &question["transfer"]), (&"ann".into(), &offer["id"]));
     bob.types(&format!("/accept {}", offer["id"]));
     ann.event("sent");
     ann.types("transfer b");
