@@ -11,8 +11,10 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::num::NonZeroU64;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use log::Level;
 use rustix::fs::{
     Advice, FallocateFlags, Mode, OFlags, RenameFlags, ResolveFlags, fadvise, fallocate, fstatfs, openat2,
     renameat_with, sendfile,
@@ -37,6 +39,8 @@ const ALLOCATE_TRIES: u32 = 16;
 const STEP_BACK: i32 = 10;
 /// The congestion control that does not pace and that every Linux has and lets everybody use (tcp(7)).
 const UNPACED: &str = "reno";
+/// Whether it was told that it is used.
+static TOLD_UNPACED: AtomicBool = AtomicBool::new(false);
 
 pub(super) fn random(bytes: &mut [u8]) -> io::Result<()> {
     let mut filled = 0;
@@ -163,7 +167,9 @@ pub(super) fn unpace(socket: &Socket) -> io::Result<()> {
     let name = congestion_control(socket)?;
     if paces(&name) {
         socket.set_tcp_congestion(UNPACED.as_bytes())?;
-        log::info!("both ends are on this machine: {UNPACED} instead of {name}, which would slow them down");
+        // Of every connection the same: it is news once.
+        let level = if TOLD_UNPACED.swap(true, Ordering::Relaxed) { Level::Debug } else { Level::Info };
+        log::log!(level, "both ends are on this machine: {UNPACED} instead of {name}, which would slow them down");
     }
     Ok(())
 }
