@@ -38,6 +38,7 @@ pub mod source;
 pub mod standing;
 pub mod stream;
 pub mod unfinished;
+mod words;
 pub mod work;
 
 pub use event::NetEvent;

@@ -1,7 +1,7 @@
 //! From what our user wrote to files that can be sent.
 //!
-//! Owns: how a line becomes paths (spaces, quotes, `~`, patterns), whether each may be sent, and what is said when
-//! not. Must not know: transfers, threads. Blocks; runs on a helper.
+//! Owns: which files a line means (one name with spaces, or words with `~` and patterns), whether each may be sent, and
+//! what is said when not. Must not know: how a line is split, transfers, threads. Blocks; runs on a helper.
 //!
 //! The words it gives quote names as the file system has them; whoever shows them makes them safe.
 
@@ -9,6 +9,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::words::{self, Word};
 use crate::proto::near;
 use crate::sys::{self, Stamp};
 
@@ -89,6 +90,26 @@ impl Sources {
         self.take(check(path, true));
         true
     }
+
+    /// Takes what a pattern has found, which as a name is `path`; whether to go on.
+    fn take_found(&mut self, found: glob::Paths, path: &Path) -> bool {
+        let mut none = true;
+        for found in found {
+            none = false;
+            match found {
+                Ok(path) if !self.take_path(&path) => return false,
+                Ok(_) => {}
+                Err(error) => {
+                    let what = format!("{}: {}", error.path().display(), sys::words(error.error()));
+                    self.refused.push(Refused { what, hint: String::new() });
+                }
+            }
+        }
+        if none {
+            self.refused.push(unmatched(path));
+        }
+        true
+    }
 }
 
 /// Finds the files of a request, and looks at each.
@@ -113,7 +134,7 @@ impl Request {
                 return;
             }
         }
-        let Some(words) = shlex::split(line) else {
+        let Some(words) = words::split(line) else {
             let hint = "close the quote, or put a backslash before it".into();
             sources.refused.push(Refused { what: format!("a quote is left open in {}", line.trim()), hint });
             return;
@@ -122,9 +143,8 @@ impl Request {
             sources.refused.push(Refused { what: "no file was named".into(), hint: String::new() });
         }
         // Words of which none is a file are one name with a slip in it, or were never meant as files.
-        let no_file = |word: &String| !is_pattern(word) && self.place(word).is_ok_and(|path| is_missing(&path));
         if words.len() > 1
-            && words.iter().all(no_file)
+            && words.iter().all(|word| self.is_nothing(word))
             && let Ok(path) = self.place(line.trim())
         {
             sources.refused.push(missing(&path, true));
@@ -137,9 +157,15 @@ impl Request {
         }
     }
 
+    /// Whether nothing is called so.
+    fn is_nothing(&self, word: &Word) -> bool {
+        let is_missing = self.place_word(word).is_ok_and(|path| is_missing(&path));
+        is_missing && self.matches(word).is_none_or(|found| found.is_ok_and(|mut found| found.next().is_none()))
+    }
+
     /// One word of a line; whether to go on.
-    fn prepare_word(&self, word: &str, sources: &mut Sources) -> bool {
-        let path = match self.place(word) {
+    fn prepare_word(&self, word: &Word, sources: &mut Sources) -> bool {
+        let path = match self.place_word(word) {
             Ok(path) => path,
             Err(refused) => {
                 sources.refused.push(refused);
@@ -147,43 +173,48 @@ impl Request {
             }
         };
         // A file that is really called `a[1].txt` comes before what the pattern would find.
-        if !is_pattern(word) || !is_missing(&path) {
-            return sources.take_path(&path);
+        let found = if is_missing(&path) { self.matches(word) } else { None };
+        match found {
+            None => sources.take_path(&path),
+            Some(Ok(found)) => sources.take_found(found, &path),
+            Some(Err(refused)) => {
+                sources.refused.push(refused);
+                true
+            }
         }
-        self.matches(word, sources).unwrap_or_else(|refused| {
-            sources.refused.push(refused);
-            true
-        })
     }
 
-    fn matches(&self, word: &str, sources: &mut Sources) -> Result<bool, Refused> {
-        let (base, rest) = base(word, &self.folder, self.home.as_deref())?;
-        let wrong = |why: &str| Refused { what: format!("{word}: {why}"), hint: String::new() };
-        let pattern = match Path::new(rest).is_absolute() {
-            true => rest.to_owned(),
-            false => {
-                let base = base.to_str().ok_or_else(|| wrong("patterns work only in folders with a UTF-8 name"))?;
-                format!("{}/{rest}", glob::Pattern::escape(base))
-            }
+    /// What a word finds that is a pattern; `None`: it is none.
+    fn matches(&self, word: &Word) -> Option<Result<glob::Paths, Refused>> {
+        let pattern = word.pattern.as_deref()?;
+        let wrong = |why: &str| Refused { what: format!("{}: {why}", word.text), hint: String::new() };
+        let (base, rest) = match self.base(word, pattern) {
+            Ok(begin) => begin,
+            Err(refused) => return Some(Err(refused)),
+        };
+        let pattern = match (Path::new(rest).is_absolute(), base.to_str()) {
+            (true, _) => rest.to_owned(),
+            (false, Some(base)) => format!("{}/{rest}", glob::Pattern::escape(base)),
+            (false, None) => return Some(Err(wrong("patterns work only in folders with a UTF-8 name"))),
         };
         let options = glob::MatchOptions {
             case_sensitive: true,
             require_literal_separator: true,
             require_literal_leading_dot: true,
         };
-        let mut found = false;
-        for path in glob::glob_with(&pattern, options).map_err(|error| wrong(error.msg))? {
-            found = true;
-            match path {
-                Ok(path) if !sources.take_path(&path) => return Ok(false),
-                Ok(_) => {}
-                Err(error) => {
-                    let what = format!("{}: {}", error.path().display(), sys::words(error.error()));
-                    sources.refused.push(Refused { what, hint: String::new() });
-                }
-            }
+        Some(glob::glob_with(&pattern, options).map_err(|error| wrong(error.msg)))
+    }
+
+    /// The folder in which a word begins, and what is left of how it was written, as text or as pattern.
+    fn base<'a>(&'a self, word: &Word, written: &'a str) -> Result<(&'a Path, &'a str), Refused> {
+        match word.is_in_home {
+            true => base(written, &self.folder, self.home.as_deref()),
+            false => Ok((&self.folder, written)),
         }
-        if found { Ok(true) } else { Err(wrong("no file matches")) }
+    }
+
+    fn place_word(&self, word: &Word) -> Result<PathBuf, Refused> {
+        self.base(word, &word.text).map(|(base, rest)| joined(base, rest))
     }
 
     /// Where a word of ours leads.
@@ -194,7 +225,11 @@ impl Request {
 
 /// Where a word of ours leads, from `here`.
 pub(super) fn place(word: &str, here: &Path, home: Option<&Path>) -> Result<PathBuf, Refused> {
-    base(word, here, home).map(|(base, rest)| if rest.is_empty() { base.to_owned() } else { base.join(rest) })
+    base(word, here, home).map(|(base, rest)| joined(base, rest))
+}
+
+fn joined(base: &Path, rest: &str) -> PathBuf {
+    if rest.is_empty() { base.to_owned() } else { base.join(rest) }
 }
 
 /// The folder in which a word begins, and what is left of the word. `~` alone and `~/…` are our user's home; `~name` is
@@ -210,10 +245,6 @@ fn base<'a>(word: &'a str, here: &'a Path, home: Option<&'a Path>) -> Result<(&'
         }
         _ => Ok((here, word)),
     }
-}
-
-fn is_pattern(word: &str) -> bool {
-    word.contains(['*', '?', '['])
 }
 
 fn is_missing(path: &Path) -> bool {
@@ -237,6 +268,16 @@ fn check(path: &Path, typed: bool) -> Result<Prepared, Refused> {
 }
 
 fn missing(path: &Path, typed: bool) -> Refused {
+    absent("no file called", path, typed)
+}
+
+/// That a pattern has found nothing, which as a name is `path`.
+fn unmatched(path: &Path) -> Refused {
+    absent("no file matches", path, true)
+}
+
+/// That something is not where it was looked for, and what may have been meant.
+fn absent(what: &str, path: &Path, typed: bool) -> Refused {
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
     let folder = path.parent().unwrap_or(path);
     let mut hints = Vec::new();
@@ -246,7 +287,7 @@ fn missing(path: &Path, typed: bool) -> Refused {
     if typed {
         hints.push("/say sends the line as a message".to_owned());
     }
-    Refused { what: format!("no file called {name} in {}", folder.display()), hint: hints.join("; ") }
+    Refused { what: format!("{what} {name} in {}", folder.display()), hint: hints.join("; ") }
 }
 
 /// The name in `folder` that is most like `name`, if it is like enough to be what was meant.

@@ -84,7 +84,50 @@ fn patterns_are_sorted_case_sensitive_and_spare_hidden_files() {
     assert_eq!(names(&line(&dir, "a[12] b.txt")), ["a1", "a2", "b.txt"]);
     assert_eq!(names(&line(&dir, "a[1]")), ["a[1]"]);
     assert_eq!(names(&line(&dir, &format!("{}/*.TXT", dir.path().display()))), ["C.TXT"]);
-    assert_eq!(refusal(line(&dir, "*.pdf")).0, "*.pdf: no file matches");
+}
+
+#[test]
+fn a_pattern_that_finds_nothing_is_told_as_a_missing_file_is() {
+    let dir = folder_with(&["report.txt", "a[b"]);
+    let (what, hint) = refusal(line(&dir, "*.pdf"));
+    assert_eq!(what, format!("no file matches *.pdf in {}", dir.path().display()));
+    assert_eq!(hint, "/say sends the line as a message");
+    assert!(refusal(line(&dir, "reprot.t?t")).1.starts_with("there is report.txt; "));
+    assert_eq!(names(&line(&dir, "report.txt a[b")), ["report.txt", "a[b"], "a bracket that is never closed");
+    assert!(refusal(line(&dir, "a[c")).0.starts_with("no file called a[c in "));
+    let (what, _) = refusal(line(&dir, "what is this?"));
+    assert!(what.starts_with("no file called what is this? in "), "{what}");
+}
+
+#[test]
+fn quoted_and_escaped_signs_of_patterns_mean_themselves() {
+    let dir = folder_with(&["x1", "x2", "y[1]", "y1"]);
+    for word in ["'x*'", "\"x*\"", "x\\*"] {
+        assert!(refusal(line(&dir, word)).0.starts_with("no file called x* in "), "{word}");
+    }
+    assert_eq!(names(&line(&dir, "'y['*")), ["y[1]"]);
+    std::fs::write(dir.path().join("x*"), "").unwrap();
+    assert_eq!(names(&line(&dir, "'x*' y1")), ["x*", "y1"]);
+}
+
+#[test]
+fn a_quoted_or_escaped_tilde_is_no_home() {
+    let dir = folder_with(&["x1"]);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let request = |words: &str| Request {
+        words: Words::Line(words.into()),
+        folder: elsewhere.path().to_owned(),
+        home: Some(dir.path().to_owned()),
+    };
+    assert_eq!(names(&prepare(&request("~/'x'*"))), ["x1"]);
+    for word in ["'~/x1'", "\\~/x1", "'~/x'*"] {
+        let (what, _) = refusal(prepare(&request(word)));
+        assert!(what.ends_with(&format!(" in {}/~", elsewhere.path().display())), "{word}: {what}");
+    }
+    std::fs::create_dir(elsewhere.path().join("~")).unwrap();
+    std::fs::write(elsewhere.path().join("~/x1"), "").unwrap();
+    let found = prepare(&request("'~/x1'"));
+    assert_eq!(found.ready[0].path, elsewhere.path().join("~/x1"));
 }
 
 #[test]

@@ -47,8 +47,8 @@ pub enum Wanted {
 pub struct PathWanted {
     /// What it replaces, in bytes of the line: the last part as far as the cursor.
     pub replace: Range<usize>,
-    /// The folder, without its quotes: nothing for the one that we are in, else with a slash at its end. May begin with
-    /// `~`.
+    /// The folder, without its quotes: nothing for the one that we are in, else with a slash at its end. Begins with `~/`
+    /// only where that is our user's home.
     pub folder: String,
     /// What there is of the last part, without its quotes.
     pub prefix: String,
@@ -56,6 +56,8 @@ pub struct PathWanted {
     pub quoting: Quoting,
     /// The quote that is open where `replace` begins.
     opened: Quoting,
+    /// Whether a `~` that is all there is would be our user's home.
+    is_bare: bool,
 }
 
 /// Which quote is open.
@@ -127,6 +129,8 @@ impl Quoting {
 struct Word {
     /// Without its quotes.
     text: String,
+    /// How many of its first bytes are not quoted: a quoted `~` is no home.
+    bare: usize,
     quoting: Quoting,
     /// Its last part: where it begins in the line and in `text`, and the quote that is open there.
     part: (usize, usize, Quoting),
@@ -161,17 +165,19 @@ pub fn wanted(line: &str, cursor: usize, commands: &[&str], at_target: bool) -> 
 
 /// The path at the end of `before`, in the words that begin at that byte.
 fn path_wanted(before: &str, begin: usize) -> Wanted {
-    let Some(Word { text, quoting, part: (at, from, opened) }) = last_word(before, begin) else {
+    let Some(Word { text, bare, quoting, part: (at, from, opened) }) = last_word(before, begin) else {
         return Wanted::Nothing;
     };
     let (folder, prefix) = text.split_at(from);
-    let (folder, prefix) = (folder.to_owned(), prefix.to_owned());
-    Wanted::Path(PathWanted { replace: at..before.len(), folder, prefix, quoting, opened })
+    let is_quoted_home = folder.starts_with("~/") && bare < "~/".len();
+    let folder = if is_quoted_home { format!("./{folder}") } else { folder.to_owned() };
+    let (prefix, is_bare) = (prefix.to_owned(), bare == text.len());
+    Wanted::Path(PathWanted { replace: at..before.len(), folder, prefix, quoting, opened, is_bare })
 }
 
 /// Splits as `shlex` does, but remembers where. `None`: a remark, which is no word.
 fn last_word(line: &str, begin: usize) -> Option<Word> {
-    let new = |at| Word { text: String::new(), quoting: Quoting::Bare, part: (at, 0, Quoting::Bare) };
+    let new = |at| Word { text: String::new(), bare: 0, quoting: Quoting::Bare, part: (at, 0, Quoting::Bare) };
     let (mut word, mut has_begun, mut escaped) = (new(begin), false, false);
     for (at, c) in line[begin..].char_indices().map(|(at, c)| (begin + at, c)) {
         let was_escaped = std::mem::take(&mut escaped);
@@ -193,7 +199,11 @@ fn last_word(line: &str, begin: usize) -> Option<Word> {
                 }
                 word.push(at, c);
             }
-            (Quoting::Bare | Quoting::Single, c) => word.push(at, c),
+            (Quoting::Single, c) => word.push(at, c),
+            (Quoting::Bare, c) => {
+                word.bare += if word.bare == word.text.len() { c.len_utf8() } else { 0 };
+                word.push(at, c);
+            }
         }
         has_begun = true;
     }
@@ -214,7 +224,7 @@ pub fn complete_path(wanted: &PathWanted, found: &[Candidate]) -> Completion {
     let prefix = wanted.prefix.as_str();
     // Alone it is our user's home, whatever files are called so.
     let is_home = |name: &str| wanted.folder.is_empty() && name == HOME;
-    let known = (is_home(prefix) || prefix == PARENT).then_some((prefix, true));
+    let known = ((is_home(prefix) && wanted.is_bare) || prefix == PARENT).then_some((prefix, true));
     let fits = |name: &&str| name.starts_with(prefix) && (prefix.starts_with('.') || !name.starts_with('.'));
     let files = found.iter().map(|file| (file.name.as_str(), file.is_folder));
     let files = files.filter(|(name, _)| fits(name) && known.is_none_or(|(known, _)| known != *name));

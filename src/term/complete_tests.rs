@@ -121,6 +121,15 @@ fn a_tilde_alone_is_our_users_home_and_a_file_called_so_is_told_apart() {
 }
 
 #[test]
+fn a_quoted_or_escaped_tilde_is_no_home() {
+    for line in ["transfer '~/d|", "transfer \"~\"/d|", "transfer \\~/d|"] {
+        let Wanted::Path(path) = wanted_in(line) else { panic!("no path") };
+        assert_eq!((&*path.folder, &*path.prefix), ("./~/", "d"), "{line}");
+    }
+    assert_eq!(tab("transfer '~|", &["~a"]), "transfer '~a' |");
+}
+
+#[test]
 fn more_choices_than_a_screen_has_room_for_are_counted() {
     let names: Vec<String> = (0..123).map(|n| format!("{n:03}")).collect();
     let found: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -180,7 +189,9 @@ proptest! {
         };
         let line = format!("transfer x {before}{typed}");
         let Wanted::Path(path) = wanted(&line, line.len(), &COMMANDS, false) else { panic!("no path: {line}") };
-        prop_assert_eq!(&path.folder, &folder);
+        // It was escaped, and so is no home.
+        let here = if folder == "~/" { "./" } else { "" };
+        prop_assert_eq!(&path.folder, &format!("{here}{folder}"));
         let all: Vec<&str> = std::iter::once(name.as_str()).chain(other.as_deref()).collect();
         if let Completion::Insert { replace, with } = complete_path(&path, &files(&all)) {
             prop_assert!(line.is_char_boundary(replace.start) && replace.end == line.len());

@@ -79,7 +79,9 @@ fn fault_4_a_missing_file_is_told_to_a_person_in_two_lines() {
     ann.types("transfer \"open");
     assert!(ann.line("-- error: ").contains("quote"));
     ann.types("transfer *.none");
-    assert!(ann.line("-- error: ").contains("no file matches"));
+    assert!(ann.line("-- error: ").contains("no file matches *.none in "));
+    ann.types("transfer 'notes*'");
+    assert!(ann.line("-- error: ").contains("no file called notes* in "));
     ann.types("exit");
     assert_eq!((ann.exit_code(), bob.exit_code()), (0, 0), "what was never offered is no failure");
     assert_eq!((bob.said("offer").len(), bob.said("message").len()), (0, 0));
