@@ -15,6 +15,8 @@ use crate::sys::{self, Stamp};
 
 /// Files that one request may name. A pattern over a whole disk must not fill the memory.
 const MAX_FILES: usize = 10_000;
+/// Things of one line that are told to be wrong: nothing of it is sent then, and nobody reads more.
+const MAX_TOLD: usize = 10;
 /// Names of a folder that are compared with a missing one: each costs its length times the other's.
 const MAX_COMPARED: usize = 1_000;
 
@@ -22,7 +24,7 @@ const MAX_COMPARED: usize = 1_000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Words {
     /// The rest of a line that a person typed: one name with spaces if there is such a file, else words as a shell
-    /// has them.
+    /// has them, of which all are sent or none.
     Line(String),
     /// One path, exactly so; a shell has already done its part.
     Path(OsString),
@@ -88,7 +90,16 @@ impl Sources {
             return false;
         }
         self.take(check(path, true));
-        true
+        self.refused.len() < MAX_TOLD
+    }
+
+    /// All or nothing: a line of which a part is no file may have been meant as a message.
+    fn keep_all_or_none(&mut self) {
+        let Some(last) = self.refused.last_mut() else { return };
+        if !std::mem::take(&mut self.ready).is_empty() {
+            let nothing = "the rest of the line is not sent either";
+            last.hint = if last.hint.is_empty() { nothing.to_owned() } else { format!("{nothing}; {}", last.hint) };
+        }
     }
 
     /// Takes what a pattern has found, which as a name is `path`; whether to go on.
@@ -102,6 +113,9 @@ impl Sources {
                 Err(error) => {
                     let what = format!("{}: {}", error.path().display(), sys::words(error.error()));
                     self.refused.push(Refused { what, hint: String::new() });
+                    if self.refused.len() >= MAX_TOLD {
+                        return false;
+                    }
                 }
             }
         }
@@ -151,10 +165,11 @@ impl Request {
             return;
         }
         for word in &words {
-            if !self.prepare_word(word, sources) {
-                return;
+            if !self.prepare_word(word, sources) || sources.refused.len() >= MAX_TOLD {
+                break;
             }
         }
+        sources.keep_all_or_none();
     }
 
     /// Whether nothing is called so.

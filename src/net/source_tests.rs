@@ -153,10 +153,39 @@ fn a_missing_file_is_named_with_the_nearest_one_there() {
 }
 
 #[test]
-fn what_is_there_is_taken_beside_what_is_missing() {
+fn nothing_of_a_line_is_sent_of_which_a_word_is_missing() {
+    let dir = folder_with(&["to", "the"]);
+    let Sources { ready, refused } = line(&dir, "money to the bank");
+    assert_eq!(ready, []);
+    let what: Vec<&str> = refused.iter().map(|refused| refused.what.as_str()).collect();
+    let here = dir.path().display();
+    assert_eq!(what, [format!("no file called money in {here}"), format!("no file called bank in {here}")]);
+    assert_eq!(refused[0].hint, "/say sends the line as a message");
+    assert_eq!(refused[1].hint, "the rest of the line is not sent either; /say sends the line as a message");
+    assert_eq!(names(&line(&dir, "to the")), ["to", "the"]);
+}
+
+#[test]
+fn nothing_of_a_line_is_sent_of_which_a_word_is_no_file() {
+    let dir = folder_with(&["a", "b"]);
+    std::fs::create_dir(dir.path().join("folder")).unwrap();
+    for other in ["folder", "/dev/zero", "*"] {
+        let (what, hint) = refusal(line(&dir, &format!("a {other} b")));
+        assert!(what.ends_with("; only files can be sent"), "{what}");
+        assert!(hint.starts_with("the rest of the line is not sent either"), "{hint}");
+    }
+}
+
+#[test]
+fn of_many_things_that_are_wrong_some_are_told() {
     let dir = folder_with(&["a"]);
-    let sources = line(&dir, "a nothing-like-it");
-    assert_eq!((sources.ready.len(), sources.refused.len()), (1, 1));
+    for n in 0..2 * MAX_TOLD {
+        std::fs::create_dir(dir.path().join(format!("folder-{n}"))).unwrap();
+    }
+    for words in ["*".to_owned(), "missing a ".repeat(2 * MAX_TOLD)] {
+        let sources = line(&dir, &words);
+        assert_eq!((sources.ready.len(), sources.refused.len()), (0, MAX_TOLD), "{words}");
+    }
 }
 
 #[test]

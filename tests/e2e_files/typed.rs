@@ -80,6 +80,8 @@ fn fault_4_a_missing_file_is_told_to_a_person_in_two_lines() {
     assert!(ann.line("-- error: ").contains("quote"));
     ann.types("transfer *.none");
     assert!(ann.line("-- error: ").contains("no file matches *.none in "));
+    ann.types("transfer money notes.txt");
+    assert!(ann.line("-- error: ").contains("no file called money in "));
     ann.types("transfer 'notes*'");
     assert!(ann.line("-- error: ").contains("no file called notes* in "));
     ann.types("exit");
