@@ -200,6 +200,38 @@ fn a_line_longer_than_a_message_goes_as_several_that_join_to_it() {
 }
 
 #[test]
+fn to_a_program_a_line_longer_than_a_message_is_told_as_an_error_once() {
+    let mut duo = Duo::json();
+    let long = "x".repeat(40_000);
+    duo.bob.send(&long);
+    duo.bob.send(&long);
+    duo.bob.send("exit");
+    duo.end_with(0, 0);
+    assert_eq!(texts(&duo.anna).concat(), long.repeat(2));
+    let errors: Vec<&Value> = duo.bob.all("error").collect();
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert!(errors[0]["message"].as_str().expect("a text").contains("several messages"), "{errors:?}");
+}
+
+#[test]
+fn nothing_is_said_of_an_object_that_is_too_long() {
+    for beyond in [0, 100_000, 1_000_000] {
+        let mut duo = Duo::json();
+        let mut input = duo.bob.take_input();
+        let pour = thread::spawn(move || {
+            let text = "x".repeat(97_100 + beyond);
+            writeln!(input, "{{\"say\": \"{text}\"}}\nbehind\nexit").expect("it reads");
+        });
+        duo.end_with(0, 0);
+        pour.join().expect("it reads");
+        assert_eq!(texts(&duo.anna), ["behind"]);
+        let errors: Vec<&Value> = duo.bob.all("error").collect();
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        assert!(errors[0]["message"].as_str().expect("a text").contains("97024 bytes"), "{errors:?}");
+    }
+}
+
+#[test]
 fn a_text_of_16000_bytes_is_one_message() {
     let text = "ä".repeat(8000);
     let mut duo = Duo::json();

@@ -15,7 +15,7 @@ use crate::proto::error::CommandError;
 use crate::proto::event::LeaveReason;
 use crate::sys;
 use crate::term::json;
-use crate::term::lines::{Cut, Line, MAX_LINE};
+use crate::term::lines::{Cut, Line, MAX_LINE, MAX_OBJECT};
 
 use super::commands::{self, Parsed};
 use super::questions;
@@ -143,8 +143,9 @@ impl App {
         if !line.is_start() {
             return self.say(&line.text, fresh);
         }
-        if line.cut == Cut::First && !std::mem::replace(&mut self.told_cut, true) {
-            self.screen.notice(&format!("a line of over {MAX_LINE} bytes goes as several messages"));
+        let is_object = self.takes_objects() && line.text.starts_with('{');
+        if line.cut == Cut::First && !is_object {
+            self.tell_cut();
         }
         // Who began a line before the question was there does not answer it, nor does what had to wait.
         let answers = fresh && self.screen.full().is_none_or(|full| full.was_answer());
@@ -157,10 +158,22 @@ impl App {
                 None => self.start = Start::Over,
             }
         }
-        if self.takes_objects() && line.text.starts_with('{') {
+        if is_object {
             return self.use_object(line);
         }
         self.use_command(line, fresh)
+    }
+
+    /// That a line is longer than a message: once, for whoever writes one may write many.
+    fn tell_cut(&mut self) {
+        if std::mem::replace(&mut self.told_cut, true) {
+            return;
+        }
+        let words = format!("a line of over {MAX_LINE} bytes goes as several messages");
+        match self.screen.is_json() {
+            true => self.screen.error(self.reactor.now(), &words, "shorter lines are one message each"),
+            false => self.screen.notice(&words),
+        }
     }
 
     /// The answer to the question of trust on the screen, if there is one and this is one. What untrusted input is poured
@@ -193,11 +206,13 @@ impl App {
     }
 
     fn use_object(&mut self, line: &Line) -> Used {
-        let parsed = match line.cut {
-            Cut::Whole => json::parse_input(&line.text),
-            _ => json::parse_input("{"),
-        };
-        match parsed {
+        if line.cut != Cut::Whole {
+            // The reader gives no more of it.
+            let message = format!("the line is longer than an object may be, {MAX_OBJECT} bytes; none of it was used");
+            self.screen.error(self.reactor.now(), &message, CommandError::TextTooLong.hint());
+            return Used::Yes;
+        }
+        match json::parse_input(&line.text) {
             Ok(json::Input::Say(text)) => self.say_all(&text),
             Ok(json::Input::Transfer(path)) => self.transfer(Words::Path(OsString::from(path)), true),
             Ok(json::Input::Command(command)) => {

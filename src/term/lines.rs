@@ -61,6 +61,8 @@ pub struct LineReader {
     known: Known,
     takes_objects: bool,
     is_inside_line: bool,
+    /// Whether what is left of the line is thrown away: the rest of an object that is too long is no message.
+    is_skipping: bool,
     is_over: bool,
 }
 
@@ -87,7 +89,7 @@ impl LineReader {
     }
 
     /// A reader for `--json`: a line that begins with `{` may be [`MAX_OBJECT`] bytes long, because escapes make a
-    /// message longer than it is.
+    /// message longer than it is. Of a longer one only the first piece is given.
     pub fn with_objects() -> Self {
         Self { takes_objects: true, ..Self::default() }
     }
@@ -121,10 +123,16 @@ impl LineReader {
     pub fn next_line(&mut self) -> Option<Line> {
         loop {
             match self.next() {
-                Next::Unknown => return None,
+                Next::Unknown => {
+                    self.make_room();
+                    return None;
+                }
                 Next::End(_) if self.is_ended() => return None,
+                Next::End(newline) if self.is_skipping => self.skip(newline),
                 Next::End(newline) => return Some(self.take_line(newline)),
-                Next::Character(c) if self.known.text + c.text > self.longest() => return Some(self.take_piece()),
+                Next::Character(c) if self.known.text + c.text > self.longest() && !self.is_skipping => {
+                    return Some(self.take_piece());
+                }
                 Next::Character(c) => {
                     self.known.raw += c.raw;
                     self.known.text += c.text;
@@ -146,6 +154,20 @@ impl LineReader {
         }
     }
 
+    /// What is to be thrown away of an unfinished line need not be held.
+    fn make_room(&mut self) {
+        if self.is_skipping {
+            self.start += std::mem::take(&mut self.known).raw;
+        }
+    }
+
+    /// Throws away the rest of a line, and what ended it.
+    fn skip(&mut self, newline: usize) {
+        self.make_room();
+        self.start += newline;
+        (self.is_skipping, self.is_inside_line) = (false, false);
+    }
+
     fn take_line(&mut self, newline: usize) -> Line {
         let cut = if self.is_inside_line { Cut::Last } else { Cut::Whole };
         self.is_inside_line = false;
@@ -154,6 +176,7 @@ impl LineReader {
 
     fn take_piece(&mut self) -> Line {
         let cut = if self.is_inside_line { Cut::Middle } else { Cut::First };
+        self.is_skipping = self.is_object();
         self.is_inside_line = true;
         self.take(cut, 0)
     }
@@ -167,8 +190,11 @@ impl LineReader {
     }
 
     fn longest(&self) -> usize {
-        let is_object = self.takes_objects && !self.is_inside_line && self.held.get(self.start) == Some(&b'{');
-        if is_object { MAX_OBJECT } else { MAX_LINE }
+        if self.is_object() { MAX_OBJECT } else { MAX_LINE }
+    }
+
+    fn is_object(&self) -> bool {
+        self.takes_objects && !self.is_inside_line && self.held.get(self.start) == Some(&b'{')
     }
 
     fn capacity(&self) -> usize {
@@ -333,6 +359,22 @@ mod tests {
             assert_eq!((all[1].text.len(), all[1].cut), (MAX_LINE, Cut::First));
         }
         assert_eq!(lines(object.as_bytes())[0].cut, Cut::First, "without --json it is a text as any other");
+    }
+
+    #[test]
+    fn of_an_object_that_is_too_long_nothing_but_the_first_piece_is_given() {
+        for beyond in [1, MAX_LINE, 5 * MAX_OBJECT] {
+            for rest in ["é", "\n", "\r\nnext", "\nnext\n{\"say\": \"x\"}\n"] {
+                let input = format!("{{{}{rest}", "x".repeat(MAX_OBJECT - 1 + beyond));
+                for sizes in [64 * 1024, 4_096, 1] {
+                    let all = read(LineReader::with_objects(), input.as_bytes(), &[sizes]);
+                    assert_eq!((all[0].text.len(), all[0].cut), (MAX_OBJECT, Cut::First));
+                    let texts: Vec<&str> = all[1..].iter().map(|line| line.text.as_str()).collect();
+                    assert_eq!(texts, rest.lines().skip(1).collect::<Vec<_>>(), "{beyond} {rest:?}");
+                    assert!(all[1..].iter().all(|line| line.cut == Cut::Whole));
+                }
+            }
+        }
     }
 
     proptest! {
