@@ -25,8 +25,11 @@ impl Reactor {
             match dialler.poll(self.now) {
                 None => return,
                 Some(Want::Resolve) => {
-                    let (to, attempt, callee) = (dialler.called.clone(), dialler.attempt, dialler.callee.clone());
-                    self.events.push_back(NetEvent::Dialling { to, attempt });
+                    let callee = dialler.callee.clone();
+                    // A word without a port may be the name of somebody who is called where he was last reached.
+                    if callee.port.is_some() {
+                        self.tell_attempt();
+                    }
                     self.resolve(callee);
                 }
                 Some(Want::Connect(address)) => {
@@ -49,12 +52,22 @@ impl Reactor {
         }
     }
 
+    /// Tells where the present attempt goes, once.
+    fn tell_attempt(&mut self) {
+        let Some(dialler) = &mut self.dialler else { return };
+        if std::mem::replace(&mut dialler.told, dialler.attempt) != dialler.attempt {
+            let (to, attempt) = (dialler.called.clone(), dialler.attempt);
+            self.events.push_back(NetEvent::Dialling { to, attempt });
+        }
+    }
+
     pub(super) fn handle_resolved(&mut self, result: Result<Resolved, String>) {
         let Some(dialler) = &mut self.dialler else { return };
         match result {
             Ok(found) => {
                 (dialler.called, dialler.expected) = (found.called, found.expected);
                 let fate = dialler.resolved(self.now, found.addresses);
+                self.tell_attempt();
                 self.tell_fate(fate);
             }
             Err(words) => {

@@ -66,6 +66,8 @@ pub struct Dialler {
     pub expected: Option<Expected>,
     /// Attempts so far.
     pub attempt: u32,
+    /// The attempt that our user was last told of.
+    pub told: u32,
     give_up: Option<Instant>,
     state: State,
     pause: Duration,
@@ -83,6 +85,7 @@ impl Dialler {
             callee,
             expected: None,
             attempt: 0,
+            told: 0,
             give_up: patience.map(|patience| now + patience),
             state: State::Pausing { until: now },
             pause: SHORTEST_PAUSE,

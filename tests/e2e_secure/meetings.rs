@@ -98,7 +98,8 @@ fn a_saved_name_is_called_where_it_was_last_reached_until_it_is_forgotten() {
     let mut listener = bob.run(&["-l", &at(port)]).start();
     listener.port();
     let mut caller = anna.run(&["bob"]).start();
-    assert_eq!(caller.event("dialling")["attempt"], 1);
+    let dialling = caller.event("dialling");
+    assert_eq!((&dialling["attempt"], &dialling["to"]), (&1.into(), &at(port).into()), "that is where she calls");
     meet("known", (&bob, &mut listener), (&anna, &mut caller));
 
     assert!(anna.tells(&["peers", "forget", "bob"]).starts_with("forgotten: bob  "));
