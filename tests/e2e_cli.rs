@@ -103,6 +103,21 @@ fn fault_2_a_port_in_use_is_named_with_its_address() {
 }
 
 #[test]
+fn fault_2_that_the_usual_port_is_in_use_is_said_and_another_one_is_used() {
+    // If it cannot be had here, somebody else has it.
+    let _taken = TcpListener::bind("127.0.0.1:8383");
+    for (args, says) in [(&["--plain"][..], true), (&["--plain", "-q"], false), (&["--plain", "--json"], true)] {
+        let mut run = tete(args).start();
+        run.send("exit");
+        assert_eq!(run.exit_code(), 0, "{args:?}");
+        let err = run.err();
+        let at = err.find("-- port 8383 is taken; a free one is used instead\n");
+        assert_eq!(at.is_some(), says, "{args:?} {err}");
+        assert!(err.find("-- listening on 127.0.0.1:").is_none_or(|listening| at < Some(listening)), "{err}");
+    }
+}
+
+#[test]
 fn a_folder_that_is_none_is_an_error_before_anything_starts() {
     let mut run = tete(&["--plain", "-l", "0", "-d", "nowhere"]).start();
     assert_eq!(run.exit_code(), 1);

@@ -289,7 +289,11 @@ impl App {
         let addresses = match self.config.listen {
             Some(listen) => self.reactor.listen(listen.ip, listen.port)?,
             None => match self.reactor.listen(None, address::DEFAULT_PORT) {
-                Err(error) if error.kind() == io::ErrorKind::AddrInUse => self.reactor.listen(None, 0)?,
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                    let addresses = self.reactor.listen(None, 0)?;
+                    self.tell_taken();
+                    addresses
+                }
                 result => result?,
             },
         };

@@ -130,6 +130,15 @@ impl App {
         }
     }
 
+    /// That the usual port could not be had.
+    pub(super) fn tell_taken(&mut self) {
+        let words = format!("port {} is taken; a free one is used instead", super::address::DEFAULT_PORT);
+        match self.screen.is_json() && !self.config.quiet {
+            true => self.screen.answer(&words),
+            false => self.screen.notice(&words),
+        }
+    }
+
     /// Where others can reach us.
     pub(super) fn tell_listening(&mut self, addresses: &[SocketAddr]) {
         let reachable: Vec<String> = addresses.iter().flat_map(|address| super::address::reachable(*address)).collect();
