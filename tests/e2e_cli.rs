@@ -9,6 +9,7 @@ use std::net::TcpListener;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
+use std::process::Stdio;
 use std::time::Duration;
 
 use common::{Duo, Tete, anna, bob, tete, tete_with_limit};
@@ -122,6 +123,23 @@ fn a_folder_that_is_none_is_an_error_before_anything_starts() {
     let mut run = tete(&["--plain", "-l", "0", "-d", "nowhere"]).start();
     assert_eq!(run.exit_code(), 1);
     assert!(run.err().contains("nowhere"), "{}", run.err());
+}
+
+#[test]
+fn a_port_alone_reaches_who_listens_on_either_loopback_address() {
+    for (listen, family) in [("127.0.0.1:0", "-4"), ("[::1]:0", "-6")] {
+        if TcpListener::bind(listen).is_err() {
+            continue; // a machine without IPv6
+        }
+        let mut anna = tete(&["--plain", "--json", "-l", listen, "--stay"]).start();
+        let port = anna.port().to_string();
+        for family in [&[][..], &[family]] {
+            let args = [&["--plain", "--json", "-n", "bob"][..], family, &[port.as_str()]].concat();
+            let mut bob = tete(&args).input(Stdio::null()).start();
+            assert_eq!(bob.exit_code(), 0, "{listen} {family:?} {}", bob.err());
+            assert_eq!(bob.all("dialling").next().expect("told")["to"], format!("localhost:{port}"));
+        }
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! Owns: what a name stands for (a saved peer, else a host), whose key is expected there, and what is saved of somebody.
 //! Must not know: threads, connections. Blocks; runs on a helper.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 
 use jiff::Timestamp;
 
@@ -15,6 +15,8 @@ use crate::secure::key::PublicKey;
 use crate::secure::known::Known;
 use crate::sys;
 
+/// The name that every system has for itself, and that is no question for name servers (RFC 6761, section 6.3).
+const THIS_MACHINE: &str = "localhost";
 /// Addresses of one host that are worth a try.
 const MAX_ADDRESSES: usize = 32;
 
@@ -87,6 +89,16 @@ pub fn remember(
 }
 
 fn resolve(host: &str, port: u16, family: Family) -> Result<Vec<SocketAddr>, String> {
+    let wanted = |address: &SocketAddr| match family {
+        Family::Any => true,
+        Family::V4 => address.is_ipv4(),
+        Family::V6 => address.is_ipv6(),
+    };
+    if host.eq_ignore_ascii_case(THIS_MACHINE) {
+        // Not every system's list of hosts has both of them.
+        let all = [SocketAddr::from((Ipv4Addr::LOCALHOST, port)), SocketAddr::from((Ipv6Addr::LOCALHOST, port))];
+        return Ok(all.into_iter().filter(wanted).collect());
+    }
     let all = (host, port).to_socket_addrs().map_err(|error| {
         let words = sys::words(&error);
         // The reason alone: that this was a look-up is said already.
@@ -95,12 +107,7 @@ fn resolve(host: &str, port: u16, family: Family) -> Result<Vec<SocketAddr>, Str
             words.strip_prefix("failed to lookup address information: ").unwrap_or(&words)
         )
     })?;
-    let wanted = all.filter(|addr| match family {
-        Family::Any => true,
-        Family::V4 => addr.is_ipv4(),
-        Family::V6 => addr.is_ipv6(),
-    });
-    let found: Vec<_> = wanted.take(MAX_ADDRESSES).collect();
+    let found: Vec<_> = all.filter(wanted).take(MAX_ADDRESSES).collect();
     match (found.is_empty(), family) {
         (false, _) => Ok(found),
         (true, Family::V4) => Err(format!("{host} has no IPv4 address")),
@@ -112,6 +119,18 @@ fn resolve(host: &str, port: u16, family: Family) -> Result<Vec<SocketAddr>, Str
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn this_machine_is_found_without_a_look_up() {
+        let found = |family| {
+            let callee = Callee::at("localhost".into(), 5000);
+            let addresses = find(&callee, family, None).unwrap().addresses;
+            addresses.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(found(Family::Any), ["127.0.0.1:5000", "[::1]:5000"]);
+        assert_eq!(found(Family::V4), ["127.0.0.1:5000"]);
+        assert_eq!(found(Family::V6), ["[::1]:5000"]);
+    }
 
     #[test]
     fn the_names_of_known_peers_are_listed_and_a_damaged_file_is_told() {
