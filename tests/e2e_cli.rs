@@ -126,6 +126,15 @@ fn a_folder_that_is_none_is_an_error_before_anything_starts() {
 }
 
 #[test]
+fn where_only_saved_keys_are_wanted_nobody_without_one_is_let_in_over_loopback() {
+    let mut anna = tete(&anna(&["--json", "--trust", "known"])).start();
+    let mut bob = tete(&bob(anna.port(), &["--json"])).start();
+    assert_eq!(bob.exit_code(), 5);
+    anna.event("refused");
+    assert_eq!(anna.all("connected").count(), 0);
+}
+
+#[test]
 fn a_port_alone_reaches_who_listens_on_either_loopback_address() {
     for (listen, family) in [("127.0.0.1:0", "-4"), ("[::1]:0", "-6")] {
         if TcpListener::bind(listen).is_err() {

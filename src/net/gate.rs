@@ -11,7 +11,7 @@
 //! | the very same process; anybody during a conversation but our partner | no |
 //!
 //! On a plain link nothing is proved: there whoever is called was wanted, so is a caller from the address that is being
-//! called, and who comes over loopback is on this machine already.
+//! called, and who comes over loopback is on this machine already, which does unless only saved keys are wanted.
 
 use std::net::IpAddr;
 
@@ -161,7 +161,8 @@ pub fn judge(caller: &Caller, host: &Host) -> Verdict {
     match caller.standing {
         Standing::Own | Standing::Known | Standing::Pinned | Standing::Code => Verdict::Welcome,
         Standing::New => judge_new(caller, host),
-        Standing::Plain if caller.dialled || caller.being_dialled || caller.ip.is_loopback() => Verdict::Welcome,
+        Standing::Plain if caller.dialled || caller.being_dialled => Verdict::Welcome,
+        Standing::Plain if caller.ip.is_loopback() && host.trust != Trust::Known => Verdict::Welcome,
         Standing::Plain => judge_stranger(host),
     }
 }
@@ -333,9 +334,12 @@ mod tests {
     }
 
     #[test]
-    fn loopback_is_let_in_unasked() {
+    fn loopback_is_let_in_unasked_unless_only_saved_keys_are_wanted() {
         let caller = Caller { ip: IpAddr::from([127, 0, 0, 1]), ..stranger() };
-        assert_eq!(judge(&caller, &host(Trust::Known)), Verdict::Welcome);
+        for trust in [Trust::Mutual, Trust::Ask, Trust::New] {
+            assert_eq!(judge(&caller, &host(trust)), Verdict::Welcome, "{trust:?}");
+        }
+        assert_eq!(judge(&caller, &host(Trust::Known)), Verdict::Refuse(Refusal::NotWanted));
     }
 
     #[test]
