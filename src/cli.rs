@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
@@ -265,11 +266,24 @@ pub fn parse_with(
         return Ok(Invocation::Role(role.to_owned(), given));
     }
     // What stands behind `--` is words whatever it looks like; whether PEER or files, clap cannot know.
-    let behind = match words.iter().position(|word| word == "--") {
+    let mut behind = match words.iter().position(|word| word == "--") {
         Some(at) => words.split_off(at).split_off(1),
         None => Vec::new(),
     };
-    let matches = help::of(Cli::command()).try_get_matches_from(words)?;
+    let read = |words: &[OsString]| help::of(Cli::command()).try_get_matches_from(words);
+    let matches = match read(&words) {
+        // The name of whom to forget stands behind.
+        Err(error)
+            if error.kind() == ErrorKind::MissingRequiredArgument
+                && !behind.is_empty()
+                && words.iter().any(|word| word == "forget") =>
+        {
+            words.push("--".into());
+            words.append(&mut behind);
+            read(&words)?
+        }
+        matches => matches?,
+    };
     let mut cli = Cli::from_arg_matches(&matches)?;
     if let Some(command) = cli.command.take() {
         refuse_strangers_to(&command, &matches, !behind.is_empty())?;

@@ -214,6 +214,9 @@ fn what_is_kept_is_asked_for_with_its_options_before_or_behind() {
         assert_eq!(kept(line, &[]), here(Task::Partial { folder: "in".into(), clean }, "", false), "{line}");
     }
     for line in [
+    for (line, name) in [("peers forget -- bob", "bob"), ("peers forget -- -x", "-x"), ("peers forget -- --", "--")] {
+        assert_eq!(kept(line, &[]), here(Task::Forget(name.into()), "", false), "{line}");
+    }
         "id x",
         "bob id",
         "-q id",
@@ -226,6 +229,8 @@ fn what_is_kept_is_asked_for_with_its_options_before_or_behind() {
         "id -- x",
     ] {
         let error = error_of(with_environment(line, &[]));
+        "peers forget -- a b",
+        "peers forget a -- b",
         assert!(!error.hint.is_empty(), "{line}: {error}");
     }
     assert_eq!(target_of("-- id"), "id:8383");
