@@ -249,15 +249,7 @@ enum PartialCommand {
 ///
 /// # Errors
 /// Help or the version was asked for, or the command line cannot be meant.
-pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Invocation, Stop> {
-    parse_with(args, |variable| std::env::var_os(variable))
-}
-
-/// As [`parse`], in an environment of the caller's.
-///
-/// # Errors
-/// As [`parse`].
-pub fn parse_with(
+pub fn parse(
     args: impl Iterator<Item = OsString>,
     environment: impl Fn(&str) -> Option<OsString>,
 ) -> Result<Invocation, Stop> {

@@ -1,5 +1,6 @@
 //! Parse, run, exit code.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::fs::OpenOptions;
 use std::io::{self, IsTerminal, Write};
@@ -38,7 +39,7 @@ use tete::term::view::Style;
 
 fn main() -> ExitCode {
     survive_file_limits();
-    match cli::parse(std::env::args_os()) {
+    match cli::parse(std::env::args_os(), variable) {
         Err(stop) => stop.print().into(),
         Ok(Invocation::Demo) => finish(demo::run()).into(),
         Ok(Invocation::Bench(plan)) => finish(bench::run(&plan).map(|()| Exit::Done)).into(),
@@ -50,6 +51,14 @@ fn main() -> ExitCode {
         Ok(Invocation::Kept(kept)) => tell(&kept).into(),
         Ok(Invocation::Talk(config, code)) => talk(config, code).into(),
     }
+}
+
+/// A variable of the environment. Where nobody has logged in (a container, a service) there is no `LOGNAME`, and the
+/// system knows the name all the same.
+fn variable(name: &str) -> Option<OsString> {
+    let is_login = name == "LOGNAME";
+    let set = std::env::var_os(name).filter(|value| !is_login || !value.is_empty());
+    set.or_else(|| if is_login { sys::login_name() } else { None })
 }
 
 /// SIGXFSZ is caught from the first file on that is written (the key of this installation), so that it does not kill: the

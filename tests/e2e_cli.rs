@@ -126,6 +126,14 @@ fn a_folder_that_is_none_is_an_error_before_anything_starts() {
 }
 
 #[test]
+fn without_a_login_the_name_is_the_one_that_the_system_lists() {
+    let called = tete(&["--plain", "--json", "-l", "0"]).without_env("USER");
+    let mut duo = Duo::new(called, |port| tete(&bob(port, &["--json"])));
+    let listed = tete::sys::login_name().and_then(|name| name.into_string().ok());
+    assert_eq!(duo.bob.event("connected")["peer"]["name"], listed.unwrap_or_else(|| "anonymous".to_owned()));
+}
+
+#[test]
 fn where_only_saved_keys_are_wanted_nobody_without_one_is_let_in_over_loopback() {
     let mut anna = tete(&anna(&["--json", "--trust", "known"])).start();
     let mut bob = tete(&bob(anna.port(), &["--json"])).start();

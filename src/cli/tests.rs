@@ -14,7 +14,7 @@ fn words(line: &str) -> Vec<OsString> {
 }
 
 fn with_environment(line: &str, environment: &[(&str, &str)]) -> Result<Invocation, Stop> {
-    parse_with(words(line).into_iter(), |variable| {
+    parse(words(line).into_iter(), |variable| {
         environment.iter().find(|(name, _)| *name == variable).map(|(_, value)| OsString::from(value))
     })
 }
@@ -78,7 +78,7 @@ fn fault_1_a_bad_or_zero_target_port_is_a_usage_error() {
 #[test]
 fn fault_5_arguments_that_are_not_utf_8_work_as_paths_and_are_refused_as_text() {
     let odd = || OsString::from_vec(b"caf\xe9".to_vec());
-    let parse = |before: &str| parse_with(words(before).into_iter().chain([odd()]), |_| None);
+    let parse = |before: &str| parse(words(before).into_iter().chain([odd()]), |_| None);
     assert_eq!(config_of(parse("--plain 5000 --send")).send, [odd()]);
     assert_eq!(config_of(parse("--plain 5000 --send a --")).send, [OsString::from("a"), odd()]);
     assert_eq!(config_of(parse("--plain -d")).into, PathBuf::from(odd()));

@@ -34,7 +34,7 @@ pub use kept::{
     Access, access, make_private_folder, open_folder_itself, open_growing, open_kept, open_lock, open_own, rename_over,
 };
 pub use measure::{cpu_time, forget_cached, is_in_memory, wake_precisely};
-pub use process::{own_terminal, stop_job};
+pub use process::{login_name, own_terminal, stop_job};
 pub use send::{is_link_error, send_file, send_more};
 pub use socket::{Shape, connect, is_out_of_descriptors, listener, outward_address, prepare_stream, prepare_talk};
 pub use splice::Pipe;
