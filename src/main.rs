@@ -22,7 +22,7 @@ use tete::app::exit::Exit;
 use tete::app::full::{Full, Manner};
 use tete::app::kept::{self, Kept};
 use tete::app::refused::Given;
-use tete::app::screen::Mode;
+use tete::app::screen::{Mode, Screen};
 use tete::app::{App, StartError, Streams, demo, ground, identity, refused};
 use tete::bench;
 use tete::bench::between::far::Over;
@@ -153,10 +153,7 @@ fn told(over: Over, given: Given) -> (StartError, Exit) {
 fn talk(mut config: Config, code: Option<CodeFrom>) -> Exit {
     match code.map(read_code).transpose() {
         Ok(code) => config.code = code.or(config.code),
-        Err(error) => {
-            complain(format_args!("{error}"));
-            return Exit::Failed;
-        }
+        Err(error) => return not_begun(&config, &error),
     }
     let terminal = io::stdin().is_terminal() && io::stdout().is_terminal() && !config.json;
     // What is sent from the keyboard is a file.
@@ -165,8 +162,11 @@ fn talk(mut config: Config, code: Option<CodeFrom>) -> Exit {
     let log = match start_log(&config, has_screen) {
         Ok(log) => log,
         Err(error) => {
-            complain(format_args!("error: the log cannot be written: {error}"));
-            return Exit::Failed;
+            let message = format!("the log cannot be written: {}", sys::words(&error));
+            return not_begun(
+                &config,
+                &StartError { message, hint: "--log names a file that can be written".to_owned() },
+            );
         }
     };
     let mode = match config.json {
@@ -192,13 +192,20 @@ fn talk(mut config: Config, code: Option<CodeFrom>) -> Exit {
         mode,
         heeds: if has_screen { Heeds::Terminal } else { Heeds::Endings },
     };
-    match App::new(config, streams) {
-        Err(error) => {
-            complain(format_args!("{error}"));
-            Exit::Failed
-        }
+    match App::new(config.clone(), streams) {
+        Err(error) => not_begun(&config, &error),
         Ok(app) => finish(app.run()),
     }
+}
+
+/// Says why nothing has begun, to people and to who reads events.
+fn not_begun(config: &Config, error: &StartError) -> Exit {
+    if config.json {
+        // Where nobody reads there is still the exit code.
+        let _ = io::stdout().write_all(Screen::not_begun(&error.message, &error.hint).as_bytes());
+    }
+    complain(error);
+    Exit::Failed
 }
 
 /// Where nobody reads there is nobody to tell that nobody reads.

@@ -126,6 +126,27 @@ fn a_folder_that_is_none_is_an_error_before_anything_starts() {
 }
 
 #[test]
+fn to_a_program_what_keeps_it_from_starting_is_an_event() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let taken = taken.local_addr().expect("an address").to_string();
+    for (args, words) in [
+        (&["--plain", "-l", &taken][..], "in use"),
+        (&["--plain", "-l", "0", "-d", "nowhere"], "nowhere"),
+        (&["-l", "0", "--config-dir", "/dev/null"], "/dev/null"),
+        (&["-l", "0", "--code", "@nowhere"], "nowhere"),
+        (&["--plain", "-l", "0", "--log", "no/where"], "No such file"),
+    ] {
+        let mut run = tete(&[&["--json"][..], args].concat()).start();
+        assert_eq!(run.exit_code(), 1, "{args:?}");
+        let [event] = run.events() else { panic!("{args:?}: {}", run.out()) };
+        assert_eq!(event["event"], "error");
+        assert!(event["message"].as_str().expect("a text").contains(words), "{event}");
+        assert!(event["hint"].is_string() && event["t"].is_number() && event["time"].is_string(), "{event}");
+        assert!(run.err().contains("error: "), "{}", run.err());
+    }
+}
+
+#[test]
 fn without_a_login_the_name_is_the_one_that_the_system_lists() {
     let called = tete(&["--plain", "--json", "-l", "0"]).without_env("USER");
     let mut duo = Duo::new(called, |port| tete(&bob(port, &["--json"])));

@@ -4,7 +4,7 @@
 //! Must not know: what led to what is shown.
 
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::net::output::{Output, Rendered, Stream};
 use crate::proto::text::Untrusted;
@@ -246,6 +246,12 @@ impl Screen {
             Mode::Full(full) => full.said(name, text),
             Mode::Json => {}
         }
+    }
+
+    /// The only event of a run that could not begin.
+    pub fn not_begun(message: &str, hint: &str) -> String {
+        let object = Object::event("error", Duration::ZERO).field("time", &jiff::Timestamp::now().to_string());
+        object.field("message", message).field("hint", hint).line()
     }
 
     /// An event, for who reads NDJSON.
