@@ -1,6 +1,6 @@
 //! Where a one-time code comes from, when it is not made here.
 //!
-//! Owns: what `--code` may be given, and reading it. Must not know: which words are a code.
+//! Owns: what `--code` may be given, and reading it. Must not know: which words codes are made of.
 //!
 //! Whoever may list the processes of this machine reads their command lines too: so a code given there is warned of,
 //! and there are other ways.
@@ -11,6 +11,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::PathBuf;
 
+use crate::secure::code::{Code, CodeError};
 use crate::sys;
 
 use super::StartError;
@@ -21,6 +22,9 @@ pub const MAX_CODE: usize = 128;
 
 /// Said when a code was given on the command line.
 pub const SEEN_BY_PS: &str = "ps shows a code on the command line; TETE_CODE, --code - and --code @FILE do not";
+
+/// What to do about something that is no code.
+pub(super) const HOW_IT_LOOKS: &str = "it is three words, as the other side's --new-code shows them";
 
 const HOW_TO_GIVE: &str = "--code CODE, --code - (asks, or reads a line), --code @FILE, or TETE_CODE=CODE";
 
@@ -50,7 +54,7 @@ impl CodeFrom {
     /// What stands behind `--code`: `-`, `@FILE`, or the code.
     ///
     /// # Errors
-    /// It is empty, longer than [`MAX_CODE`] bytes, or not UTF-8.
+    /// It is empty, not UTF-8, or no code.
     pub fn parse(argument: OsString) -> Result<Self, UsageError> {
         if argument == "-" {
             return Ok(Self::Line);
@@ -62,7 +66,7 @@ impl CodeFrom {
             };
         }
         let code = argument.to_str().ok_or_else(|| UsageError::new("the code is not UTF-8", HOW_TO_GIVE))?;
-        check(code).map(Self::Argument)
+        given(code).map(Self::Argument)
     }
 
     /// The code. `ask` is called before a line of `input` is waited for; the rest of the input stays in it.
@@ -97,6 +101,23 @@ pub fn check(code: &str) -> Result<String, UsageError> {
     }
 }
 
+/// A code that stands on the command line or in the environment, without the white space around it.
+///
+/// # Errors
+/// It is none.
+pub fn given(code: &str) -> Result<String, UsageError> {
+    let code = check(code)?;
+    match Code::parse(&code) {
+        Ok(_) => Ok(code),
+        Err(error) => Err(UsageError::new(no_code(&error), HOW_IT_LOOKS)),
+    }
+}
+
+/// That something is no code.
+pub(super) fn no_code(error: &CodeError) -> String {
+    format!("that is no one-time code: {error}")
+}
+
 fn first_line(input: &mut dyn BufRead, what: &str) -> Result<String, StartError> {
     let mut line = Vec::new();
     // One byte more than a code, its line end and a space or two may have: what is longer is none.
@@ -127,9 +148,19 @@ mod tests {
 
     #[test]
     fn a_code_is_given_as_it_stands_or_read_from_a_line() {
-        assert_eq!(read(" 7-a-b ", b""), Ok("7-a-b".to_owned()));
+        assert_eq!(read(" Acid-lucky-zero ", b""), Ok("Acid-lucky-zero".to_owned()));
         assert_eq!(read("-", b"7-a-b\r\nmore"), Ok("7-a-b".to_owned()));
         assert_eq!(read("-", b"7-a-b"), Ok("7-a-b".to_owned()));
+    }
+
+    #[test]
+    fn what_is_no_code_on_the_command_line_or_in_the_environment_is_a_slip_in_it() {
+        for slip in ["acid-lucky-zerro", "acid lucky", "7-a-b", "acid-acid-acid-acid"] {
+            let error = given(slip).unwrap_err();
+            assert!(error.message.starts_with("that is no one-time code: "), "{error}");
+            assert!(CodeFrom::parse(slip.into()).is_err(), "{slip}");
+        }
+        assert!(given("acid-lucky-zerro").unwrap_err().message.contains("zero"));
     }
 
     #[test]

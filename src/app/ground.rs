@@ -17,6 +17,7 @@ use crate::sys;
 
 use super::StartError;
 use super::address::{DEFAULT_PORT, Target};
+use super::code;
 use super::config::{Accept, CodeSource, Config, Family, Trust, Wait};
 
 /// How long dialling goes on where nobody watches.
@@ -91,10 +92,10 @@ fn policy(accept: Option<Accept>) -> Policy {
 pub fn code(config: &Config) -> Result<Option<Code>, StartError> {
     Ok(match &config.code {
         None => None,
-        Some(CodeSource::Given(words)) => Some(Code::parse(words).map_err(|error| StartError {
-            message: format!("that is no one-time code: {error}"),
-            hint: "it is three words, as the other side's --new-code shows them".to_owned(),
-        })?),
+        Some(CodeSource::Given(words)) => Some(
+            Code::parse(words)
+                .map_err(|error| StartError { message: code::no_code(&error), hint: code::HOW_IT_LOOKS.to_owned() })?,
+        ),
         Some(CodeSource::Make) => {
             let mut random = [0; 3];
             sys::random(&mut random).map_err(broken("no code could be made"))?;

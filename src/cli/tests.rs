@@ -155,21 +155,26 @@ fn code(line: &str, environment: &[(&str, &str)]) -> (Option<CodeSource>, Option
 
 #[test]
 fn a_code_is_typed_read_from_somewhere_or_made() {
-    let environment = [("TETE_CODE", " 7-a-b ")];
+    let environment = [("TETE_CODE", " acid-lucky-zero ")];
     let from = |from| (None, Some(from));
-    assert_eq!(code("bob --code 8-c-d", &environment), from(CodeFrom::Argument("8-c-d".into())));
+    assert_eq!(code("bob --code agent-zero-acid", &environment), from(CodeFrom::Argument("agent-zero-acid".into())));
     assert_eq!(code("bob --code -", &environment), from(CodeFrom::Line));
     assert_eq!(code("bob --code @dir/f", &environment), from(CodeFrom::File("dir/f".into())));
     assert_eq!(code("--new-code", &environment), (Some(CodeSource::Make), None));
-    assert_eq!(code("bob", &environment), (Some(CodeSource::Given("7-a-b".into())), None));
+    assert_eq!(code("bob", &environment), (Some(CodeSource::Given("acid-lucky-zero".into())), None));
     assert_eq!(code("bob", &[("TETE_CODE", "")]), (None, None));
     assert_eq!(code("--plain bob", &environment), (None, None));
     for line in ["--code=", "--code @"] {
         assert!(error_of(with_environment(line, &[])).message.contains("code"), "{line}");
     }
     assert!(error_of(with_environment("bob", &[("TETE_CODE", "  ")])).message.contains("empty"));
-    let shown = format!("{:?} {:?}", code("--code 8-c-d", &[]), code("", &environment));
-    assert!(!shown.contains("8-c-d") && !shown.contains("7-a-b"), "{shown}");
+    for (line, environment) in [("bob --code acid-lucky-zerro", ""), ("bob", "acid-lucky"), ("bench -c h --code a", "")]
+    {
+        let error = error_of(with_environment(line, &[("TETE_CODE", environment)]));
+        assert!(error.message.starts_with("that is no one-time code: "), "{line}: {error}");
+    }
+    let shown = format!("{:?} {:?}", code("--code agent-zero-acid", &[]), code("", &environment));
+    assert!(!shown.contains("agent-zero-acid") && !shown.contains("acid-lucky-zero"), "{shown}");
 }
 
 #[test]
@@ -209,14 +214,14 @@ fn what_is_kept_is_asked_for_with_its_options_before_or_behind() {
     for line in ["--json --config-dir d peers forget bob", "peers --json forget bob --config-dir d"] {
         assert_eq!(kept(line, &[("TETE_HOME", "/h")]), here(Task::Forget("bob".into()), "d", true), "{line}");
     }
+    for (line, name) in [("peers forget -- bob", "bob"), ("peers forget -- -x", "-x"), ("peers forget -- --", "--")] {
+        assert_eq!(kept(line, &[]), here(Task::Forget(name.into()), "", false), "{line}");
+    }
     assert_eq!(kept("id --json", &[]), here(Task::Id, "", true));
     for (line, clean) in [("-d in partial", false), ("partial clean -d in", true), ("partial -d in clean", true)] {
         assert_eq!(kept(line, &[]), here(Task::Partial { folder: "in".into(), clean }, "", false), "{line}");
     }
     for line in [
-    for (line, name) in [("peers forget -- bob", "bob"), ("peers forget -- -x", "-x"), ("peers forget -- --", "--")] {
-        assert_eq!(kept(line, &[]), here(Task::Forget(name.into()), "", false), "{line}");
-    }
         "id x",
         "bob id",
         "-q id",
@@ -224,13 +229,13 @@ fn what_is_kept_is_asked_for_with_its_options_before_or_behind() {
         "--plain peers",
         "peers remember",
         "peers forget",
+        "peers forget -- a b",
+        "peers forget a -- b",
         "-d x id",
         "partial x",
         "id -- x",
     ] {
         let error = error_of(with_environment(line, &[]));
-        "peers forget -- a b",
-        "peers forget a -- b",
         assert!(!error.hint.is_empty(), "{line}: {error}");
     }
     assert_eq!(target_of("-- id"), "id:8383");

@@ -80,7 +80,7 @@ pub(super) fn prefix(
 
 /// The code of the environment. Of one on the command line nothing is left to ask here.
 pub(super) fn code(environment: impl Fn(&str) -> Option<OsString>) -> Result<Option<String>, UsageError> {
-    set(environment("TETE_CODE")).map(|code| code::check(&utf8("TETE_CODE", &code)?)).transpose()
+    set(environment("TETE_CODE")).map(|code| code::given(&utf8("TETE_CODE", &code)?)).transpose()
 }
 
 pub(super) fn config_dir(typed: Option<PathBuf>, environment: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {

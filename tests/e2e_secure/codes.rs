@@ -73,7 +73,7 @@ fn what_is_no_code_is_said_before_anybody_is_called() {
     assert_eq!(caller.exit_code(), 1);
     assert!(caller.err().contains("hint: --code"), "{}", caller.err());
     let mut caller = bob.calls(free_port(), &["--code", "acid-lucky-zerro"]);
-    assert_eq!(caller.exit_code(), 1);
+    assert_eq!(caller.exit_code(), 2);
     assert!(caller.err().contains("zero"), "{}", caller.err());
     assert_eq!(caller.all("dialling").count(), 0);
 }

@@ -94,11 +94,12 @@ fn between_two_machines_who_listens_and_who_is_called_is_as_in_a_conversation() 
     assert_eq!(called("bench -c host"), Some("host:8383".to_owned()));
     assert_eq!(called("bench -c host -p 5"), Some("host:5".to_owned()));
     assert_eq!(called("bench -c host:5 -p 5"), Some("host:5".to_owned()));
-    let (client, code, _) = match with_environment("bench -c host", &[("TETE_CODE", "a b c"), ("TETE_HOME", "k")]) {
-        Ok(Invocation::Between(config, code, orders)) => (config, code, orders),
-        other => panic!("{other:?}"),
-    };
-    assert_eq!((client.code, code), (Some(CodeSource::Given("a b c".to_owned())), None));
+    let (client, code, _) =
+        match with_environment("bench -c host", &[("TETE_CODE", "acid lucky zero"), ("TETE_HOME", "k")]) {
+            Ok(Invocation::Between(config, code, orders)) => (config, code, orders),
+            other => panic!("{other:?}"),
+        };
+    assert_eq!((client.code, code), (Some(CodeSource::Given("acid lucky zero".to_owned())), None));
     assert_eq!(client.config_dir, Some(PathBuf::from("k")));
 }
 
