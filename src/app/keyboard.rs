@@ -82,7 +82,11 @@ impl App {
         }
         match outcome {
             Outcome::Nothing | Outcome::Changed => {}
-            Outcome::Submitted(typed) => self.submit(typed),
+            Outcome::Submitted(typed) => {
+                let left_out = self.screen.full().map_or(0, |full| full.editor().take_left_out());
+                self.tell_left_out(left_out);
+                self.submit(typed);
+            }
             Outcome::Interrupted => self.handle_interrupt(),
             Outcome::Ended => self.leave_or_cut(),
             Outcome::Suspended => {
@@ -92,11 +96,19 @@ impl App {
             }
             Outcome::Complete => self.complete(),
             Outcome::Redraw => self.screen.full().into_iter().for_each(Full::clear),
-            Outcome::Full { dropped } => {
-                let bytes = crate::term::plain::size(dropped as u64);
-                let verb = if dropped == 1 { "was" } else { "were" };
-                self.screen.loud_notice(&format!("a message has at most {MAX_LINE} bytes: {bytes} {verb} left out"));
+            Outcome::Full { dropped } => self.tell_left_out(dropped),
+            Outcome::NoRoom => {
+                self.screen.loud_notice(&format!("a message has at most {MAX_LINE} bytes: what follows is left out"));
             }
+        }
+    }
+
+    /// That so many bytes found no room in a message.
+    fn tell_left_out(&mut self, bytes: usize) {
+        if bytes > 0 {
+            let size = crate::term::plain::size(bytes as u64);
+            let verb = if bytes == 1 { "was" } else { "were" };
+            self.screen.loud_notice(&format!("a message has at most {MAX_LINE} bytes: {size} {verb} left out"));
         }
     }
 

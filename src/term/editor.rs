@@ -74,12 +74,15 @@ pub enum Outcome {
     Complete,
     /// Ctrl-L: draw everything again.
     Redraw,
-    /// The line is full, and this much was left out; a beginning may have found room. Told once a paste, at its end,
-    /// and once for all keys in a row.
+    /// The line is full, and this much of what was to be put in was left out; a beginning may have found room. Told
+    /// once a paste, at its end.
     Full {
         /// Bytes.
         dropped: usize,
     },
+    /// The line is full, and the key was left out. Told once for all keys in a row; how many there were is known when
+    /// the line is submitted: see [`take_left_out`](Editor::take_left_out).
+    NoRoom,
 }
 
 /// A submitted line.
@@ -112,6 +115,9 @@ pub struct Editor {
     paste: Option<Paste>,
     steps: Vec<Draft>,
     last: Act,
+    /// Bytes of keys that found no room in the line, and in the one that was submitted last.
+    refused: usize,
+    left_out: usize,
     cut: Piece,
     last_pattern: String,
     unsaved: String,
@@ -163,6 +169,8 @@ impl Editor {
             paste: None,
             steps: Vec::new(),
             last: Act::Other,
+            refused: 0,
+            left_out: 0,
             cut: Piece::default(),
             last_pattern: String::new(),
             unsaved: String::new(),
@@ -237,7 +245,13 @@ impl Editor {
         self.recall = None;
         self.steps.clear();
         self.last = Act::Other;
+        self.refused = 0;
         self.draft = draft;
+    }
+
+    /// How many bytes of keys found no room in the line that was submitted last. Told once.
+    pub fn take_left_out(&mut self) -> usize {
+        mem::take(&mut self.left_out)
     }
 
     /// Puts `with` in the place of these bytes and the cursor behind it, and returns whether it did: not when it does
@@ -370,7 +384,8 @@ impl Editor {
         }
         if c.len_utf8() > self.draft.room() {
             let is_told = mem::replace(&mut self.last, Act::Refused) == Act::Refused;
-            return if is_told { Outcome::Nothing } else { Outcome::Full { dropped: c.len_utf8() } };
+            self.refused += c.len_utf8();
+            return if is_told { Outcome::Nothing } else { Outcome::NoRoom };
         }
         // Each word is a step of its own.
         let begins_word = !c.is_whitespace() && self.text()[..self.cursor()].ends_with(char::is_whitespace);
@@ -448,12 +463,14 @@ impl Editor {
     fn abandon(&mut self) -> Outcome {
         self.step(Act::Other);
         self.recall = None;
+        self.refused = 0;
         self.draft = Draft::default();
         Outcome::Changed
     }
 
     fn submit(&mut self) -> Outcome {
         let draft = mem::take(&mut self.draft);
+        self.left_out = mem::take(&mut self.refused);
         self.clear();
         let typed = Typed { text: draft.text().to_owned(), may_be_command: draft.may_be_command() };
         if self.is_recording {

@@ -397,13 +397,15 @@ fn control_characters_do_not_get_into_the_line() {
 fn a_key_that_finds_no_room_is_told_once_in_a_row() {
     let mut editor = with("");
     editor.set_line(&"x".repeat(MAX_LINE - 1));
-    assert_eq!(editor.press(Key::Char('é')), Outcome::Full { dropped: 2 });
+    assert_eq!(editor.press(Key::Char('é')), Outcome::NoRoom);
     assert_eq!(editor.press(Key::Char('é')), Outcome::Nothing);
     assert_eq!(editor.press(Key::Char('y')), Outcome::Changed);
-    assert_eq!(editor.press(Key::Char('z')), Outcome::Full { dropped: 1 });
+    assert_eq!(editor.press(Key::Char('z')), Outcome::NoRoom);
     editor.press(Key::Left);
-    assert_eq!(editor.press(Key::Char('z')), Outcome::Full { dropped: 1 });
+    assert_eq!(editor.press(Key::Char('z')), Outcome::NoRoom);
     assert_eq!(editor.text().len(), MAX_LINE);
+    submitted(&mut editor);
+    assert_eq!((editor.take_left_out(), editor.take_left_out()), (6, 0), "counted when the line is submitted");
 }
 
 #[test]

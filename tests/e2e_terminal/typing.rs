@@ -122,6 +122,18 @@ fn fault_10_a_paste_of_ten_megabytes_is_limited_and_told_and_the_program_lives()
 }
 
 #[test]
+fn what_is_typed_beyond_a_message_is_counted_when_it_is_sent() {
+    let mut talk = Talk::new();
+    talk.ann.types(&"x".repeat(LONGEST + 4_000));
+    talk.ann.all_pressed();
+    talk.ann.shows("what follows is left out");
+    talk.ann.enter();
+    talk.ann.shows("4000 bytes were left out");
+    assert_eq!(talk.bob.event("message")["text"].as_str().unwrap().len(), LONGEST);
+    talk.part();
+}
+
+#[test]
 fn fault_9_bytes_that_are_not_utf_8_are_replaced() {
     let mut talk = Talk::new();
     talk.ann.presses(b"a\xff\xfeb");
