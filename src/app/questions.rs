@@ -91,8 +91,8 @@ impl Questions {
 /// another prompt stands behind the question, an empty line is meant for that one.
 pub fn answer(line: &str, alone: bool) -> Option<bool> {
     match line.trim() {
-        "yes" => Some(true),
-        "no" => Some(false),
+        word if word.eq_ignore_ascii_case("yes") => Some(true),
+        word if word.eq_ignore_ascii_case("no") => Some(false),
         "n" | "N" | "" if alone => Some(false),
         _ => None,
     }
@@ -152,8 +152,10 @@ mod tests {
 
     #[test]
     fn only_a_whole_yes_is_one() {
-        assert_eq!(answer(" yes \n", true), Some(true));
-        for line in ["y", "Yes!", "yes please", "ja", "yesterday"] {
+        for line in [" yes \n", "Yes", "YES"] {
+            assert_eq!(answer(line, true), Some(true), "{line}");
+        }
+        for line in ["y", "Y", "Yes!", "yes please", "ja", "yesterday"] {
             assert_eq!(answer(line, true), None, "{line}");
         }
     }
@@ -163,6 +165,8 @@ mod tests {
         for line in ["", "n", "N"] {
             assert_eq!((answer(line, true), answer(line, false)), (Some(false), None), "{line:?}");
         }
-        assert_eq!(answer("no", false), Some(false));
+        for line in ["no", "No", "NO"] {
+            assert_eq!(answer(line, false), Some(false), "{line}");
+        }
     }
 }
