@@ -360,6 +360,7 @@ impl<W: Wire, D: Disk<File = W::File, Pipe = W::Pipe>> Pump<'_, W, D> {
         while let Some(pipe) = self.wire.pipe() {
             match self.disk.drain(span.transfer, at, pipe) {
                 Ok(n) if n > 0 => {
+                    self.channel.let_by(true);
                     at += n as u64;
                     *left -= n;
                     self.session.stored(self.link, self.now, Some(span.transfer), n as u64);
