@@ -47,7 +47,7 @@ impl Reactor {
         self.requests + 1
     }
 
-    /// Looks for files to send, away from the loop; [`NetEvent::Prepared`](super::NetEvent::Prepared) follows, with
+    /// Looks for files to send, away from the loop; [`NetEvent::Prepared`] follows, with
     /// this number.
     pub fn prepare(&mut self, request: Request) -> u64 {
         self.request(PREPARE, Work::Prepare { request })
@@ -67,7 +67,7 @@ impl Reactor {
         Ok(id)
     }
 
-    /// Looks what is in a folder, away from the loop; [`NetEvent::Listed`](super::NetEvent::Listed) follows, with this
+    /// Looks what is in a folder, away from the loop; [`NetEvent::Listed`] follows, with this
     /// number. `None`: an earlier look is not over yet (a stuck network folder), and whoever waits for it asks for no
     /// second one.
     pub fn list(&mut self, look: Look) -> Option<u64> {

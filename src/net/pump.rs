@@ -341,7 +341,7 @@ impl<W: Wire, D: Disk<File = W::File, Pipe = W::Pipe>> Pump<'_, W, D> {
             },
             // No byte of a file is received along with the frame before it.
             Receive::Bytes { at_most } if self.channel.lets_by() => {
-                return self.channel.fill(self.wire, at_most.max(HEADER + CHUNK_HEADER));
+                return self.channel.fill(self.wire, at_most.max(HEADER + CHUNK_HEADER).min(piece));
             }
             _ => {}
         }
