@@ -426,6 +426,19 @@ impl App {
         }
     }
 
+    /// Files that were being looked for when the other side was gone are told, and count.
+    fn count_unoffered(&mut self) {
+        let requests = std::mem::take(&mut self.preparing) + std::mem::take(&mut self.to_find).len();
+        let files = requests + std::mem::take(&mut self.ready).len();
+        if files == 0 || self.partner.is_none() {
+            return;
+        }
+        self.first_request = self.reactor.next_request();
+        self.tally.unsaid += files;
+        let words = format!("files that were not offered: {files}");
+        self.screen.error(self.reactor.now(), &words, "the conversation ended before they were found");
+    }
+
     /// What was typed for somebody and could not be said is told, and counts.
     fn count_unsaid(&mut self) {
         let held = std::mem::take(&mut self.held);
@@ -440,6 +453,7 @@ impl App {
         } else if !held.is_empty() && self.terminal {
             self.screen.loud_notice(&format!("lines that were not said: {}", held.len()));
         }
+        self.count_unoffered();
         if self.exit == Some(Exit::Done) && self.tally.is_short() {
             self.exit = Some(Exit::Undelivered);
         }

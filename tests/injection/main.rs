@@ -14,6 +14,7 @@ mod calls;
 #[path = "../common/mod.rs"]
 mod common;
 mod kills;
+mod leaving;
 mod limits;
 mod network;
 mod short;
