@@ -77,7 +77,7 @@ impl Reactor {
         Some(self.request(LIST, Work::List { look }))
     }
 
-    /// Looks who is known, away from the loop; [`NetEvent::KnownPeers`](super::NetEvent::KnownPeers) follows, with this
+    /// Looks who is known, away from the loop; [`NetEvent::KnownPeers`] follows, with this
     /// number. `None`: nobody can be, or an earlier look is not over yet.
     pub fn list_peers(&mut self) -> Option<u64> {
         let folder = self.peers_folder()?;
