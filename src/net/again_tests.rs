@@ -25,7 +25,7 @@ fn side(name: &str) -> Reactor {
     Reactor::new(Settings {
         name: name.to_owned(),
         secure: None,
-        trust: Trust::Known,
+        trust: Trust::New,
         policy_for_new: Policy::Never,
         family: Family::Any,
         into: std::env::temp_dir(),

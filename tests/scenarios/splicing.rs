@@ -26,11 +26,12 @@ fn sent(ready: impl FnOnce(&mut Pair)) -> (Pair, TransferId) {
 
 #[test]
 fn a_file_arrives_whole_whoever_stores_it() {
-    for (writes, least) in [(false, SIZE - BLOCK), (true, 0)] {
+    for writes in [false, true] {
         let (pair, id) = sent(|pair| pair.b.disk.writes = writes);
         pair.assert_arrived(id);
-        let drained = pair.b.disk.drained;
-        assert!(if writes { drained == 0 } else { drained >= least }, "{drained} bytes, writes: {writes}");
+        let written = SIZE - pair.b.disk.drained;
+        // Of what goes by, only the first bytes are received along with a header: 64 KiB at once, here.
+        assert!(if writes { written == SIZE } else { written <= 64 * 1024 }, "{written} bytes, writes: {writes}");
     }
 }
 
