@@ -120,7 +120,7 @@ fn whatever_is_no_answer_is_neither_said_nor_called_and_the_question_stays() {
         let (mut ann, port) = if is_behind { at_the_target() } else { waiting() };
         let mut bob = stranger("bob", port);
         asks_about(&mut ann, 1, QUESTION);
-        for (nth, other) in ["y", "YES", "yes please", "127.0.0.1:9", "hello", "nope"].into_iter().enumerate() {
+        for (nth, other) in ["y", "Y", "yes please", "127.0.0.1:9", "hello", "nope"].into_iter().enumerate() {
             ann.says(other);
             ann.waits_for(&format!("that {other:?} is no answer"), |ann| {
                 ann.everything().matches(NO_ANSWER).count() == nth + 1 && ann.prompt() == QUESTION
