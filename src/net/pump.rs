@@ -11,7 +11,7 @@
 //! 6.18, to fresh files on tmpfs, ratios of medians splice / recv + write): unhashed 1.22, 1.33, 1.27 and 1.24 in four
 //! runs on memory that the machine had long had, and 0.85 to 1.34 where the host first had to find it; hashed by helpers
 //! who read it back 1.12, 1.09, 1.09 and 1.02, or 0.84 to 1.21 with 1.07 in the middle. tete itself, unhashed, came from
-//! 0.70 to 0.90 of the fastest probe.
+//! 0.70 of the fastest probe to 0.88, 0.89, 0.90 and 0.99.
 //!
 //! What is encrypted passes through the program, and what is [hashed in passing](super::passing) does, and what shares a
 //! link with texts: that is received into one buffer and written.
