@@ -243,7 +243,9 @@ impl Channel {
     /// Decrypts what is there, and copies it into one row: see [`ROW`].
     fn row(&mut self) -> Result<&[u8], TlsError> {
         if self.row_at == self.row.len() {
+            // Both at once: an error leaves the row empty and not behind its end.
             let mut row = std::mem::take(&mut self.row);
+            self.row_at = 0;
             row.clear();
             while row.len() < ROW {
                 let n = match self.record() {
@@ -259,7 +261,7 @@ impl Channel {
                 }
                 self.secure.iter_mut().for_each(|tls| tls.consume(n));
             }
-            (self.row, self.row_at) = (row, 0);
+            self.row = row;
         }
         Ok(&self.row[self.row_at..])
     }
@@ -460,6 +462,8 @@ mod tests {
         assert_eq!(channel.incoming().unwrap(), b"good");
         channel.consumed(4);
         channel.incoming().unwrap_err();
+        channel.incoming().unwrap_err(); // whoever asks again is told again
+        assert!(!channel.has_ended());
 
         let (mut channel, mut there) = secure_link();
         let mut wire = written(&mut there, b"last");
