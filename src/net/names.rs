@@ -46,8 +46,9 @@ impl Names {
                 listed => listed?,
             };
             self.taken = listed.iter().map(|name| twin_key(&name.to_string_lossy())).collect();
-            let stems = listed.iter().filter_map(|name| Stem::of(name.to_str()?));
-            self.unfinished = stems.take(MAX_LEFT).collect();
+            // A part and its journal are one.
+            let stems: BTreeSet<_> = listed.iter().filter_map(|name| Stem::of(name.to_str()?)).collect();
+            self.unfinished = stems.into_iter().take(MAX_LEFT).collect();
             self.stamp = Some(stamp);
         }
         Ok(())

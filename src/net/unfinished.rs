@@ -11,7 +11,7 @@
 //! The lock goes with the process, however it ends: what is not locked belongs to nobody.
 
 use std::collections::BTreeSet;
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
@@ -136,11 +136,15 @@ pub(super) fn search(folder: BorrowedFd<'_>, among: &BTreeSet<Stem>, wanted: Wan
                 if journal.peer != wanted.peer || journal.name != wanted.name {
                     continue;
                 }
-                if wanted.size != Some(journal.size) {
-                    stale.push((stem, file));
-                    continue;
+                match wanted.size {
+                    Some(size) if size == journal.size => usable(file, record, values, stem),
+                    Some(_) => {
+                        stale.push((stem, file));
+                        continue;
+                    }
+                    // A stream goes on from nothing, and is no later version of anything.
+                    None => continue,
                 }
-                usable(file, record, values, stem)
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             // It is not for us to say what that is.
@@ -201,19 +205,27 @@ pub fn list(folder: &Path, clean: bool) -> io::Result<Vec<Unfinished>> {
     let folder = sys::open_folder(folder)?;
     let folder = folder.as_fd();
     let names = sys::list_names(folder, MAX_LISTED)?;
-    let stems: BTreeSet<_> = names.iter().filter_map(|name| Stem::of(name.to_str()?)).take(MAX_LEFT).collect();
-    Ok(stems.iter().filter_map(|stem| look(folder, stem, clean)).collect())
+    let stems: BTreeSet<_> = names.iter().filter_map(|name| Stem::of(name.to_str()?)).collect();
+    Ok(stems.iter().take(MAX_LEFT).filter_map(|stem| look(folder, stem, clean)).collect())
 }
 
 /// One of them; `None` when it is no file of ours, or what was to be removed stays.
 fn look(folder: BorrowedFd<'_>, stem: &Stem, clean: bool) -> Option<Unfinished> {
-    let file = sys::open_own(folder, &stem.part()).ok();
+    let file = match sys::open_own(folder, &stem.part()) {
+        Ok(file) => Some(file),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        // Its journal may be all that its owner has to go on from.
+        Err(error) => {
+            log::warn!("{}: {}", stem.part(), sys::words(&error));
+            return None;
+        }
+    };
     if let Some(file) = &file
         && !sys::access(file).is_ok_and(|access| access.is_file && access.is_ours)
     {
         return None;
     }
-    let held = file.as_ref().is_some_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)));
+    let held = file.as_ref().is_some_and(|file| file.try_lock().is_err());
     let journal = Record::open(folder, &stem.journal()).ok().flatten();
     let length = file.as_ref().and_then(|file| sys::stamp(file).ok()).map_or(0, |stamp| stamp.size);
     let verified = journal.as_ref().map_or(0, |(record, values)| record.journal().reach(values.len() as u64));

@@ -168,3 +168,38 @@ fn hidden_names_show_whole_characters_of_a_long_name() {
         assert_eq!(Stem::of(other), None, "{other}");
     }
 }
+
+#[test]
+fn a_stream_of_the_same_name_leaves_what_could_go_on() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(begun(&dir));
+    let stream = part(&dir, "a", BOB);
+    assert_eq!(stream.create(None, &mut Names::default()).unwrap(), None);
+    assert_eq!(create(&part(&dir, "a", BOB), 9), Some(values(4)));
+}
+
+#[test]
+#[cfg(unix)]
+fn the_journal_of_a_part_that_cannot_be_opened_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(begun(&dir));
+    let [unfinished] = &list(dir.path(), false).unwrap()[..] else { panic!("one file is unfinished") };
+    let (hidden, moved) = (dir.path().join(&unfinished.part), dir.path().join("moved"));
+    std::fs::rename(&hidden, &moved).unwrap();
+    std::os::unix::fs::symlink(&moved, &hidden).unwrap();
+    assert_eq!(list(dir.path(), true).unwrap(), []);
+    std::fs::rename(&moved, &hidden).unwrap();
+    assert_eq!(create(&part(&dir, "a", BOB), 9), Some(values(4)));
+}
+
+#[test]
+fn as_many_files_are_looked_at_as_can_be_left_each_with_its_journal() {
+    let dir = tempfile::tempdir().unwrap();
+    for random in 0..MAX_LEFT as u64 {
+        let stem = Stem::new(random, "a");
+        [stem.part(), stem.journal()].iter().for_each(|name| std::fs::write(dir.path().join(name), "").unwrap());
+    }
+    assert_eq!(entries(&dir), 2 * MAX_LEFT);
+    assert_eq!(list(dir.path(), true).unwrap().len(), MAX_LEFT);
+    assert_eq!(entries(&dir), 0);
+}

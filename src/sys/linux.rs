@@ -135,7 +135,8 @@ pub(super) fn move_bytes(
     len: usize,
 ) -> io::Result<usize> {
     let mut offset = offset;
-    let flags = SpliceFlags::MOVE | SpliceFlags::MORE;
+    // Before Linux 4.9 one that fills the pipe on its way would wait for a reader, which nobody is while it waits.
+    let flags = SpliceFlags::MOVE | SpliceFlags::MORE | SpliceFlags::NONBLOCK;
     Ok(retry_on_intr(|| splice(from, None, into, offset.as_mut(), len, flags))?)
 }
 

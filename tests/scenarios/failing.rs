@@ -209,6 +209,19 @@ fn nothing_is_written_down_of_a_stream_and_nobody_is_told_that_it_could_go_on() 
 }
 
 #[test]
+fn what_came_of_a_stream_goes_when_its_sender_is_gone() {
+    let mut pair = Pair::new();
+    let id = pair.a.session.offer(pair.now, "stream", None).unwrap();
+    pair.a.disk.sources.insert(id, Source { key: 1, size: 4 * BLOCK });
+    pair.a.session.stream_grew(pair.now, id, 3 * BLOCK, false);
+    pair.pass(Duration::from_secs(1));
+    pair.talk_lost(true, true);
+    pair.run();
+    assert_eq!(pair.b.failure(id), Some((false, false)));
+    assert_eq!((&pair.b.disk.kept[..], &pair.b.disk.removed[..]), (&[][..], &[id][..]));
+}
+
+#[test]
 fn nobody_is_told_that_a_file_of_less_than_a_block_could_go_on() {
     for (size, resumable) in [(BLOCK - 1, false), (BLOCK, true)] {
         let mut pair = Pair::new();

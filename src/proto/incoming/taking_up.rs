@@ -115,9 +115,10 @@ impl Incoming {
         }
     }
 
-    /// Whether at least one block is known to be right, so that going on from it makes sense.
+    /// Whether at least one block is known to be right, so that going on from it makes sense. A stream comes only once.
     pub fn is_verified_somewhere(&self) -> bool {
         match &self.state {
+            _ if self.size.is_none() => false,
             State::Receiving(receiving) => receiving.tree.blocks() > 0 || receiving.earlier.is_some(),
             // The part of an earlier run may be among what it finds.
             State::Creating { .. } | State::Committing { .. } => true,

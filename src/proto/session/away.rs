@@ -136,7 +136,8 @@ impl Session {
         if let Some(old) = self.links.talk.as_ref().map(|old| old.id) {
             self.link_lost(old, now, "the other side has lost it");
         }
-        if self.ended().is_some() || !self.can_return() {
+        // What could go on when the link was lost goes on, even if everything is through by now: the peer was not told.
+        if self.lost_at().is_none() || !matches!(self.phase, Phase::Talking | Phase::Leaving { .. }) {
             return;
         }
         let back =
