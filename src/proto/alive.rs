@@ -132,6 +132,7 @@ mod tests {
     fn many_questions_are_answered_once() {
         let mut alive = Alive::new(Instant::now());
         (1..=1000).for_each(|token| alive.handle_ping(token));
+        assert!(alive.owes_pong());
         assert_eq!(alive.take_pong(), Some(1000));
         assert!(!alive.owes_pong());
     }
@@ -143,7 +144,36 @@ mod tests {
         let due = alive.silence_due().unwrap();
         assert_eq!(alive.tell_silent(due), SILENT_AFTER);
         assert_eq!(alive.silence_due(), None);
+        assert!(alive.is_silent());
         assert!(alive.heard(due));
         assert!(!alive.heard(due));
+    }
+
+    #[test]
+    fn silence_is_counted_from_the_last_word_or_from_when_something_is_owed() {
+        let start = Instant::now();
+        let mut alive = Alive::new(start);
+        assert!(alive.was_heard_within(PING_AFTER, start + PING_AFTER - Duration::from_nanos(1)));
+        assert!(!alive.was_heard_within(PING_AFTER, start + PING_AFTER));
+        let now = start + PING_AFTER;
+        alive.owed_nothing(now);
+        assert!(alive.was_heard_within(PING_AFTER, now));
+        assert_eq!(alive.silence_due(), Some(now + SILENT_AFTER));
+        assert_eq!(alive.silent_for(3 * SILENT_AFTER), now + 3 * SILENT_AFTER);
+    }
+
+    #[test]
+    fn what_was_asked_answered_and_told_on_a_link_is_nothing_on_the_next() {
+        let start = Instant::now();
+        let mut alive = Alive::new(start);
+        let token = alive.ask(start);
+        alive.handle_ping(7);
+        let now = start + SILENT_AFTER;
+        alive.tell_silent(now);
+        alive.begin_again(now);
+        assert_eq!((alive.take_pong(), alive.is_silent()), (None, false));
+        assert_eq!((alive.ping_due(), alive.silence_due()), (Some(now + PING_AFTER), Some(now + SILENT_AFTER)));
+        alive.handle_pong(now, token);
+        assert_eq!(alive.round_trip(), None, "the question went over the lost link");
     }
 }

@@ -269,6 +269,15 @@ mod tests {
     }
 
     #[test]
+    fn an_unknown_optional_frame_is_skipped_up_to_a_bound() {
+        let header = |length: u32| [&length.to_be_bytes()[..], &[0x91]].concat();
+        assert_eq!(Decoder::default().push(&header(MAX_OPTIONAL)), Ok((HEADER, Decoded::Nothing)));
+        let (claimed, allowed) = (u64::from(MAX_OPTIONAL) + 1, u64::from(MAX_OPTIONAL));
+        let too_long = ProtocolError::TooLong { frame: "frame of an unknown kind", claimed, allowed };
+        assert_eq!(Decoder::default().push(&header(MAX_OPTIONAL + 1)), Err(too_long));
+    }
+
+    #[test]
     fn fault_34_an_unknown_frame_that_matters_is_an_error() {
         let error = Decoder::default().push(&[0, 0, 0, 0, 0x55]).unwrap_err();
         assert_eq!(error, ProtocolError::UnknownFrame { kind: 0x55 });
@@ -284,8 +293,12 @@ mod tests {
         let span = Span { transfer: TransferId(3), offset: 40, len: 2 };
         assert_eq!(decoder.push(&bytes).unwrap(), (HEADER + CHUNK_HEADER, Decoded::Chunk(span)));
         assert_eq!(decoder.push(&bytes[21..]).unwrap(), (0, Decoded::Nothing));
-        decoder.take_body(2);
+        decoder.take_body(1);
+        assert_eq!(decoder.body(), Some(Span { offset: 41, len: 1, ..span }));
+        decoder.take_body(1);
+        assert_eq!((decoder.body(), decoder.is_between_frames()), (None, true));
         assert_eq!(decoder.push(&bytes[23..]).unwrap().1, Decoded::Frame(text("hi")));
+        assert_eq!(decoder.position(), bytes.len() as u64, "all of it was taken");
     }
 
     #[test]

@@ -183,4 +183,11 @@ mod tests {
         assert!(told.iter().all(|words| words.len() > 10) && told.contains("there is no transfer 7"), "{told:?}");
         assert!(errors.iter().all(|error| error.hint().len() > 10));
     }
+
+    #[test]
+    fn a_program_of_another_age_is_told_by_its_one_version_or_by_its_range() {
+        let told = |theirs| ProtocolError::Version { theirs }.to_string();
+        assert!(told((7, 7)).starts_with("it speaks version 7, we speak "), "{}", told((7, 7)));
+        assert!(told((7, 9)).starts_with("it speaks versions 7 to 9, we speak "), "{}", told((7, 9)));
+    }
 }

@@ -48,12 +48,29 @@ fn every_kind_has_the_code_and_the_bounds_of_this_version() {
 
 #[test]
 fn own_words_are_cut_at_a_character() {
-    let words = Untrusted::from("ä".repeat(400));
+    // The second time the bound lies within a character.
+    for (before, length) in [("", MAX_WORDS), ("x", MAX_WORDS - 1)] {
+        let whole = format!("{before}{}", "ä".repeat(400));
+        let mut out = Vec::new();
+        Frame::Refuse { id: TransferId(1), words: Untrusted::from(whole.as_str()) }.encode(&mut out);
+        assert_eq!(std::str::from_utf8(&out[HEADER + 8..]), Ok(&whole[..length]));
+    }
+}
+
+#[test]
+fn a_sentence_about_time_spent_has_one_length() {
     let mut out = Vec::new();
-    Frame::Refuse { id: TransferId(1), words }.encode(&mut out);
-    let payload = &out[HEADER..];
-    assert!(payload.len() <= Kind::Refuse.bounds().1);
-    assert!(std::str::from_utf8(&payload[8..]).is_ok());
+    Frame::Spent { id: TransferId(1), half: Half::from_micros([0; HALF]) }.encode(&mut out);
+    let length = out.len() - HEADER;
+    assert_eq!(Kind::Spent.bounds(), (length, length));
+}
+
+#[test]
+fn a_name_is_as_long_as_a_person_may_be_called_whatever_stands_before_it() {
+    let welcome = |length: usize| Frame::decode(Kind::Welcome, &[&[0, 0, 0][..], &vec![b'x'; length]].concat());
+    let name = Untrusted::from("x".repeat(MAX_PERSON));
+    assert_eq!(welcome(MAX_PERSON), Ok(Frame::Welcome(Welcome { assigned: Assigned::Nothing, port: 0, name })));
+    assert_eq!(welcome(MAX_PERSON + 1), Err(ProtocolError::Malformed { frame: "WELCOME", what: "too long" }));
 }
 
 #[test]

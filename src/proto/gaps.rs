@@ -88,6 +88,7 @@ mod tests {
         let gaps = Gaps::new(size, vec![2]).unwrap();
         assert_eq!((gaps.start(), gaps.run(2 * BLOCK), gaps.filled(size)), (2 * BLOCK, Some(9), Some(2)));
         assert_eq!(gaps.settle(size), size);
+        assert_eq!(gaps.filled(3 * BLOCK), None, "it was filled before");
     }
 
     #[test]

@@ -194,6 +194,28 @@ mod tests {
     }
 
     #[test]
+    fn a_greeting_has_a_longest_and_a_shortest_length() {
+        let of_length = |length: usize| {
+            let mut bytes = hello().encode();
+            bytes[12..14].copy_from_slice(&(length as u16).to_be_bytes());
+            bytes.resize(PREAMBLE + MAX_HELLO + 1, 0);
+            Hello::decode(&bytes)
+        };
+        assert_eq!(of_length(MAX_HELLO), Ok(Some((hello(), PREAMBLE + MAX_HELLO))));
+        assert!(matches!(of_length(MAX_HELLO + 1), Err(ProtocolError::TooLong { .. })));
+        assert!(matches!(of_length(SHORTEST - 1), Err(ProtocolError::Malformed { .. })));
+    }
+
+    #[test]
+    fn versions_older_than_any_and_a_range_that_is_none_are_refused() {
+        for theirs in [(0, 0), (1, 0)] {
+            let mut bytes = hello().encode();
+            bytes[8..12].copy_from_slice(&[0, theirs.0 as u8, 0, theirs.1 as u8]);
+            assert_eq!(Hello::decode(&bytes), Err(ProtocolError::Version { theirs }));
+        }
+    }
+
+    #[test]
     fn http_and_ssh_are_recognised_by_their_first_byte() {
         assert_eq!(Hello::decode(b"G"), Err(ProtocolError::NotTete));
         assert_eq!(Hello::decode(b"SSH-2.0-OpenSSH_9.9\r\n"), Err(ProtocolError::NotTete));

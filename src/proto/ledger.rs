@@ -57,3 +57,39 @@ impl Ledger {
         (first < self.values.len()).then(|| (first as u64, self.values[first..].to_vec()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(range: std::ops::Range<usize>) -> Vec<[u8; 32]> {
+        range.map(|n| [n as u8; 32]).collect()
+    }
+
+    #[test]
+    fn many_new_blocks_are_written_down_at_once_and_one_after_a_while() {
+        let start = Instant::now();
+        let mut ledger = Ledger::new(values(0..2), start);
+        let late = start + RECORD_AFTER;
+        assert!(!ledger.is_due(None) && !ledger.is_due(Some(late)), "nothing is new");
+        ledger.push([2; 32]);
+        assert!(!ledger.is_due(None) && !ledger.is_due(Some(late - Duration::from_nanos(1))));
+        assert!(ledger.is_due(Some(late)));
+        assert_eq!(ledger.take_new(Some(late)), Some((2, values(2..3))));
+        assert_eq!(ledger.take_new(Some(late)), None);
+        values(3..2 + RECORD_BLOCKS).into_iter().for_each(|value| ledger.push(value));
+        assert!(!ledger.is_due(Some(late)), "one is missing, and no time has passed since");
+        ledger.push([2 + RECORD_BLOCKS as u8; 32]);
+        assert!(ledger.is_due(None));
+        assert_eq!(ledger.take_new(None), Some((3, values(3..3 + RECORD_BLOCKS))));
+        assert_eq!((ledger.len(), ledger.into_values()), (3 + RECORD_BLOCKS, values(0..3 + RECORD_BLOCKS)));
+    }
+
+    #[test]
+    fn no_more_blocks_are_remembered_than_a_journal_can_have() {
+        let most = MAX_BLOCKS as usize;
+        let mut ledger = Ledger::new(vec![[0; 32]; most - 1], Instant::now());
+        (0..2).for_each(|_| ledger.push([1; 32]));
+        assert_eq!(ledger.len(), most);
+    }
+}

@@ -49,3 +49,41 @@ impl Limit {
         Some(self.counted + Duration::from_secs_f64(missing as f64 / self.rate as f64) + Duration::from_millis(1))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_go_when_the_rate_has_made_room_for_them_and_once() {
+        let start = Instant::now();
+        let mut limit = Limit::new(1000, start);
+        assert_eq!(limit.due(0), None);
+        let due = start + Duration::from_millis(501);
+        assert_eq!(limit.due(500), Some(due));
+        limit.tick(due);
+        assert_eq!(limit.due(500), None);
+        limit.used(500);
+        assert!(limit.due(500).is_some());
+    }
+
+    #[test]
+    fn who_reads_the_clock_often_loses_and_gains_nothing() {
+        let start = Instant::now();
+        let mut limit = Limit::new(1000, start);
+        (1..=1001).for_each(|n| limit.tick(start + n * Duration::from_micros(600)));
+        assert_eq!(limit.due(600), None);
+        assert!(limit.due(601).is_some());
+    }
+
+    #[test]
+    fn after_a_pause_no_more_goes_at_once_than_a_tenth_of_a_second_is_worth_or_one_chunk() {
+        let start = Instant::now();
+        for (rate, most) in [(1_000_000, 100_000), (1000, TALK_CHUNK)] {
+            let mut limit = Limit::new(rate, start);
+            limit.tick(start + Duration::from_secs(60));
+            assert_eq!(limit.due(most), None);
+            assert!(limit.due(most + 1).is_some(), "{rate} bytes a second");
+        }
+    }
+}

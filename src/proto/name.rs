@@ -260,6 +260,7 @@ mod tests {
     #[test]
     fn characters_that_windows_cannot_store_are_replaced() {
         assert_eq!(safe("ab:c<d>e\"f|g?h*.txt"), "ab_c_d_e_f_g_h_.txt");
+        assert_eq!(safe("1:2"), "1_2", "no drive is called 1");
     }
 
     #[test]
@@ -327,6 +328,7 @@ mod tests {
         assert_eq!(check_prefix("a\n"), Err(NameError::Character));
         assert_eq!(check_prefix("C:"), Err(NameError::Character));
         assert_eq!(check_prefix("a\0"), Err(NameError::Nul));
+        assert_eq!(check_prefix(&"x".repeat(MAX_PREFIX)), Ok(()));
         assert!(check_prefix(&"x".repeat(MAX_PREFIX + 1)).is_err());
     }
 

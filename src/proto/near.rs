@@ -46,6 +46,12 @@ mod tests {
     fn distances_count_letters_whatever_their_case() {
         assert_eq!(distance("", "abc"), Some(3));
         assert_eq!(distance("kitten", "SITTING"), Some(3));
+        for (a, b, letters) in
+            [("abc", "", 3), ("saturday", "sunday", 3), ("intention", "execution", 5), ("ab", "ba", 2)]
+        {
+            assert_eq!((distance(a, b), distance(b, a)), (Some(letters), Some(letters)), "{a} {b}");
+        }
+        assert_eq!(distance("a", &"a".repeat(MAX_LENGTH)), Some(MAX_LENGTH - 1));
         assert_eq!(distance("a", &"a".repeat(MAX_LENGTH + 1)), None);
     }
 

@@ -128,6 +128,16 @@ mod tests {
     }
 
     #[test]
+    fn each_number_that_is_heard_counts_from_the_first_order() {
+        let mut orders = Orders::new(true);
+        (1..=5).for_each(|id| orders.sent(&order(id)));
+        for number in [2, 3, 3] {
+            assert_eq!(orders.heard(number), Ok(()));
+        }
+        assert_eq!(orders.kept, [order(4), order(5)]);
+    }
+
+    #[test]
     fn what_came_is_told_every_so_often() {
         let mut orders = Orders::new(true);
         (1..TELL_AFTER).for_each(|_| orders.came(Kind::Offer));

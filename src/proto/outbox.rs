@@ -102,3 +102,37 @@ impl Outbox {
         Some(moved)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::TransferId;
+    use super::super::frame::HEADER;
+    use super::*;
+
+    #[test]
+    fn a_chunk_goes_in_pieces_and_each_is_told_where_it_lay() {
+        let span = Span { transfer: TransferId(1), offset: 40, len: 10 };
+        let mut outbox = Outbox::new(LinkId(1));
+        outbox.push_chunk(span);
+        let head = outbox.waiting();
+        assert_eq!((outbox.sent(3), outbox.waiting()), (None, head - 3));
+        assert_eq!((outbox.sent(head as u64 - 3), outbox.waiting()), (None, 0));
+        assert_eq!(outbox.next(|_| true), Some(Transmit::File(span)));
+        assert_eq!(outbox.sent(3), Some(Span { len: 3, ..span }));
+        let rest = Span { offset: 43, len: 7, ..span };
+        assert_eq!((outbox.body(), outbox.next(|_| false)), (Some(rest), Some(Transmit::Padding(7))));
+        assert_eq!(outbox.sent(7), Some(rest));
+        assert!(outbox.is_empty() && outbox.next(|_| true).is_none());
+    }
+
+    #[test]
+    fn what_was_sent_is_kept_no_longer_than_until_the_next_batch() {
+        let mut outbox = Outbox::new(LinkId(1));
+        for _ in 0..3 {
+            outbox.begin_batch();
+            outbox.push(&Frame::Wait);
+            assert_eq!(outbox.bytes.len(), HEADER);
+            outbox.sent(HEADER as u64);
+        }
+    }
+}

@@ -244,6 +244,7 @@ mod tests {
         let text = Untrusted::new(b"a\xff\xe2\x82b\xc3".to_vec());
         assert_eq!(text.shown().to_string(), "a\\xff\\xe2\\x82b\\xc3");
         assert_eq!(text.lossy(), "a\u{fffd}\u{fffd}b\u{fffd}");
+        assert_eq!((text.len(), text.is_empty(), Untrusted::from("").is_empty()), (6, false, true));
     }
 
     #[test]

@@ -258,6 +258,7 @@ mod tests {
         assert_eq!(Code::parse(""), Err(CodeError::Words(0)));
         assert_eq!(Code::parse("acid-acid-acid-acid"), Err(CodeError::Words(4)));
         assert_eq!(Code::parse(&"acid ".repeat(20)), Err(CodeError::TooLong));
+        assert_eq!(Code::parse(&format!("{:MAX_TEXT$}", "acid acid acid")), Ok(Code::new([0; 3])));
         let error = Code::parse("acid zebre acid").unwrap_err().to_string();
         assert_eq!(error, "no code has the word \"zebre\"; perhaps it is zebra");
     }

@@ -379,6 +379,7 @@ mod tests {
             let error = Folder::open(Some(&path)).unwrap_err();
             assert!(error.message.contains("cannot be used: Not a directory"), "{error}");
             assert!(error.hint.contains("--config-dir"), "{error}");
+            assert_eq!(error.to_string(), format!("{}\nhint: {}", error.message, error.hint));
         }
     }
 
@@ -419,6 +420,16 @@ mod tests {
         assert!(folder.read("a", 4, Readers::Owner).unwrap_err().message.contains("more than 4 bytes"));
         fs::write(folder.path_of("a"), b"\xff").unwrap();
         assert!(folder.read("a", 4, Readers::Owner).unwrap_err().message.contains("not text"));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_has_more_bytes_than_it_says_is_not_read() {
+        // The system's files about this process say that they have none.
+        let folder = Folder::open(Some(Path::new(&format!("/proc/{}", std::process::id())))).unwrap();
+        assert_eq!(fs::metadata(folder.path_of("status")).unwrap().len(), 0);
+        let error = folder.read("status", 16, Readers::Anybody).unwrap_err();
+        assert!(error.message.contains("more than 16 bytes"), "{error}");
     }
 
     #[test]

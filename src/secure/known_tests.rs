@@ -185,6 +185,19 @@ fn fault_72_a_damaged_file_lets_nobody_in_and_stays_as_it_is() {
 }
 
 #[test]
+fn a_peer_that_is_damaged_is_named_by_its_place() {
+    let (dir, folder) = folder();
+    remember(&folder, 1, "bob");
+    remember(&folder, 2, "anna");
+    let text = file(dir.path());
+    for (nth, name) in [(1, "\"bob\""), (2, "\"anna\"")] {
+        fs::write(dir.path().join(FILE), text.replace(name, "\"\"")).unwrap();
+        let error = Known::load(&folder).unwrap_err();
+        assert!(error.message.contains(&format!("damaged: peer {nth} has a name")), "{error}");
+    }
+}
+
+#[test]
 fn a_file_cut_anywhere_lets_nobody_in() {
     let whole = file_with("bob", "bob");
     let (dir, folder) = folder();

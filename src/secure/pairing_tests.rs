@@ -48,6 +48,31 @@ fn whoever_knows_the_code_is_through() {
 }
 
 #[test]
+fn another_program_that_keeps_to_what_is_written_here_is_through() {
+    let names = [CALLER, CALLED].map(|key| Identity::new(key.bytes()));
+    let password = Password::new(code(7).to_string());
+    let (spake, pake) = Spake2::<Ed25519Group>::start_a(&password, &names[0], &names[1]);
+    let mut called = called(&code(7));
+    let answer = send(called.handle(&framed(&pake)));
+    let key = blake3::derive_key(CONTEXT, &spake.finish(&answer[1..]).unwrap());
+    let mac = |by: &[u8]| {
+        let covered = [by, &[SUITE], CALLER.bytes(), CALLED.bytes(), &BINDING, &pake, &answer[1..]].concat();
+        framed(blake3::keyed_hash(&key, &covered).as_bytes())
+    };
+    assert_eq!(called.handle(&mac(b"caller")), Ok(Step::Done(Some(mac(b"called")))));
+}
+
+#[test]
+fn every_failure_is_told_in_words_of_its_own() {
+    let failures = [PairingError::Wrong, PairingError::Suite(9), PairingError::Malformed("it is empty")];
+    let told = failures.map(|failure| failure.to_string());
+    assert!(
+        ["codes differ", "(9)", "it is empty"].iter().zip(&told).all(|(word, told)| told.contains(word)),
+        "{told:?}"
+    );
+}
+
+#[test]
 fn a_wrong_code_fails_before_the_called_side_confirms_anything() {
     let (mut caller, mut called) = (caller(&code(7)), called(&code(8)));
     assert_eq!(run(&mut caller, &mut called), Err(PairingError::Wrong));

@@ -410,6 +410,7 @@ mod tests {
         let (here, there) = (tls(), tls());
         let (mut caller, mut called) = (here.call(Some(there.public())).unwrap(), there.answer().unwrap());
         assert_eq!((caller.peer(), caller.binding(), caller.agreed()), (None, None, None));
+        assert!(caller.is_handshaking() && called.is_handshaking());
         shaken(&mut caller, &mut called).unwrap();
         assert!(!caller.is_handshaking() && !called.is_handshaking());
         assert_eq!((caller.peer(), called.peer()), (Some(there.public()), Some(here.public())));
@@ -459,6 +460,21 @@ mod tests {
             }
         }
         assert_eq!(heard, said);
+    }
+
+    #[test]
+    fn as_much_is_taken_at_once_as_may_wait() {
+        let (here, there) = (tls(), tls());
+        let (mut caller, mut called) = (here.call(None).unwrap(), there.answer().unwrap());
+        shaken(&mut caller, &mut called).unwrap();
+        // In records of a few bytes: twice as many bytes as may wait, and less plaintext than that.
+        let mut wire = Vec::new();
+        for _ in 0..WAITING / 16 {
+            caller.send(b"0123456789").unwrap();
+            caller.transmit(&mut wire).unwrap();
+        }
+        assert!(wire.len() > WAITING);
+        assert_eq!(called.receive(&wire), Ok(wire.len()));
     }
 
     #[test]

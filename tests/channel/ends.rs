@@ -8,7 +8,7 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::server::{ClientHello, ProducesTickets, ResolvesServerCert};
 use rustls::sign::{CertifiedKey, Signer, SigningKey};
 use rustls::{
     ClientConfig, ClientConnection, Connection, DigitallySignedStruct, DistinguishedName, Error, ServerConfig,
@@ -283,12 +283,45 @@ pub(crate) fn stranger_calls(shown: &Shown, alpn: &[&[u8]]) -> Connection {
 
 /// Somebody who answers, with settings of their own.
 pub(crate) fn stranger_answers(shown: &Shown, alpn: &[&[u8]]) -> Connection {
+    Connection::Server(ServerConnection::new(Arc::new(answering(shown, alpn))).unwrap())
+}
+
+/// Somebody who answers as tete does, and gives tickets of so many bytes when the handshake is through.
+pub(crate) fn stranger_gives_tickets(length: usize) -> Connection {
+    let mut config = answering(&Shown::ours(), TETE);
+    config.ticketer = Arc::new(Tickets(length));
+    Connection::Server(ServerConnection::new(Arc::new(config)).unwrap())
+}
+
+fn answering(shown: &Shown, alpn: &[&[u8]]) -> ServerConfig {
     let config = ServerConfig::builder_with_provider(Arc::new(default_provider()));
     let config = config.with_safe_default_protocol_versions().unwrap();
     let config = config.with_client_cert_verifier(Arc::new(Anybody(shown.raw)));
     let mut config = config.with_cert_resolver(Arc::new(shown.clone()));
     config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
-    Connection::Server(ServerConnection::new(Arc::new(config)).unwrap())
+    config
+}
+
+/// Gives everybody tickets of so many bytes (RFC 8446, section 4.6.1).
+#[derive(Debug)]
+struct Tickets(usize);
+
+impl ProducesTickets for Tickets {
+    fn enabled(&self) -> bool {
+        true
+    }
+
+    fn lifetime(&self) -> u32 {
+        60
+    }
+
+    fn encrypt(&self, _: &[u8]) -> Option<Vec<u8>> {
+        Some(vec![7; self.0])
+    }
+
+    fn decrypt(&self, _: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
 }
 
 /// What ours answers to somebody who calls.

@@ -2,7 +2,7 @@
 
 use tete::secure::tls::TlsError;
 
-use crate::ends::{End as _, Shown, TETE, pair, shake_with, stranger_calls, tls};
+use crate::ends::{End as _, Shown, TETE, pair, shake_with, stranger_calls, stranger_gives_tickets, tls};
 
 /// Most that is taken of a handshake before it is refused, in bytes.
 const MOST: usize = 16 * 1024;
@@ -59,6 +59,18 @@ fn what_follows_a_handshake_at_once_does_not_count_as_one() {
     called.take(&caller.give()).unwrap();
     caller.take(&called.give()).unwrap();
     assert_eq!(called.take(&caller.give()).unwrap().len(), 1_000_000);
+}
+
+#[test]
+fn a_message_of_the_library_behind_the_handshake_has_a_bound() {
+    let mut caller = tls().call(None).unwrap();
+    shake_with(&mut caller, &mut stranger_gives_tickets(MOST)).unwrap();
+    // In its records it is longer than the 64 KiB that the library holds of one.
+    let mut caller = tls().call(None).unwrap();
+    let error = shake_with(&mut caller, &mut stranger_gives_tickets(65_400)).unwrap_err();
+    assert!(matches!(&error, TlsError::Other(why) if why.contains("too much at once")), "{error}");
+    assert!(caller.peer().is_some(), "the handshake was through");
+    assert_eq!(caller.receive(b"more"), Err(error), "it stays so");
 }
 
 #[test]

@@ -19,7 +19,11 @@ fn pair() -> (Opening, Opening) {
 fn pass(from: &mut Opening, to: &mut Opening) -> Step {
     let bytes = from.transmit().to_vec();
     from.sent(bytes.len());
-    let steps = bytes.iter().map(|byte| to.handle_bytes(&[*byte]).unwrap().1);
+    let steps = bytes.iter().map(|byte| {
+        let (taken, step) = to.handle_bytes(&[*byte]).unwrap();
+        assert_eq!(taken, 1);
+        step
+    });
     steps.fold(Step::Nothing, |last, step| if step == Step::Nothing { last } else { step })
 }
 
@@ -63,6 +67,35 @@ fn an_opening_is_closed_when_it_was_refused_and_not_before() {
 }
 
 #[test]
+fn of_what_comes_with_a_greeting_only_the_greeting_is_taken_whatever_the_cut() {
+    let hello = Hello::new(Nonce([9; 16]));
+    let greeting = hello.encode();
+    let bytes = [&greeting[..], b"more"].concat();
+    for cut in 0..greeting.len() {
+        let mut other = opening(Hello::new(Nonce([3; 16])));
+        assert_eq!(other.handle_bytes(&bytes[..cut]), Ok((cut, Step::Nothing)));
+        assert_eq!(other.handle_bytes(&bytes[cut..]), Ok((greeting.len() - cut, Step::Judge(hello))), "cut at {cut}");
+    }
+}
+
+#[test]
+fn an_opening_is_judged_while_it_is_ours_to_decide_and_may_join_until_that_is_said() {
+    let (mut lead, mut other) = pair();
+    let told = |opening: &Opening| (opening.is_being_judged(), opening.may_join());
+    assert_eq!((told(&lead), lead.peer()), ((false, false), None));
+    pass(&mut lead, &mut other);
+    assert_eq!((told(&other), other.peer()), ((true, true), Some(Nonce([9; 16]))));
+    pass(&mut other, &mut lead);
+    assert_eq!(told(&lead), (false, false), "the other side speaks first");
+    other.welcome("bob", 0, TICKET);
+    assert_eq!(told(&other), (false, true));
+    pass(&mut other, &mut lead);
+    assert_eq!(told(&lead), (true, true));
+    lead.welcome("anna", 0, TICKET);
+    assert_eq!(told(&lead), (false, false));
+}
+
+#[test]
 fn a_text_before_welcome_is_an_error() {
     let (mut lead, mut other) = pair();
     pass(&mut lead, &mut other);
@@ -78,6 +111,7 @@ fn whoever_goes_on_and_on_without_a_welcome_is_closed() {
     let skipped = [&[0, 0, 0x10, 0, 0xff][..], &[0; 0x1000]].concat();
     let error = (0..100).find_map(|_| lead.handle_bytes(&skipped).err());
     assert_eq!(error, Some(ProtocolError::Flood));
+    assert_eq!(lead.taken, MAX_OPENING, "not a byte more");
 }
 
 #[test]
@@ -86,7 +120,9 @@ fn a_second_wait_is_an_error() {
     pass(&mut other, &mut lead);
     let mut wait = Vec::new();
     Frame::Wait.encode(&mut wait);
+    assert!(!lead.was_asked_about());
     assert_eq!(lead.handle_bytes(&wait), Ok((wait.len(), Step::AskedAbout)));
+    assert!(lead.was_asked_about() && !lead.is_question(), "a person of theirs, not of ours");
     assert!(matches!(lead.handle_bytes(&wait), Err(ProtocolError::Unexpected { frame: "WAIT", .. })));
 }
 
@@ -106,6 +142,27 @@ fn the_following_side_cannot_assign() {
     Frame::Welcome(Welcome { assigned: Assigned::Session(TICKET), port: 0, name: Untrusted::from("x") })
         .encode(&mut bytes);
     assert!(matches!(lead.handle_bytes(&bytes), Err(ProtocolError::Malformed { frame: "WELCOME", .. })));
+}
+
+#[test]
+fn the_leading_side_has_to_assign() {
+    let (_, mut other) = greeted();
+    let mut bytes = Vec::new();
+    Frame::Welcome(Welcome { assigned: Assigned::Nothing, port: 0, name: Untrusted::from("x") }).encode(&mut bytes);
+    let malformed = ProtocolError::Malformed { frame: "WELCOME", what: "no session is assigned" };
+    assert_eq!(other.handle_bytes(&bytes), Err(malformed));
+}
+
+#[test]
+fn both_ends_know_a_call_for_a_conversation_that_lost_its_link() {
+    let nonce = Nonce([9; 16]);
+    let claim = Claim::new(&TICKET, 2, nonce, &LINK);
+    let mut caller = opening(Hello { purpose: Purpose::Return(claim), ..Hello::new(nonce) });
+    let mut called = opening(Hello::new(Nonce([3; 16])));
+    assert!(caller.is_return() && !called.is_return());
+    pass(&mut caller, &mut called);
+    assert!(called.is_return());
+    assert_eq!((caller.our_call(), called.our_call(), called.their_claim()), (Some(claim), None, Some(claim)));
 }
 
 /// A call for files by the side with this nonce, and the one who is called.
@@ -241,6 +298,16 @@ fn a_wrong_claim_closes_the_link() {
         let bytes = other.transmit().to_vec();
         assert!(lead.handle_bytes(&bytes).is_err(), "nor is the one that went back");
     }
+}
+
+#[test]
+fn a_claim_to_another_link_of_the_session_closes_the_link() {
+    let (mut lead, mut other) = greeted();
+    pass(&mut other, &mut lead);
+    lead.join(&TICKET, 2).unwrap();
+    pass(&mut lead, &mut other);
+    let malformed = ProtocolError::Malformed { frame: "WELCOME", what: "a claim that is not right" };
+    assert_eq!(other.join(&TICKET, 3), Err(malformed));
 }
 
 #[test]
