@@ -230,4 +230,14 @@ mod tests {
         let mut earlier = Earlier::new(values(40), None);
         assert_eq!(std::iter::from_fn(|| earlier.next_block(99 * BLOCK)).count() as u64, HASHING);
     }
+
+    #[test]
+    fn the_root_of_a_file_of_one_block_is_that_of_its_bytes_as_a_whole() {
+        assert_eq!(looked_at(1, &[]).settle(BLOCK).tree.root(), [9; 32]);
+        let mut tree = DigestTree::default();
+        tree.push(&value(values(1)[0]));
+        let mut earlier = Earlier::new(values(1), Some(tree));
+        earlier.told(&values(1)).unwrap();
+        assert_eq!(earlier.settle(BLOCK).tree.root(), [9; 32]);
+    }
 }

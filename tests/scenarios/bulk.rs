@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use tete::proto::TransferId;
 use tete::proto::claim::FIRST_EPOCH;
-use tete::proto::decoder::Receive;
+use tete::proto::decoder::{Decoded, Receive};
 use tete::proto::digest::BLOCK;
 use tete::proto::disk::DiskJob;
 use tete::proto::error::ProtocolError;
@@ -13,6 +12,7 @@ use tete::proto::outbox::Transmit;
 use tete::proto::ride::Ride;
 use tete::proto::session::{Ended, STALL_AFTER, Setup};
 use tete::proto::transfers::SMALL_FILE;
+use tete::proto::{Span, TransferId};
 
 use crate::support::disk::Source;
 use crate::support::lone::Lone;
@@ -479,4 +479,96 @@ fn a_resume_beyond_what_was_sent_ends_it() {
         let result = pair.a.session.handle_bytes(crate::support::pair::LINK, pair.now, &bytes);
         assert_eq!(result, Err(ProtocolError::Window { what: "progress" }));
     }
+}
+
+#[test]
+fn a_resume_that_takes_back_what_was_stored_or_verified_ends_it() {
+    let size = 4 * BLOCK;
+    for (verified, stored, told, ok) in
+        [(4, 4, 4, true), (4, 4, 3, false), (2, 4, 2, true), (2, 4, 1, false), (2, 3, 3, false)]
+    {
+        let mut lone = Lone::new(setup(true));
+        let id = lone.side.session.offer(lone.now, "a", Some(size)).unwrap();
+        lone.side.disk.sources.insert(id, Source { key: 1, size });
+        lone.frames();
+        lone.side.session.bulk_up(bulk_link(BULK), BULK, lone.now);
+        lone.hear(&Frame::Accept { id, from: 0 }).unwrap();
+        while lone.side.serve(lone.now) || !lone.frames().is_empty() || send_bulk(&mut lone) {}
+        lone.hear(&Frame::Progress { id, stored: size, verified: verified * BLOCK }).unwrap();
+        lone.side.session.link_lost(bulk_link(BULK), lone.now, "reset");
+        let result = lone.hear(&Frame::Resume { id, epoch: BULK, stored: stored * BLOCK, told });
+        let expected = if ok { Ok(()) } else { Err(ProtocolError::Window { what: "progress" }) };
+        assert_eq!(result, expected, "{verified} verified, {stored} stored, {told} told");
+    }
+}
+
+#[test]
+fn a_link_of_its_own_is_wanted_by_each_side_once_its_file_is_open() {
+    let wants = |pair: &Pair| [&pair.a, &pair.b].map(|side| side.session.wants_bulk());
+    let mut pair = Pair::new();
+    pair.a.does = |job| !matches!(job, DiskJob::OpenSource(_));
+    pair.b.does = |job| !matches!(job, DiskJob::CreatePart { .. });
+    pair.offer(24, SIZE);
+    pair.run();
+    assert_eq!(wants(&pair), [false, false]);
+    pair.b.does = |_| true;
+    pair.run();
+    assert_eq!(wants(&pair), [false, true]);
+    pair.a.does = |_| true;
+    pair.run_until(|pair| wants(pair) == [true, true]);
+}
+
+#[test]
+fn over_a_link_of_its_own_a_file_goes_block_by_block_after_a_little_of_it_went_beside_the_texts() {
+    let mut lone = Lone::new(setup(true));
+    let size = 3 * BLOCK + 5;
+    let id = lone.side.session.offer(lone.now, "a", Some(size)).unwrap();
+    lone.side.disk.sources.insert(id, Source { key: 1, size });
+    lone.frames();
+    lone.hear(&Frame::Accept { id, from: 0 }).unwrap();
+    lone.serve();
+    let mut first = None;
+    lone.spoken_until(|found| match found {
+        Decoded::Chunk(span) => first.replace(*span).is_none(),
+        _ => false,
+    });
+    assert_eq!(first, Some(Span { transfer: id, offset: 0, len: 16 * 1024 }));
+    lone.side.session.bulk_up(bulk_link(BULK), BULK, lone.now);
+    lone.frames();
+    let mut chunks = Vec::new();
+    while let Some(next) = lone.side.session.poll_transmit(bulk_link(BULK)) {
+        let n = match next {
+            Transmit::Bytes(bytes) => bytes.len() as u64,
+            Transmit::File(span) => {
+                chunks.push((span.offset, span.len));
+                span.len
+            }
+            Transmit::Padding(len) => panic!("{len} bytes are made up"),
+        };
+        lone.side.session.sent(bulk_link(BULK), lone.now, n);
+    }
+    let rest_of_the_first = (16 * 1024, BLOCK - 16 * 1024);
+    assert_eq!(chunks, [rest_of_the_first, (BLOCK, BLOCK), (2 * BLOCK, BLOCK), (3 * BLOCK, 5)]);
+}
+
+#[test]
+fn values_that_the_peer_claims_to_have_verified_before_it_was_told_them_are_told_all_the_same() {
+    let (mut lone, stored) = (Lone::new(setup(true)), 4 * BLOCK);
+    let id = lone.side.session.offer(lone.now, "-", None).unwrap();
+    lone.side.disk.sources.insert(id, Source { key: 1, size: stored });
+    lone.frames();
+    lone.side.session.bulk_up(bulk_link(BULK), BULK, lone.now);
+    lone.hear(&Frame::Accept { id, from: 0 }).unwrap();
+    lone.side.does = |job| !matches!(job, DiskJob::HashSource(_, block) if block.index > 0);
+    lone.serve();
+    lone.side.session.stream_grew(lone.now, id, stored, false);
+    while lone.side.serve(lone.now) || send_bulk(&mut lone) {}
+    lone.side.session.link_lost(bulk_link(BULK), lone.now, "reset");
+    lone.side.does = |_| true;
+    lone.serve();
+    lone.hear(&Frame::Progress { id, stored, verified: stored }).unwrap();
+    lone.hear(&Frame::Resume { id, epoch: BULK, stored, told: 1 }).unwrap();
+    let told =
+        |frame| if let Frame::Digests { first, values, .. } = frame { Some((first, values.len())) } else { None };
+    assert_eq!(lone.frames().into_iter().filter_map(told).collect::<Vec<_>>(), [(1, 3)]);
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tete::proto::TransferId;
+use tete::proto::claim::FIRST_EPOCH;
 use tete::proto::disk::DiskJob;
 use tete::proto::error::CommandError;
 use tete::proto::frame::{CancelReason, Frame};
@@ -10,7 +11,7 @@ use tete::proto::text::Untrusted;
 use tete::proto::transfers::Policy;
 
 use crate::support::lone::Lone;
-use crate::support::pair::Pair;
+use crate::support::pair::{LINK, Pair, bulk_link};
 use crate::support::{setup, with_policy};
 
 /// A file that stands still in the named state of the sender or the receiver.
@@ -181,4 +182,47 @@ fn a_cancel_of_a_transfer_that_is_over_is_acknowledged() {
     let words = Untrusted::from("never mind");
     lone.hear(&Frame::Cancel { id: TransferId(2), reason: Some(CancelReason::User), words }).unwrap();
     assert_eq!(lone.frames(), [Frame::Cancelled { id: TransferId(2) }]);
+}
+
+#[test]
+fn a_source_that_breaks_after_its_file_was_cancelled_changes_nothing() {
+    let (mut pair, id) = standing("Sending");
+    pair.ab.full = true;
+    pair.a.session.cancel(pair.now, Some(id)).unwrap();
+    pair.a.session.source_failed(pair.now, id, &crate::support::disk::error("Broken pipe"));
+    pair.ab.full = false;
+    pair.run();
+    for side in [&pair.a, &pair.b] {
+        assert_eq!(side.outcome(id), ["failed: cancelled by the sender"]);
+    }
+    comes_to_rest(pair, id, "broken");
+}
+
+#[test]
+fn a_file_whose_cancel_was_not_acknowledged_when_the_link_was_lost_was_cancelled_all_the_same() {
+    let (mut pair, id) = standing("Sending");
+    pair.ab.full = true;
+    pair.a.session.cancel(pair.now, Some(id)).unwrap();
+    pair.a.session.link_lost(LINK, pair.now, "reset");
+    pair.a.serve(pair.now);
+    assert_eq!(pair.a.outcome(id), ["failed: cancelled by the sender"]);
+    assert_eq!(pair.a.failure(id), Some((false, true)));
+}
+
+#[test]
+fn what_was_said_of_a_file_while_its_receiver_cancelled_it_is_not_answered() {
+    let (id, epoch) = (TransferId(2), FIRST_EPOCH + 1);
+    let mut lone = Lone::new(setup(true));
+    lone.hear_offer(id.0, Some(100)).unwrap();
+    lone.serve();
+    lone.side.session.bulk_up(bulk_link(epoch), epoch, lone.now);
+    lone.side.session.link_lost(bulk_link(epoch), lone.now, "reset");
+    lone.side.session.cancel(lone.now, None).unwrap();
+    lone.frames();
+    lone.hear_chunk(id, 0, &[1; 100]).unwrap();
+    lone.hear(&Frame::Move { id, epoch }).unwrap();
+    lone.hear(&Frame::Digests { id, first: 0, values: vec![[0; 32]] }).unwrap();
+    lone.hear(&Frame::End { id, size: 100, root: [0; 32] }).unwrap();
+    lone.serve();
+    assert_eq!((lone.frames(), lone.side.state(id)), (Vec::new(), Some("Cancelled")));
 }

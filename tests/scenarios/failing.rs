@@ -6,10 +6,13 @@ use tete::proto::TransferId;
 use tete::proto::digest::BLOCK;
 use tete::proto::disk::DiskJob;
 use tete::proto::event::{Event, LeaveReason};
+use tete::proto::frame::Frame;
 use tete::proto::session::Ended;
 
 use crate::support::disk::{Fault, Source};
+use crate::support::lone::Lone;
 use crate::support::pair::{Pair, Side};
+use crate::support::setup;
 
 /// A file of three and a half blocks, with something wrong at one side.
 fn faulty(fault: Fault) -> (Pair, TransferId) {
@@ -232,5 +235,84 @@ fn nobody_is_told_that_a_file_of_less_than_a_block_could_go_on() {
         pair.b.session.cut(pair.now, LeaveReason::Done);
         pair.run();
         assert_eq!(pair.b.failure(id), Some((resumable, false)), "{size} bytes");
+    }
+}
+
+#[test]
+fn of_more_parts_than_are_held_for_a_later_offer_the_oldest_is_removed() {
+    let mut pair = Pair::new();
+    let size = 2 * BLOCK + BLOCK / 2;
+    let fail = |pair: &mut Pair, key| {
+        let id = pair.offer(key, size);
+        pair.b.disk.faults.insert(id, Fault::Write(2 * BLOCK));
+        pair.pass(Duration::from_secs(1));
+        assert_eq!(pair.b.failure(id), Some((true, false)), "file {key}");
+        id
+    };
+    let held: Vec<TransferId> = (0..16).map(|key| fail(&mut pair, key)).collect();
+    assert_eq!(pair.b.disk.removed, []);
+    fail(&mut pair, 16);
+    assert_eq!(pair.b.disk.removed, [held[0]]);
+    let again = pair.offer(1, size);
+    pair.pass(Duration::from_secs(1));
+    pair.assert_arrived(again);
+    assert!(pair.b.disk.asked.contains(&DiskJob::ResumePart { transfer: again, kept: held[1] }));
+}
+
+#[test]
+fn a_part_that_was_left_is_for_a_file_of_the_same_name_and_size_alone() {
+    let (mut pair, _) = full();
+    let size = 3 * BLOCK + BLOCK / 2;
+    let named_otherwise = pair.offer(6, size);
+    let longer = pair.a.session.offer(pair.now, "file 5", Some(size + 1)).unwrap();
+    pair.a.disk.sources.insert(longer, Source { key: 5, size: size + 1 });
+    pair.pass(Duration::from_secs(1));
+    [named_otherwise, longer].into_iter().for_each(|id| pair.assert_arrived(id));
+    assert!(!pair.b.disk.asked.iter().any(|job| matches!(job, DiskJob::ResumePart { .. })));
+}
+
+#[test]
+fn a_part_that_is_being_taken_up_again_when_the_conversation_ends_is_kept() {
+    let (mut pair, _) = full();
+    pair.b.does = |job| !matches!(job, DiskJob::ResumePart { .. });
+    let again = pair.offer(5, 3 * BLOCK + BLOCK / 2);
+    pair.run();
+    assert_eq!(pair.b.state(again), Some("Creating"));
+    pair.b.session.cut(pair.now, LeaveReason::Done);
+    pair.b.does = |_| true;
+    pair.run();
+    assert_eq!((pair.b.failure(again), &pair.b.disk.kept[..]), (Some((true, false)), &[again][..]));
+}
+
+#[test]
+fn a_part_of_which_nothing_is_verified_goes_with_the_link() {
+    let mut pair = Pair::new();
+    let id = pair.offer(1, 8 * BLOCK);
+    pair.run_until(|pair| pair.b.session.progress().iter().any(|file| file.bytes > 0));
+    pair.b.session.link_lost(crate::support::pair::LINK, pair.now, "connection reset");
+    pair.run();
+    assert_eq!(pair.b.failure(id), Some((false, false)));
+    assert_eq!((&pair.b.disk.removed[..], &pair.b.disk.kept[..]), (&[id][..], &[][..]));
+}
+
+#[test]
+fn a_sender_knows_whether_the_receiver_has_a_block_to_go_on_from() {
+    for (verified, is_stream, resumable) in
+        [(BLOCK, false, true), (BLOCK - 1, false, false), (0, false, false), (2 * BLOCK, true, false)]
+    {
+        let mut lone = Lone::new(setup(true));
+        let size = 4 * BLOCK;
+        let id = lone.side.session.offer(lone.now, "a", (!is_stream).then_some(size)).unwrap();
+        lone.side.disk.sources.insert(id, Source { key: 1, size });
+        lone.frames();
+        lone.hear(&Frame::Accept { id, from: 0 }).unwrap();
+        if is_stream {
+            lone.side.session.stream_grew(lone.now, id, size, false);
+        }
+        while lone.side.serve(lone.now) || !lone.frames().is_empty() {}
+        lone.hear(&Frame::Progress { id, stored: 3 * BLOCK, verified }).unwrap();
+        lone.side.session.link_lost(crate::support::pair::LINK, lone.now, "connection reset");
+        lone.serve();
+        assert_eq!(lone.side.failure(id), Some((resumable, false)), "{verified} verified, stream: {is_stream}");
     }
 }

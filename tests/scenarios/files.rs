@@ -2,16 +2,19 @@
 
 use std::time::Duration;
 
+use blake3::hazmat::HasherExt as _;
 use tete::proto::TransferId;
 use tete::proto::digest::BLOCK;
 use tete::proto::disk::DiskJob;
 use tete::proto::error::CommandError;
 use tete::proto::event::{Direction, Event};
+use tete::proto::frame::Frame;
 use tete::proto::outgoing::{HASHING, WINDOW_STORED, WINDOW_VERIFIED};
-use tete::proto::session::Setup;
-use tete::proto::transfers::{MAX_ACTIVE, Policy};
+use tete::proto::session::{Deadline, Setup};
+use tete::proto::transfers::{MAX_ACTIVE, MAX_OFFERS, Policy};
 
 use crate::support::disk::Source;
+use crate::support::lone::Lone;
 use crate::support::pair::Pair;
 use crate::support::{setup, with_policy};
 
@@ -248,6 +251,7 @@ fn the_rate_limit_holds_when_the_clock_is_read_very_often() {
 #[test]
 fn progress_is_told_while_a_file_runs() {
     let mut pair = Pair::new();
+    assert!(!pair.a.session.is_moving());
     let id = pair.offer(1, 8 << 20);
     pair.run_until(|pair| pair.a.session.progress().iter().any(|file| file.verified > 0));
     let progress = pair.a.session.progress().remove(0);
@@ -282,4 +286,115 @@ fn a_small_file_waits_for_its_own_bytes_of_a_low_rate_only() {
     let id = pair.offer(1, 100);
     pair.pass(Duration::from_secs(1));
     pair.assert_arrived(id);
+}
+
+#[test]
+fn a_stream_that_ended_before_it_could_be_offered_arrives() {
+    let mut pair = Pair::with(setup(true), with_policy(false, Policy::Ask));
+    let before: Vec<_> = (0..MAX_OFFERS as u64).map(|key| pair.offer(key, 10)).collect();
+    let stream = pair.a.session.offer(pair.now, "-", None).unwrap();
+    pair.a.disk.sources.insert(stream, Source { key: 300, size: 5 });
+    let behind = pair.offer(301, 10);
+    pair.run();
+    pair.a.session.stream_grew(pair.now, stream, 5, true);
+    while pair.b.session.accept(pair.now, None).is_ok() {
+        pair.run();
+    }
+    before.into_iter().chain([stream, behind]).for_each(|id| pair.assert_arrived(id));
+}
+
+#[test]
+fn a_sender_of_a_stream_has_no_more_blocks_hashed_at_once_than_it_may() {
+    let mut pair = Pair::new();
+    let size = 2 * HASHING * BLOCK;
+    let id = pair.a.session.offer(pair.now, "-", None).unwrap();
+    pair.a.disk.sources.insert(id, Source { key: 3, size });
+    pair.a.does = |job| !matches!(job, DiskJob::HashSource(..));
+    pair.run();
+    pair.a.session.stream_grew(pair.now, id, size, true);
+    pair.pass(Duration::from_secs(1));
+    assert_eq!(pair.a.disk.jobs.len() as u64, HASHING);
+    pair.a.does = |_| true;
+    pair.pass(Duration::from_secs(1));
+    pair.assert_arrived(id);
+}
+
+#[test]
+fn progress_is_reported_after_two_blocks_or_else_after_a_tenth_of_a_second() {
+    let id = TransferId(2);
+    let mut lone = Lone::new(setup(true));
+    lone.hear_offer(id.0, Some(8 * BLOCK)).unwrap();
+    lone.side.does = |job| !matches!(job, DiskJob::HashPart(..));
+    lone.serve();
+    lone.frames();
+    let reported = |lone: &mut Lone| {
+        let progress = |frame| if let Frame::Progress { stored, .. } = frame { Some(stored) } else { None };
+        lone.frames().into_iter().filter_map(progress).collect::<Vec<u64>>()
+    };
+    let body = vec![0; BLOCK as usize];
+    for (block, expected) in [(0, &[][..]), (1, &[2 * BLOCK]), (2, &[])] {
+        lone.hear_chunk(id, block * BLOCK, &body).unwrap();
+        assert_eq!(reported(&mut lone), expected, "block {block}");
+    }
+    let due = lone.now + Duration::from_millis(100);
+    assert_eq!(lone.side.session.poll_timeout(), Some((due, Deadline::Report)));
+    lone.now = due;
+    lone.side.session.handle_timeout(lone.now);
+    assert_eq!(reported(&mut lone), [3 * BLOCK]);
+}
+
+#[test]
+fn verified_blocks_are_written_down_eight_at_a_time_none_left_out() {
+    let mut pair = Pair::new();
+    let id = pair.offer(1, 20 * BLOCK);
+    pair.pass(Duration::from_secs(1));
+    pair.assert_arrived(id);
+    let record = |job: &DiskJob| match job {
+        DiskJob::RecordPart { first, values, last, .. } => Some((*first, values.len(), *last)),
+        _ => None,
+    };
+    let records: Vec<_> = pair.b.disk.asked.iter().filter_map(record).collect();
+    assert_eq!(records, [(0, 8, false), (8, 8, false)]);
+}
+
+#[test]
+fn while_verified_blocks_are_written_down_no_others_are() {
+    let id = TransferId(2);
+    let mut lone = Lone::new(setup(true));
+    lone.hear_offer(id.0, Some(20 * BLOCK)).unwrap();
+    lone.serve();
+    let body = vec![0; BLOCK as usize];
+    (0..16).for_each(|block| lone.hear_chunk(id, block * BLOCK, &body).unwrap());
+    lone.side.does = |job| !matches!(job, DiskJob::RecordPart { .. });
+    lone.serve();
+    let value = |index| blake3::Hasher::new().set_input_offset(index * BLOCK).update(&body).finalize_non_root();
+    let recorded = |lone: &Lone| {
+        let first = |job: &DiskJob| if let DiskJob::RecordPart { first, .. } = job { Some(*first) } else { None };
+        lone.side.disk.asked.iter().filter_map(first).collect::<Vec<u64>>()
+    };
+    for first in [0, 8] {
+        lone.hear(&Frame::Digests { id, first, values: (first..first + 8).map(value).collect() }).unwrap();
+        lone.serve();
+        assert_eq!(recorded(&lone), [0]);
+    }
+    lone.side.does = |_| true;
+    lone.serve();
+    assert_eq!(recorded(&lone), [0, 8]);
+}
+
+#[test]
+fn the_time_of_a_file_counts_from_its_acceptance() {
+    let file = |lone: &Lone| lone.side.session.progress().remove(0);
+    let mut lone = Lone::new(setup(true));
+    let id = lone.side.session.offer(lone.now, "a", Some(10)).unwrap();
+    lone.frames();
+    lone.side.does = |_| false;
+    lone.now += Duration::from_secs(1);
+    lone.side.session.handle_timeout(lone.now);
+    assert_eq!((file(&lone).state, file(&lone).elapsed), ("offered", Duration::ZERO));
+    lone.hear(&Frame::Accept { id, from: 0 }).unwrap();
+    lone.serve();
+    lone.now += Duration::from_secs(3);
+    lone.side.session.handle_timeout(lone.now);
+    assert_eq!((file(&lone).state, file(&lone).elapsed), ("starting", Duration::from_secs(3)));
 }

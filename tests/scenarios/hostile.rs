@@ -1,10 +1,13 @@
 //! Peers that break the rules: each is told apart from an honest one, and nothing of theirs is published.
 
 use tete::proto::TransferId;
+use tete::proto::decoder::Decoded;
 use tete::proto::digest::BLOCK;
+use tete::proto::disk::DiskJob;
 use tete::proto::error::ProtocolError;
-use tete::proto::event::{Event, LeaveReason};
+use tete::proto::event::{Direction, Event, LeaveReason};
 use tete::proto::frame::{Assigned, CancelReason, Frame, Kind, MAX_OPTIONAL, Welcome};
+use tete::proto::outgoing::{WINDOW_STORED, WINDOW_VERIFIED};
 use tete::proto::session::Ended;
 use tete::proto::talk::WINDOW_TEXTS;
 use tete::proto::text::Untrusted;
@@ -359,6 +362,7 @@ fn fault_41_a_text_that_is_not_utf8_arrives_as_it_is() {
 
 #[test]
 fn a_number_that_json_could_not_hold_exactly_ends_it() {
+    assert_eq!(lone().hear_offer(1 << 52, Some(1)), Ok(()));
     for id in [(1 << 52) + 2, u64::MAX - 1] {
         let mut lone = lone();
         let result = lone.hear_offer(id, Some(1));
@@ -378,4 +382,161 @@ fn offers_and_cancels_in_a_burst_do_not_pile_up_jobs() {
     let taken = lone.side.session.handle_bytes(LINK, lone.now, &bytes);
     let jobs = std::iter::from_fn(|| lone.side.session.poll_job()).count();
     assert!(taken.is_err() || jobs <= MAX_JOBS + 2, "{jobs} jobs at once");
+}
+
+#[test]
+fn who_says_of_a_file_what_only_the_other_side_can_say_ends_it() {
+    let (ours, theirs) = (TransferId(1), ID);
+    let frames = [
+        (ours, Frame::Digests { id: ours, first: 0, values: vec![[0; 32]] }),
+        (ours, Frame::End { id: ours, size: 0, root: [0; 32] }),
+        (ours, Frame::Move { id: ours, epoch: 2 }),
+        (theirs, Frame::Accept { id: theirs, from: 0 }),
+        (theirs, Frame::Refuse { id: theirs, words: Untrusted::from("no") }),
+        (theirs, Frame::Progress { id: theirs, stored: 0, verified: 0 }),
+        (theirs, Frame::Resume { id: theirs, epoch: 2, stored: 0, told: 0 }),
+        (theirs, Frame::Lacks { id: theirs, from: 0, blocks: Vec::new() }),
+        (theirs, Frame::Committed { id: theirs }),
+    ];
+    for (id, frame) in frames {
+        let mut lone = sending(100);
+        lone.hear_offer(theirs.0, Some(100)).unwrap();
+        lone.serve();
+        let result = lone.hear(&frame);
+        assert_eq!(assert_broken(lone, result), ProtocolError::UnknownTransfer(id), "{frame:?}");
+    }
+}
+
+#[test]
+fn of_an_offer_with_a_bad_name_our_user_is_told_unless_much_is_unread() {
+    let name = Untrusted::from("../x");
+    let offer = |id| Frame::Offer { id: TransferId(id), size: Some(5), name: Untrusted::from("../x") };
+    let mut lone = lone();
+    lone.hear(&offer(2)).unwrap();
+    lone.serve();
+    let Some(Frame::Refuse { id: ID, words: reason }) = lone.frames().pop() else { panic!("it was not refused") };
+    let (direction, resumable, wanted, by_peer) = (Direction::Receive, false, true, false);
+    let offered = Event::Offer { id: ID, name: name.clone(), size: Some(5), ask: false };
+    let failed = Event::Failed { id: ID, direction, name, reason, resumable, wanted, by_peer };
+    assert_eq!(lone.side.events, [offered, failed]);
+    for id in 2..1000 {
+        lone.hear(&offer(2 * id)).unwrap();
+        assert!(lone.frames().iter().any(|frame| frame.kind() == Kind::Refuse), "{id} is refused all the same");
+    }
+    assert_eq!(lone.side.session.untold(), 1026);
+}
+
+#[test]
+fn values_of_more_blocks_than_can_be_under_way_end_it() {
+    let most = (WINDOW_VERIFIED + WINDOW_STORED) / BLOCK + 2;
+    let mut lone = receiving(Some(2 * most * BLOCK));
+    lone.side.does = |job| !matches!(job, DiskJob::HashPart(..));
+    let body = vec![0; BLOCK as usize];
+    (0..=most).for_each(|block| lone.hear_chunk(ID, block * BLOCK, &body).unwrap());
+    let half = vec![[0; 32]; most as usize / 2];
+    lone.hear(&Frame::Digests { id: ID, first: 0, values: half.clone() }).unwrap();
+    lone.hear(&Frame::Digests { id: ID, first: most / 2, values: half }).unwrap();
+    let result = lone.hear(&Frame::Digests { id: ID, first: most, values: vec![[0; 32]] });
+    assert_eq!(assert_broken(lone, result), ProtocolError::Window { what: "digests" });
+}
+
+#[test]
+fn progress_that_goes_back_ends_it() {
+    let progress = |stored, verified| Frame::Progress { id: TransferId(1), stored, verified };
+    for (stored, verified) in [(49, 30), (50, 29)] {
+        let mut lone = sending(100);
+        lone.hear(&progress(50, 30)).unwrap();
+        lone.hear(&progress(50, 30)).unwrap();
+        let result = lone.hear(&progress(stored, verified));
+        assert_eq!(assert_broken(lone, result), ProtocolError::Window { what: "progress" });
+    }
+}
+
+/// A session that sends a file of four blocks of which the peer says to have two; whether it can hash them.
+fn going_on(hashes: bool) -> Lone {
+    let mut lone = lone();
+    let id = lone.side.session.offer(lone.now, "a", Some(4 * BLOCK)).unwrap();
+    lone.side.disk.sources.insert(id, Source { key: 1, size: 4 * BLOCK });
+    lone.frames();
+    lone.side.does = if hashes { |_| true } else { |job| !matches!(job, DiskJob::HashSource(..)) };
+    lone.hear(&Frame::Accept { id, from: 2 * BLOCK }).unwrap();
+    while lone.side.serve(lone.now) || !lone.frames().is_empty() {}
+    lone
+}
+
+#[test]
+fn who_lacks_what_cannot_be_or_says_so_before_it_was_told_the_values_ends_it() {
+    let lacks = |from, blocks: &[u64]| Frame::Lacks { id: TransferId(1), from, blocks: blocks.to_vec() };
+    for (hashes, from, blocks) in [(false, 2 * BLOCK, &[][..]), (true, 3 * BLOCK, &[]), (true, 2 * BLOCK, &[2])] {
+        let mut lone = going_on(hashes);
+        let result = lone.hear(&lacks(from, blocks));
+        assert!(matches!(assert_broken(lone, result), ProtocolError::Malformed { frame: "LACKS", .. }));
+    }
+    for (blocks, goes_on_at) in [(&[][..], 2 * BLOCK), (&[1], BLOCK)] {
+        let mut lone = going_on(true);
+        lone.hear(&lacks(2 * BLOCK, blocks)).unwrap();
+        let chunk = |found| if let Decoded::Chunk(span) = found { Some(span.offset) } else { None };
+        assert_eq!(lone.spoken().into_iter().find_map(chunk), Some(goes_on_at));
+    }
+}
+
+/// What can be said of any file at any time, if there ever was one.
+fn cancels(id: u64) -> [Frame; 2] {
+    let id = TransferId(id);
+    [Frame::Cancel { id, reason: None, words: Untrusted::from("") }, Frame::Cancelled { id }]
+}
+
+/// A session of which one file each way is over.
+fn over() -> Lone {
+    let mut lone = Lone::new(with_policy(true, Policy::Never));
+    lone.side.session.offer(lone.now, "a", Some(5)).unwrap();
+    lone.frames();
+    lone.hear(&Frame::Refuse { id: TransferId(1), words: Untrusted::from("no") }).unwrap();
+    lone.hear_offer(2, Some(5)).unwrap();
+    lone.frames();
+    lone
+}
+
+#[test]
+fn a_cancel_of_a_file_that_is_over_is_acknowledged_and_an_acknowledgement_is_not() {
+    for (id, later) in [(1, 0), (2, 0), (1, MAX_OFFERS + 1)] {
+        let [cancel, cancelled] = cancels(id);
+        let mut lone = over();
+        for _ in 0..later {
+            lone.side.session.offer(lone.now, "a", Some(5)).unwrap();
+        }
+        lone.frames();
+        lone.hear(&cancelled).unwrap();
+        assert_eq!(lone.frames(), []);
+        lone.hear(&cancel).unwrap();
+        assert_eq!(lone.frames(), [cancelled]);
+    }
+}
+
+#[test]
+fn a_cancel_of_a_file_that_was_never_offered_ends_it() {
+    for (id, frame) in [3, 4].into_iter().flat_map(|id| cancels(id).map(|frame| (id, frame))) {
+        let mut lone = over();
+        let result = lone.hear(&frame);
+        assert_eq!(assert_broken(lone, result), ProtocolError::UnknownTransfer(TransferId(id)), "{frame:?}");
+    }
+    let queued = 2 * MAX_OFFERS as u64 + 1;
+    for frame in cancels(queued) {
+        let mut lone = lone();
+        for _ in 0..=MAX_OFFERS {
+            lone.side.session.offer(lone.now, "a", Some(5)).unwrap();
+        }
+        lone.frames();
+        let result = lone.hear(&frame);
+        let unknown = ProtocolError::UnknownTransfer(TransferId(queued));
+        assert_eq!(assert_broken(lone, result), unknown, "{frame:?} of what waits for its turn");
+    }
+}
+
+#[test]
+fn a_chunk_of_a_file_that_is_over_ends_it_on_the_talk_link() {
+    let mut lone = Lone::new(with_policy(true, Policy::Never));
+    lone.hear_offer(2, Some(10)).unwrap();
+    let result = lone.hear_chunk(ID, 0, b"x");
+    assert_eq!(assert_broken(lone, result), ProtocolError::UnknownTransfer(ID));
 }

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use tete::proto::TransferId;
 use tete::proto::digest::BLOCK;
+use tete::proto::disk::DiskJob;
 use tete::proto::error::ProtocolError;
 use tete::proto::event::LeaveReason;
 use tete::proto::frame::Frame;
+use tete::proto::session::Session;
 
 use crate::support::disk::{Fault, Part};
 use crate::support::lone::Lone;
@@ -64,4 +66,79 @@ fn a_chunk_that_reaches_beyond_the_block_that_is_mended_ends_it() {
     let result = lone.hear_chunk(id, BLOCK + 1000, &vec![0; BLOCK as usize]);
     let (expected, got) = (BLOCK + 1000, 2 * BLOCK + 1000);
     assert_eq!(result, Err(ProtocolError::Offset { transfer: id, expected, got }));
+}
+
+#[test]
+fn a_part_whose_disk_fails_while_it_is_mended_is_not_gone_on_with() {
+    let mut pair = Pair::new();
+    pair.b.disk.left = left(&[0]);
+    let id = pair.offer(KEY, SIZE);
+    pair.b.disk.faults.insert(id, Fault::Write(BLOCK / 2));
+    pair.pass(Duration::from_secs(1));
+    assert_eq!((pair.a.failure(id), pair.b.failure(id)), (Some((false, false)), Some((false, false))));
+    let again = pair.offer(KEY, SIZE);
+    pair.pass(Duration::from_secs(1));
+    pair.assert_arrived(again);
+    assert_eq!((pair.a.resumed(again), pair.b.resumed(again)), (None, None));
+}
+
+/// What a run has left that ended when everything was there but the file's name.
+fn left_whole(size: u64) -> BTreeMap<String, Part> {
+    let mut pair = Pair::new();
+    pair.b.does = |job| !matches!(job, DiskJob::SyncPart(_));
+    pair.offer(KEY, size);
+    pair.pass(Duration::from_secs(1));
+    pair.b.session.cut(pair.now, LeaveReason::Done);
+    pair.b.does = |_| true;
+    pair.run();
+    std::mem::take(&mut pair.b.disk.left)
+}
+
+#[test]
+fn a_part_that_was_whole_needs_nothing_but_what_was_damaged() {
+    let cases = [(SIZE, &[][..]), (SIZE, &[3]), (SIZE, &[0, 3]), (BLOCK, &[]), (BLOCK, &[0])];
+    for (size, damaged) in cases {
+        let mut pair = Pair::new();
+        pair.b.disk.left = left_whole(size);
+        let part = pair.b.disk.left.values_mut().next().unwrap();
+        damaged.iter().for_each(|block| part.bytes[(block * BLOCK + 77) as usize] ^= 1);
+        let id = pair.offer(KEY, size);
+        pair.pass(Duration::from_secs(1));
+        pair.assert_arrived(id);
+        // Of a file of one block there is nothing left when it is damaged.
+        let begins_again = size == BLOCK && !damaged.is_empty();
+        let told = if begins_again { (0, 0) } else { (size, damaged.len() as u64) };
+        assert_eq!((pair.a.resumed(id), pair.b.resumed(id)), (Some(told), Some(told)), "{size}, {damaged:?}");
+    }
+}
+
+#[test]
+fn a_part_that_is_still_looked_at_when_the_conversation_ends_is_kept_and_both_know() {
+    let mut pair = Pair::new();
+    pair.b.disk.left = left(&[]);
+    pair.b.does = |job| !matches!(job, DiskJob::HashPart(..));
+    let id = pair.offer(KEY, SIZE);
+    pair.run();
+    let state = |session: &Session| session.progress().remove(0).state;
+    assert_eq!((state(&pair.a.session), state(&pair.b.session)), ("resuming", "resuming"));
+    pair.b.session.cut(pair.now, LeaveReason::Done);
+    pair.run();
+    assert_eq!((pair.a.failure(id), pair.b.failure(id)), (Some((true, false)), Some((true, false))));
+    assert_eq!((&pair.b.disk.kept[..], pair.b.disk.left.len()), (&[id][..], 1));
+}
+
+#[test]
+fn bytes_or_an_end_before_it_is_known_what_is_there_end_it() {
+    for is_end in [true, false] {
+        let id = TransferId(2);
+        let mut lone = Lone::new(setup(true));
+        let (_, part) = left(&[]).pop_first().unwrap();
+        lone.side.disk.left.insert("fetched_x.bin".to_owned(), part);
+        lone.hear_offer(id.0, Some(SIZE)).unwrap();
+        lone.serve();
+        let end = Frame::End { id, size: THERE * BLOCK, root: [0; 32] };
+        let result = if is_end { lone.hear(&end) } else { lone.hear_chunk(id, THERE * BLOCK, b"x") };
+        let frame = if is_end { "END" } else { "CHUNK" };
+        assert_eq!(result, Err(ProtocolError::Unexpected { frame, state: "Receiving" }));
+    }
 }

@@ -2,17 +2,20 @@
 
 use std::time::Duration;
 
+use blake3::hazmat::HasherExt as _;
 use tete::proto::TransferId;
+use tete::proto::claim::FIRST_EPOCH;
 use tete::proto::digest::BLOCK;
 use tete::proto::disk::DiskJob;
 use tete::proto::event::Event;
 use tete::proto::frame::{Frame, Kind};
+use tete::proto::outgoing::WINDOW_STORED;
 use tete::proto::session::Setup;
 use tete::proto::stages::{Half, Held, Resource, Spent, Stage, Stages, TELL_EVERY, Turn};
 
-use crate::support::disk::Source;
+use crate::support::disk::{Part, Source};
 use crate::support::lone::Lone;
-use crate::support::pair::Pair;
+use crate::support::pair::{Pair, bulk_link};
 use crate::support::setup;
 
 const STEP: Duration = Duration::from_millis(100);
@@ -242,4 +245,164 @@ fn the_processor_is_asked_about_for_large_files_under_way_alone() {
     lone.hear_offer(2, Some(8 * BLOCK)).unwrap();
     lone.serve();
     assert!(lone.side.session.wants_processor(), "it is received");
+}
+
+#[test]
+fn a_receiver_tells_its_half_each_second_and_never_fills_the_queue() {
+    let mut lone = Lone::new(setup(true));
+    lone.hear_offer(2, Some(8 * BLOCK)).unwrap();
+    lone.serve();
+    lone.frames();
+    let spent = |lone: &mut Lone| lone.frames().iter().filter(|frame| frame.kind() == Kind::Spent).count();
+    pass(&mut lone, TELL_EVERY * 2 + STEP, &HELD);
+    assert_eq!(spent(&mut lone), 2);
+    pass(&mut lone, TELL_EVERY * 500, &HELD);
+    assert_eq!(spent(&mut lone), 64, "nobody has taken any of them meanwhile");
+}
+
+#[test]
+fn what_keeps_a_file_is_the_link_that_it_rides_and_not_the_other() {
+    const BULK: u32 = FIRST_EPOCH + 1;
+    let talk_held = Turn { talk: Held { full: true, empty: false }, ..FREE };
+    let bulk_held = Turn { bulk: Held { full: true, empty: false }, ..FREE };
+    let (mut sender, ours) = sending(8 * BLOCK);
+    let (mut receiver, theirs) = (Lone::new(setup(true)), TransferId(2));
+    receiver.hear_offer(theirs.0, Some(8 * BLOCK)).unwrap();
+    receiver.serve();
+    for (its_own, other) in [(&talk_held, &bulk_held), (&bulk_held, &talk_held)] {
+        assert_eq!(waits(&mut sender, ours, its_own), Some(Stage::NetworkOrReceiver));
+        assert_eq!(waits(&mut sender, ours, other), Some(Stage::SendQueue));
+        assert_eq!(waits(&mut receiver, theirs, its_own), Some(Stage::ReceiveQueue));
+        assert_eq!(waits(&mut receiver, theirs, other), Some(Stage::NetworkOrSender));
+        if std::ptr::eq(its_own, &talk_held) {
+            sender.side.session.bulk_up(bulk_link(BULK), BULK, sender.now);
+            receiver.side.session.bulk_up(bulk_link(BULK), BULK, receiver.now);
+            receiver.hear(&Frame::Move { id: theirs, epoch: BULK }).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_sender_waits_for_hashes_behind_what_it_has_sent_and_for_the_receiver_behind_its_window() {
+    let mut lone = Lone::new(setup(true));
+    let id = lone.side.session.offer(lone.now, "a", Some(20 * BLOCK)).unwrap();
+    lone.side.disk.sources.insert(id, Source { key: 1, size: 20 * BLOCK });
+    lone.frames();
+    lone.hear(&Frame::Accept { id, from: 0 }).unwrap();
+    lone.side.does = |job| !matches!(job, DiskJob::HashSource(_, block) if block.index >= 2);
+    while lone.side.serve(lone.now) || !lone.frames().is_empty() {}
+    assert_eq!(lone.side.session.progress()[0].sent, 2 * BLOCK);
+    assert_eq!(waits(&mut lone, id, &FREE), Some(Stage::SourceHashing), "the third block is not hashed");
+    lone.side.does = |_| true;
+    while lone.side.serve(lone.now) || !lone.frames().is_empty() {}
+    assert_eq!(lone.side.session.progress()[0].sent, WINDOW_STORED);
+    assert_eq!(waits(&mut lone, id, &FREE), Some(Stage::NetworkOrReceiver), "nothing of it is stored");
+}
+
+#[test]
+fn a_sender_that_was_not_told_what_is_there_waits_for_that_whatever_there_is_to_hash() {
+    let mut lone = Lone::new(setup(true));
+    let id = lone.side.session.offer(lone.now, "a", Some(8 * BLOCK)).unwrap();
+    lone.side.disk.sources.insert(id, Source { key: 1, size: 8 * BLOCK });
+    lone.frames();
+    lone.side.does = |job| !is_hashing(job);
+    lone.hear(&Frame::Accept { id, from: 2 * BLOCK }).unwrap();
+    lone.serve();
+    assert_eq!(waits(&mut lone, id, &FREE), Some(Stage::NetworkOrReceiver), "it looks at an earlier part");
+    let mut lone = Lone::new(Setup { returns: true, ..setup(true) });
+    let id = lone.side.session.offer(lone.now, "-", None).unwrap();
+    lone.side.disk.sources.insert(id, Source { key: 1, size: 1000 });
+    lone.frames();
+    lone.side.does = |job| !is_hashing(job);
+    lone.hear(&Frame::Accept { id, from: 0 }).unwrap();
+    lone.serve();
+    lone.side.session.stream_grew(lone.now, id, 1000, true);
+    lone.frames();
+    lone.serve();
+    assert_eq!(waits(&mut lone, id, &FREE), Some(Stage::SourceHashing));
+    lone.come_back(2);
+    lone.hear(&Frame::Back { texts: 0, orders: 1, bye: false }).unwrap();
+    assert_eq!(waits(&mut lone, id, &FREE), Some(Stage::NetworkOrReceiver), "its link was lost");
+}
+
+/// The values of blocks of zeros.
+fn zeros(blocks: u64) -> Vec<[u8; 32]> {
+    let value =
+        |index| blake3::Hasher::new().set_input_offset(index * BLOCK).update(&[0; BLOCK as usize]).finalize_non_root();
+    (0..blocks).map(value).collect()
+}
+
+#[test]
+fn a_receiver_of_all_there_is_waits_for_its_hashes_and_then_for_a_disk_that_is_still_flushing() {
+    let (id, size) = (TransferId(2), 8 * BLOCK);
+    let mut lone = Lone::new(setup(true));
+    lone.hear_offer(id.0, Some(size)).unwrap();
+    lone.serve();
+    let body = vec![0; BLOCK as usize];
+    (0..8).for_each(|block| lone.hear_chunk(id, block * BLOCK, &body).unwrap());
+    let (digests, end) = (Frame::Digests { id, first: 0, values: zeros(8) }, Frame::End { id, size, root: [0; 32] });
+    lone.side.does = |job| !matches!(job, DiskJob::RecordPart { .. });
+    lone.hear(&digests).unwrap();
+    lone.serve();
+    lone.hear(&end).unwrap();
+    assert_eq!(waits(&mut lone, id, &BRINGS), Some(Stage::DestinationWrite), "what is verified is written down");
+    let mut lone = Lone::new(setup(true));
+    lone.hear_offer(id.0, Some(size)).unwrap();
+    lone.serve();
+    lone.side.does = |job| !is_hashing(job);
+    (0..8).for_each(|block| lone.hear_chunk(id, block * BLOCK, &body).unwrap());
+    lone.hear(&digests).unwrap();
+    lone.hear(&end).unwrap();
+    lone.serve();
+    assert_eq!(waits(&mut lone, id, &BRINGS), Some(Stage::DestinationHashing));
+}
+
+#[test]
+fn a_receiver_that_looks_at_an_earlier_part_waits_for_helpers_who_say_whether_they_read_or_hash() {
+    let id = TransferId(2);
+    let mut lone = Lone::new(setup(true));
+    let part = Part {
+        name: "fetched_x.bin".to_owned(),
+        bytes: vec![0; 2 * BLOCK as usize],
+        synced: false,
+        sync_failed: false,
+        told: false,
+        journal: zeros(2),
+    };
+    lone.side.disk.left.insert(part.name.clone(), part);
+    lone.side.does = |job| !is_hashing(job);
+    lone.hear_offer(id.0, Some(8 * BLOCK)).unwrap();
+    lone.serve();
+    assert_eq!(waits(&mut lone, id, &FREE), Some(Stage::DestinationHashing));
+    lone.side.session.helped(id, Spent { reading: STEP * 3, hashing: STEP });
+    let stages = lone.side.session.stages(id).unwrap();
+    assert!(stages.get(Stage::DestinationWrite) > stages.get(Stage::DestinationHashing), "{stages:?}");
+}
+
+#[test]
+fn the_processor_is_asked_about_once_more_when_nothing_more_of_a_file_moves() {
+    let told = Turn { processor: Some(STEP), ..HELD };
+    let (mut sender, _) = sending(8 * BLOCK);
+    sender.side.session.account(sender.now, &told);
+    assert!(!sender.side.session.wants_processor());
+    while sender.side.serve(sender.now) || !sender.frames().is_empty() {}
+    assert!(sender.side.session.wants_processor(), "all was sent");
+    sender.side.session.account(sender.now, &told);
+    assert!(!sender.side.session.wants_processor());
+    let (mut receiver, id, size) = (Lone::new(setup(true)), TransferId(2), 100_000);
+    receiver.side.does = |job| !is_hashing(job);
+    receiver.hear_offer(id.0, Some(size)).unwrap();
+    receiver.serve();
+    receiver.side.session.account(receiver.now, &told);
+    assert!(!receiver.side.session.wants_processor());
+    receiver.hear_chunk(id, 0, &vec![0; size as usize]).unwrap();
+    receiver.hear(&Frame::Digests { id, first: 0, values: vec![[0; 32]] }).unwrap();
+    receiver.hear(&Frame::End { id, size, root: [0; 32] }).unwrap();
+    assert!(receiver.side.session.wants_processor(), "all has come");
+    receiver.side.session.account(receiver.now, &told);
+    assert!(!receiver.side.session.wants_processor());
+    let mut small = Lone::new(setup(true));
+    small.hear_offer(2, Some(1000)).unwrap();
+    small.serve();
+    assert!(!small.side.session.wants_processor(), "it is small");
 }
