@@ -215,24 +215,6 @@ fn a_link_whose_end_only_one_side_has_noticed_is_replaced_at_both() {
 }
 
 #[test]
-fn a_file_that_is_whole_while_the_link_is_lost_is_told_on_the_next_one_though_its_sender_is_leaving() {
-    let mut pair = pair();
-    pair.b.does = |job| !matches!(job, DiskJob::Publish(_));
-    let id = pair.offer(1, 5000);
-    pair.leave_a();
-    pair.run();
-    pair.talk_lost(true, true);
-    pair.b.does = |_| true;
-    pair.run();
-    pair.talk_up(NEXT, [None, None]);
-    pair.pass(Duration::from_secs(1));
-    pair.assert_arrived(id);
-    pair.leave_b();
-    pair.run();
-    assert!(pair.both_left(), "{:?} {:?}", pair.a.ended(), pair.b.ended());
-}
-
-#[test]
 fn a_stream_goes_on_over_the_next_link() {
     let mut pair = pair();
     let id = pair.offer(1, 3 * BLOCK);

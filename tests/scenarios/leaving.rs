@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tete::proto::TransferId;
+use tete::proto::claim::FIRST_EPOCH;
 use tete::proto::disk::DiskJob;
 use tete::proto::error::CommandError;
 use tete::proto::event::{Event, LeaveReason};
@@ -12,7 +13,7 @@ use tete::proto::transfers::{MAX_QUEUED, Policy};
 
 use crate::support::lone::Lone;
 use crate::support::pair::Pair;
-use crate::support::{setup, with_policy};
+use crate::support::{returning, setup, with_policy};
 
 #[test]
 fn both_leave_at_once_and_both_have_left() {
@@ -290,4 +291,22 @@ fn a_peer_that_says_the_same_again_and_again_does_not_keep_us_from_leaving() {
         lone.frames();
     }
     assert_eq!(lone.side.ended(), Some(&Ended::Unanswered));
+}
+
+#[test]
+fn a_file_that_is_whole_while_the_link_is_lost_is_told_on_the_next_one_though_its_sender_is_leaving() {
+    let mut pair = Pair::with(returning(true), returning(false));
+    pair.b.does = |job| !matches!(job, DiskJob::Publish(_));
+    let id = pair.offer(1, 5000);
+    pair.leave_a();
+    pair.run();
+    pair.talk_lost(true, true);
+    pair.b.does = |_| true;
+    pair.run();
+    pair.talk_up(FIRST_EPOCH + 1, [None, None]);
+    pair.pass(Duration::from_secs(1));
+    pair.assert_arrived(id);
+    pair.leave_b();
+    pair.run();
+    assert!(pair.both_left(), "{:?} {:?}", pair.a.ended(), pair.b.ended());
 }
