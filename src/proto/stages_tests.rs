@@ -27,10 +27,16 @@ fn whoever_is_waited_for_is_the_limit() {
         (hashing(rest), waits, "the sender's processor was the limit (hashing), 92% of the time"),
         (processor(rest), waits, "the sender's processor was the limit (encrypting), 92% of the time"),
         (Half { limit: ms(920), ..rest }, waits, "the sender's --limit was the limit, 92% of the time"),
+        (Half { stopped: ms(920), ..rest }, waits, "the sender's processor was the limit (sending), 92% of the time"),
         (waits, waits, "the network was the limit, 100% of the time"),
         (
             waits,
             Half { stopped: ms(920), ..rest },
+            "the receiver's processor was the limit (receiving), 92% of the time",
+        ),
+        (
+            waits,
+            Half { stopped: ms(500), limit: ms(420), ..rest },
             "the receiver's processor was the limit (receiving), 92% of the time",
         ),
         (waits, processor(rest), "the receiver's processor was the limit (decrypting), 92% of the time"),
@@ -59,6 +65,36 @@ fn of_two_who_work_at_once_the_one_that_waits_less_is_the_limit() {
     assert_eq!(said(busy, Some(less)), "the sender's processor was the limit (encrypting), 92% of the time");
     let said = said(busy, Some(busy));
     assert!(said.ends_with("50% of the time"), "{said}");
+}
+
+#[test]
+fn two_who_are_at_work_all_the_time_are_the_limit_in_equal_parts() {
+    let busy = Half { processor: ms(1000), ..Half::default() };
+    let stages = Stages::join(Direction::Send, true, &busy, Some(&busy));
+    assert_eq!((stages.get(Stage::Encryption), stages.get(Stage::Decryption)), (ms(500), ms(500)));
+    assert_eq!(stages.total(), ms(1000));
+}
+
+#[test]
+fn times_of_one_stage_add_up_and_so_do_the_stages_of_one_processor() {
+    let times = [
+        (Stage::SourceHashing, ms(500)),
+        (Stage::Encryption, ms(1800)),
+        (Stage::SourceHashing, ms(700)),
+        (Stage::Network, ms(1000)),
+    ];
+    let stages: Stages = times.into_iter().collect();
+    assert_eq!((stages.get(Stage::SourceHashing), stages.total()), (ms(1200), ms(4000)));
+    let words = "the sender's processor was the limit (encrypting), 75% of the time";
+    assert_eq!(stages.verdict().map(|verdict| verdict.to_string()).as_deref(), Some(words));
+}
+
+#[test]
+fn what_took_next_to_nothing_is_not_named() {
+    let times = [(Stage::SourceRead, ms(996)), (Stage::Network, ms(996)), (Stage::DestinationWrite, ms(8))];
+    let stages: Stages = times.into_iter().collect();
+    let words = "no one limit: the sender's source 50%, the network 50%";
+    assert_eq!(stages.verdict().map(|verdict| verdict.to_string()).as_deref(), Some(words));
 }
 
 #[test]
@@ -98,7 +134,13 @@ fn a_claim_is_worth_no_more_than_the_time_that_has_passed() {
 fn keys_and_resources_of_all_stages_are_their_own() {
     for (n, stage) in Stage::ALL.into_iter().enumerate() {
         assert_eq!(stage as usize, n);
-        assert!(!Stage::ALL[..n].iter().any(|other| other.key() == stage.key()));
-        assert!(!stage.resource().key().is_empty() && !stage.resource().words().is_empty());
+        let resource = stage.resource();
+        for other in &Stage::ALL[..n] {
+            assert_ne!(other.key(), stage.key());
+            let same = other.resource() == resource;
+            assert_eq!(other.resource().key() == resource.key(), same, "{resource:?}");
+            assert_eq!(other.resource().words() == resource.words(), same, "{resource:?}");
+        }
+        assert!(!resource.key().is_empty() && !resource.words().is_empty());
     }
 }

@@ -212,6 +212,18 @@ mod tests {
     }
 
     #[test]
+    fn an_acknowledgement_gives_back_the_room_that_long_texts_took() {
+        let mut saying = Saying::default();
+        let long = "x".repeat(MAX_TEXT);
+        while saying.say(&long).is_ok() {
+            saying.take_next();
+        }
+        assert_eq!(saying.handle_ack((WINDOW_BYTES / MAX_TEXT) as u64), Ok(true));
+        let said = std::iter::from_fn(|| saying.say(&long).ok()).count();
+        assert_eq!(said, WINDOW_BYTES / MAX_TEXT);
+    }
+
+    #[test]
     fn an_acknowledgement_of_what_was_never_sent_is_an_error() {
         let mut saying = Saying::default();
         saying.say("a").unwrap();

@@ -16,8 +16,8 @@ use tete::proto::{Span, TransferId};
 
 use crate::support::disk::Source;
 use crate::support::lone::Lone;
-use crate::support::pair::{Pair, bulk_link};
-use crate::support::{setup, with_policy};
+use crate::support::pair::{LINK, Pair, bulk_link};
+use crate::support::{returning, setup, with_policy};
 use tete::proto::transfers::Policy;
 
 /// The epoch of the first bulk link.
@@ -306,8 +306,8 @@ fn send_bulk(lone: &mut Lone) -> bool {
     any
 }
 
-#[test]
-fn a_bulk_link_whose_receiver_stores_slowly_is_kept_for_as_long_as_it_tells_of_progress() {
+/// One side whose peer is the test, and a file that has gone over the bulk link as far as it may.
+fn sending() -> (Lone, TransferId) {
     let mut lone = Lone::new(setup(true));
     let id = lone.side.session.offer(lone.now, "a", Some(SIZE)).unwrap();
     lone.side.disk.sources.insert(id, Source { key: 1, size: SIZE });
@@ -315,6 +315,12 @@ fn a_bulk_link_whose_receiver_stores_slowly_is_kept_for_as_long_as_it_tells_of_p
     lone.side.session.bulk_up(bulk_link(BULK), BULK, lone.now);
     lone.hear(&Frame::Accept { id, from: 0 }).unwrap();
     while lone.side.serve(lone.now) || !lone.frames().is_empty() || send_bulk(&mut lone) {}
+    (lone, id)
+}
+
+#[test]
+fn a_bulk_link_whose_receiver_stores_slowly_is_kept_for_as_long_as_it_tells_of_progress() {
+    let (mut lone, id) = sending();
     for stored in 1..6 {
         lone.now += STALL_AFTER - Duration::from_secs(1);
         lone.hear(&Frame::Progress { id, stored: stored * 1000, verified: 0 }).unwrap();
@@ -325,6 +331,26 @@ fn a_bulk_link_whose_receiver_stores_slowly_is_kept_for_as_long_as_it_tells_of_p
     lone.hear(&Frame::Ping { token: 1 }).unwrap();
     lone.side.session.handle_timeout(lone.now);
     assert!(!lone.side.session.has_link(bulk_link(BULK)), "and no longer");
+}
+
+#[test]
+fn a_bulk_link_is_kept_while_nothing_is_heard_on_the_talk_link_either() {
+    let (mut lone, _) = sending();
+    lone.now += STALL_AFTER;
+    lone.side.session.handle_timeout(lone.now);
+    assert!(lone.side.session.has_link(bulk_link(BULK)), "it may be no fault of this link");
+    lone.now += STALL_AFTER;
+    lone.hear(&Frame::Ping { token: 1 }).unwrap();
+    lone.side.session.handle_timeout(lone.now);
+    assert!(!lone.side.session.has_link(bulk_link(BULK)));
+}
+
+#[test]
+fn a_bulk_link_that_comes_when_the_talk_link_is_lost_is_not_taken() {
+    let mut lone = Lone::new(returning(true));
+    lone.side.session.link_lost(LINK, lone.now, "reset");
+    lone.side.session.bulk_up(bulk_link(BULK), BULK, lone.now);
+    assert!(lone.side.session.is_away() && !lone.side.session.has_link(bulk_link(BULK)));
 }
 
 #[test]
@@ -476,7 +502,7 @@ fn a_resume_beyond_what_was_sent_ends_it() {
         pair.bulk_lost(BULK, true, false);
         let mut bytes = Vec::new();
         Frame::Resume { id, epoch: BULK, stored, told }.encode(&mut bytes);
-        let result = pair.a.session.handle_bytes(crate::support::pair::LINK, pair.now, &bytes);
+        let result = pair.a.session.handle_bytes(LINK, pair.now, &bytes);
         assert_eq!(result, Err(ProtocolError::Window { what: "progress" }));
     }
 }

@@ -1,12 +1,13 @@
 //! Peers that break the rules: each is told apart from an honest one, and nothing of theirs is published.
 
 use tete::proto::TransferId;
+use tete::proto::claim::FIRST_EPOCH;
 use tete::proto::decoder::Decoded;
 use tete::proto::digest::BLOCK;
 use tete::proto::disk::DiskJob;
 use tete::proto::error::ProtocolError;
 use tete::proto::event::{Direction, Event, LeaveReason};
-use tete::proto::frame::{Assigned, CancelReason, Frame, Kind, MAX_OPTIONAL, Welcome};
+use tete::proto::frame::{Assigned, CancelReason, Frame, Kind, MAX_OPTIONAL, Welcome, encode_chunk_header};
 use tete::proto::outgoing::{WINDOW_STORED, WINDOW_VERIFIED};
 use tete::proto::session::Ended;
 use tete::proto::talk::WINDOW_TEXTS;
@@ -16,16 +17,16 @@ use tete::proto::transfers::{MAX_JOBS, MAX_OFFERS, Policy};
 use crate::support::disk::Source;
 use crate::support::lone::Lone;
 use crate::support::pair::LINK;
-use crate::support::{setup, with_policy};
+use crate::support::{returning, setup, with_policy};
 
-const ID: TransferId = TransferId(2);
+pub(super) const ID: TransferId = TransferId(2);
 
 fn header(length: u32, kind: u8) -> [u8; 5] {
     let [a, b, c, d] = length.to_be_bytes();
     [a, b, c, d, kind]
 }
 
-fn lone() -> Lone {
+pub(super) fn lone() -> Lone {
     let mut lone = Lone::new(setup(true));
     lone.frames();
     lone
@@ -52,7 +53,7 @@ fn sending(size: u64) -> Lone {
 }
 
 /// Asserts that the session ended with that error, and that no file has its name.
-fn assert_broken(mut lone: Lone, result: Result<(), ProtocolError>) -> ProtocolError {
+pub(super) fn assert_broken(mut lone: Lone, result: Result<(), ProtocolError>) -> ProtocolError {
     let error = result.expect_err("it was let through");
     assert_eq!(lone.side.ended(), Some(&Ended::Broken(error.clone())));
     lone.serve();
@@ -102,7 +103,7 @@ fn fault_34_an_unknown_frame_ends_it_unless_it_is_marked_as_one_to_be_skipped() 
 fn a_link_that_ends_at_any_byte_of_a_whole_transfer_before_its_end_publishes_nothing() {
     let mut bytes = Vec::new();
     let value = *blake3::hash(b"abc").as_bytes();
-    tete::proto::frame::encode_chunk_header(&mut bytes, ID, 0, 3);
+    encode_chunk_header(&mut bytes, ID, 0, 3);
     bytes.extend_from_slice(b"abc");
     let mut hasher = blake3::Hasher::new();
     hasher.update(b"abc");
@@ -113,7 +114,7 @@ fn a_link_that_ends_at_any_byte_of_a_whole_transfer_before_its_end_publishes_not
         let mut lone = receiving(Some(3));
         lone.hear_bytes(&bytes[..cut]).unwrap();
         lone.serve();
-        lone.side.session.handle_eof(crate::support::pair::LINK, lone.now);
+        lone.side.session.handle_eof(LINK, lone.now);
         lone.serve();
         assert_eq!(lone.side.disk.published.len(), usize::from(cut == bytes.len()), "cut at {cut}");
         assert!(matches!(lone.side.ended(), Some(Ended::Lost(_))));
@@ -207,45 +208,14 @@ fn a_number_that_was_used_before_or_is_ours_ends_it() {
 }
 
 #[test]
-fn a_hundred_thousand_offers_are_refused_beyond_the_first_and_end_as_a_flood_if_no_answer_is_read() {
-    let mut lone = Lone::new(with_policy(true, Policy::Ask));
-    let mut refused = 0;
-    for id in 1..=100_000 {
-        lone.hear_offer(2 * id, Some(1)).unwrap();
-        refused += lone.frames().iter().filter(|frame| frame.kind() == Kind::Refuse).count();
-    }
-    assert_eq!((refused, lone.side.session.progress().len()), (100_000 - MAX_OFFERS, MAX_OFFERS));
-    let mut deaf = Lone::new(with_policy(true, Policy::Ask));
-    let result = (1..=100_000).try_for_each(|id| deaf.hear_offer(2 * id, Some(1)));
-    assert_eq!(assert_broken(deaf, result), ProtocolError::Flood);
-}
-
-#[test]
-fn offers_of_bad_names_are_refused_and_end_as_a_flood_if_no_answer_is_read() {
-    let offer = |id: u64| Frame::Offer { id: TransferId(2 * id), size: None, name: Untrusted::from("../x") };
-    let mut lone = lone();
-    lone.hear(&offer(1)).unwrap();
-    assert!(matches!(lone.frames()[..], [Frame::Refuse { .. }]));
-    let result = (2..=100_000).try_for_each(|id| lone.hear(&offer(id)));
-    assert_eq!(assert_broken(lone, result), ProtocolError::Flood);
-}
-
-#[test]
-fn fault_42_a_flood_of_pings_is_answered_once_and_takes_no_memory() {
-    let mut lone = lone();
-    for token in 0..100_000 {
-        lone.hear(&Frame::Ping { token }).unwrap();
-    }
-    assert_eq!(lone.frames(), [Frame::Pong { token: 99_999 }]);
-}
-
-#[test]
-fn a_flood_of_cancels_whose_answers_are_not_read_ends_it() {
-    let mut lone = Lone::new(with_policy(true, Policy::Never));
-    lone.hear_offer(2, Some(1)).unwrap();
-    let cancel = Frame::Cancel { id: ID, reason: None, words: Untrusted::from("") };
-    let result = (0..100_000).try_for_each(|_| lone.hear(&cancel));
-    assert_eq!(assert_broken(lone, result), ProtocolError::Flood);
+fn bytes_of_a_chunk_are_not_taken_as_frames() {
+    let mut lone = receiving(Some(10));
+    let mut bytes = Vec::new();
+    encode_chunk_header(&mut bytes, ID, 0, 10);
+    let head = bytes.len();
+    bytes.extend([0; 10]);
+    assert_eq!(lone.side.session.handle_bytes(LINK, lone.now, &bytes), Ok(head));
+    assert_eq!(lone.side.session.handle_bytes(LINK, lone.now, &bytes[head..]), Ok(0));
 }
 
 #[test]
@@ -339,6 +309,24 @@ fn whatever_is_new_behind_a_goodbye_ends_it() {
         lone.hear(&bye).unwrap();
         let result = lone.hear(&frame);
         assert!(matches!(assert_broken(lone, result), ProtocolError::Unexpected { state: "it had said BYE", .. }));
+    }
+}
+
+#[test]
+fn who_has_heard_a_goodbye_that_was_not_said_yet_ends_it() {
+    for heard in [false, true] {
+        let mut lone = Lone::new(returning(true));
+        lone.side.session.link_lost(LINK, lone.now, "reset");
+        lone.side.session.leave(lone.now, LeaveReason::Done, None);
+        lone.come_back(FIRST_EPOCH + 1);
+        let result = lone.hear(&Frame::Back { texts: 0, orders: 0, bye: heard });
+        if heard {
+            let error = ProtocolError::Unexpected { frame: "BACK", state: "no goodbye was said" };
+            assert_eq!(assert_broken(lone, result), error);
+        } else {
+            assert_eq!(result, Ok(()));
+            assert_eq!(lone.frames().last(), Some(&Frame::Bye { reason: LeaveReason::Done }));
+        }
     }
 }
 

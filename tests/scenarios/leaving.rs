@@ -7,12 +7,14 @@ use tete::proto::claim::FIRST_EPOCH;
 use tete::proto::disk::DiskJob;
 use tete::proto::error::CommandError;
 use tete::proto::event::{Event, LeaveReason};
-use tete::proto::frame::Frame;
-use tete::proto::session::{Ended, LEAVE_FILES, LEAVE_TEXTS};
+use tete::proto::frame::{Frame, Kind};
+use tete::proto::outbox::Transmit;
+use tete::proto::session::{CUT_GOODBYE, Deadline, Ended, LEAVE_FILES, LEAVE_TEXTS, Receive, Setup};
 use tete::proto::transfers::{MAX_QUEUED, Policy};
 
+use crate::support::disk::Source;
 use crate::support::lone::Lone;
-use crate::support::pair::Pair;
+use crate::support::pair::{LINK, Pair, talk_link};
 use crate::support::{returning, setup, with_policy};
 
 #[test]
@@ -66,6 +68,127 @@ fn who_cuts_it_says_both_goodbyes_and_who_has_said_one_says_the_other() {
 }
 
 #[test]
+fn who_cuts_it_waits_for_its_goodbye_to_be_taken_but_not_for_long() {
+    let mut lone = Lone::new(setup(true));
+    lone.side.session.cut(lone.now, LeaveReason::Done);
+    let due = lone.now + CUT_GOODBYE;
+    assert_eq!(lone.side.session.poll_timeout(), Some((due, Deadline::Leave)));
+    lone.side.session.handle_timeout(due - Duration::from_millis(1));
+    assert_eq!(lone.side.ended(), None);
+    lone.side.session.handle_timeout(due);
+    assert_eq!(lone.side.ended(), Some(&Ended::Unanswered));
+}
+
+#[test]
+fn nothing_has_ended_before_the_last_byte_of_a_goodbye_is_taken() {
+    for (cut, ended) in [(false, Ended::Left), (true, Ended::Unanswered)] {
+        let mut lone = Lone::new(setup(true));
+        lone.frames();
+        if cut {
+            lone.side.session.cut(lone.now, LeaveReason::Done);
+        } else {
+            lone.hear(&Frame::Bye { reason: LeaveReason::Done }).unwrap();
+            lone.side.session.leave(lone.now, LeaveReason::Done, None);
+        }
+        let Some(Transmit::Bytes(bytes)) = lone.side.session.poll_transmit(LINK) else { panic!("no goodbye") };
+        let len = bytes.len() as u64;
+        lone.side.session.sent(LINK, lone.now, len - 1);
+        assert_eq!(lone.side.ended(), None);
+        lone.side.session.sent(LINK, lone.now, 1);
+        assert_eq!(lone.side.ended(), Some(&ended));
+        assert_eq!(lone.side.session.poll_receive(LINK), Receive::Paused);
+        let mut late = Vec::new();
+        Frame::TextAck { seq: 1 }.encode(&mut late);
+        assert_eq!(lone.side.session.handle_bytes(LINK, lone.now, &late), Ok(0), "nothing can break it any more");
+        assert_eq!(lone.side.ended(), Some(&ended));
+    }
+}
+
+#[test]
+fn a_link_that_ends_after_a_cut_makes_nothing_whole() {
+    for taken in [false, true] {
+        let mut lone = Lone::new(setup(true));
+        lone.hear_offer(2, Some(100)).unwrap();
+        lone.serve();
+        lone.side.session.cut(lone.now, LeaveReason::Done);
+        if taken {
+            lone.frames();
+        }
+        lone.side.session.handle_eof(LINK, lone.now);
+        assert_eq!(lone.side.ended(), Some(&Ended::Cut), "goodbye taken: {taken}");
+    }
+}
+
+#[test]
+fn a_conversation_that_was_cut_while_its_link_was_lost_takes_no_other() {
+    let mut lone = Lone::new(returning(true));
+    lone.side.session.link_lost(LINK, lone.now, "reset");
+    lone.side.session.cut(lone.now, LeaveReason::Done);
+    lone.side.session.link_up(talk_link(2), 2, lone.now);
+    assert!(!lone.side.session.has_link(talk_link(2)));
+}
+
+#[test]
+fn who_is_told_again_to_leave_hurries_and_gives_the_later_reason_unless_the_first_was_said() {
+    for (said, reason) in [(false, LeaveReason::Interrupted), (true, LeaveReason::Done)] {
+        let mut lone = Lone::new(setup(true));
+        lone.hear_offer(2, Some(100)).unwrap();
+        lone.serve();
+        let mut spoken = Vec::new();
+        lone.side.session.leave(lone.now, LeaveReason::Done, None);
+        if said {
+            spoken.extend(lone.frames());
+        }
+        lone.side.session.leave(lone.now, LeaveReason::Interrupted, Some(Duration::from_secs(2)));
+        spoken.extend(lone.frames());
+        lone.now += Duration::from_secs(2);
+        assert_eq!(lone.side.session.poll_timeout(), Some((lone.now, Deadline::Leave)));
+        lone.side.session.handle_timeout(lone.now);
+        spoken.extend(lone.frames());
+        let goodbyes: Vec<_> = spoken.iter().filter(|frame| frame.kind() == Kind::Bye).collect();
+        assert_eq!(goodbyes, [&Frame::Bye { reason }, &Frame::Bye { reason }]);
+    }
+}
+
+#[test]
+fn who_leaves_with_a_text_unread_waits_anew_when_the_other_side_says_goodbye() {
+    let mut lone = Lone::new(setup(true));
+    lone.side.session.say(lone.now, "unread").unwrap();
+    lone.side.session.leave(lone.now, LeaveReason::Done, None);
+    lone.frames();
+    lone.now += LEAVE_TEXTS - Duration::from_secs(1);
+    lone.hear(&Frame::Bye { reason: LeaveReason::Done }).unwrap();
+    for (seconds, ended) in [(LEAVE_TEXTS.as_secs() - 1, None), (1, Some(&Ended::Cut))] {
+        lone.now += Duration::from_secs(seconds);
+        lone.side.session.handle_timeout(lone.now);
+        lone.frames();
+        assert_eq!(lone.side.ended(), ended);
+    }
+}
+
+#[test]
+fn who_leaves_waits_for_a_file_of_its_own_for_as_long_as_progress_is_told() {
+    let mut lone = Lone::new(Setup { linger: LEAVE_FILES * 2, ..setup(true) });
+    let id = lone.side.session.offer(lone.now, "a", Some(100)).unwrap();
+    lone.side.disk.sources.insert(id, Source { key: 1, size: 100 });
+    lone.frames();
+    lone.hear(&Frame::Accept { id, from: 0 }).unwrap();
+    while lone.side.serve(lone.now) || !lone.frames().is_empty() {}
+    lone.side.session.leave(lone.now, LeaveReason::Done, None);
+    for stored in 1..5 {
+        lone.now += LEAVE_FILES - Duration::from_secs(1);
+        lone.hear(&Frame::Progress { id, stored: stored * 10, verified: 0 }).unwrap();
+        lone.side.session.handle_timeout(lone.now);
+        lone.frames();
+        assert_eq!(lone.side.ended(), None, "{stored}");
+    }
+    lone.now += LEAVE_FILES;
+    lone.side.session.handle_timeout(lone.now);
+    lone.frames();
+    assert_eq!(lone.side.ended(), Some(&Ended::Cut), "and no longer");
+}
+
+#[test]
 fn who_leaves_waits_for_a_file_for_as_long_as_something_comes_of_it() {
     let mut lone = Lone::new(setup(true));
     let id = TransferId(2);
@@ -89,6 +212,7 @@ fn who_leaves_waits_for_a_file_for_as_long_as_something_comes_of_it() {
 fn after_a_goodbye_nothing_new_can_be_said_or_offered() {
     let mut pair = Pair::new();
     pair.leave_a();
+    assert!(pair.a.session.is_leaving() && !pair.b.session.is_leaving());
     assert_eq!(pair.a.session.say(pair.now, "x"), Err(CommandError::Leaving));
     assert_eq!(pair.a.session.offer(pair.now, "x", None), Err(CommandError::Leaving));
 }
@@ -261,7 +385,7 @@ fn a_link_that_ends_after_all_was_through_is_no_loss_to_who_was_told_goodbye() {
     let mut pair = Pair::new();
     pair.leave_a();
     pair.run();
-    pair.b.session.handle_eof(crate::support::pair::LINK, pair.now);
+    pair.b.session.handle_eof(LINK, pair.now);
     assert_eq!(pair.b.ended(), Some(&Ended::Left));
 }
 
@@ -272,10 +396,10 @@ fn a_link_that_ends_after_a_goodbye_with_a_file_under_way_is_the_peers_cut() {
     pair.a.does = |_| false;
     pair.leave_a();
     pair.run();
-    pair.b.session.handle_eof(crate::support::pair::LINK, pair.now);
+    pair.b.session.handle_eof(LINK, pair.now);
     assert_eq!(pair.b.ended(), Some(&Ended::PeerCut));
     pair.b.serve(pair.now);
-    assert!(pair.b.failed(id));
+    assert_eq!(pair.b.outcome(id), ["failed: the other side left before it was through"]);
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod bulk;
 mod cancelling;
 mod failing;
 mod files;
+mod floods;
 mod hostile;
 mod leaving;
 mod mending;

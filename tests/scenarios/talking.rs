@@ -6,7 +6,7 @@ use tete::proto::decoder::Decoded;
 use tete::proto::error::CommandError;
 use tete::proto::event::Event;
 use tete::proto::frame::{Frame, Kind};
-use tete::proto::session::{Ended, PING_AFTER, SILENT_AFTER, Setup};
+use tete::proto::session::{Deadline, Ended, PING_AFTER, SILENT_AFTER, Setup};
 use tete::proto::talk::WINDOW_TEXTS;
 use tete::proto::transfers::Policy;
 
@@ -46,6 +46,47 @@ fn a_text_is_delivered_only_once_the_other_user_was_handed_it() {
 }
 
 #[test]
+fn where_it_is_told_what_was_shown_a_text_is_acknowledged_no_sooner() {
+    let mut lone = Lone::new(setup(true));
+    lone.frames();
+    lone.side.session.texts_shown(0);
+    lone.hear(&Frame::Text { seq: 1, text: "hi".into() }).unwrap();
+    lone.serve();
+    assert!(lone.frames().is_empty());
+    lone.side.session.texts_shown(1);
+    assert_eq!(lone.frames(), [Frame::TextAck { seq: 1 }]);
+}
+
+#[test]
+fn one_event_tells_of_all_texts_that_were_read_meanwhile() {
+    let mut lone = Lone::new(setup(true));
+    for text in ["a", "b", "c"] {
+        lone.side.session.say(lone.now, text).unwrap();
+    }
+    lone.frames();
+    lone.hear(&Frame::Text { seq: 1, text: "hi".into() }).unwrap();
+    lone.hear(&Frame::TextAck { seq: 1 }).unwrap();
+    lone.hear(&Frame::TextAck { seq: 3 }).unwrap();
+    assert_eq!(lone.side.session.untold(), 2);
+    lone.serve();
+    assert_eq!(lone.side.events, [Event::Message { seq: 1, text: "hi".into() }, Event::Delivered { seq: 3 }]);
+    assert_eq!(lone.side.session.untold(), 0);
+}
+
+#[test]
+fn it_is_known_when_either_last_said_something() {
+    let mut lone = Lone::new(setup(true));
+    assert_eq!(lone.side.session.talked(), None);
+    lone.side.session.say(lone.now, "hi").unwrap();
+    let said = lone.now;
+    lone.now += Duration::from_secs(3);
+    lone.hear(&Frame::Ping { token: 1 }).unwrap();
+    assert_eq!(lone.side.session.talked(), Some(said), "to ask is not to talk");
+    lone.hear(&Frame::Text { seq: 1, text: "hi".into() }).unwrap();
+    assert_eq!(lone.side.session.talked(), Some(lone.now));
+}
+
+#[test]
 fn a_reader_that_reads_nothing_fills_the_window_and_no_more() {
     let mut pair = Pair::new();
     pair.b.reads = false;
@@ -72,7 +113,7 @@ fn a_file_flows_while_the_reader_of_texts_reads_nothing() {
 }
 
 #[test]
-fn a_text_goes_before_the_chunks_of_a_running_file() {
+fn texts_go_before_the_chunks_of_a_running_file() {
     let mut lone = Lone::new(setup(true));
     let id = lone.side.session.offer(lone.now, "a", Some(4 << 20)).unwrap();
     lone.side.disk.sources.insert(id, Source { key: 1, size: 4 << 20 });
@@ -80,10 +121,11 @@ fn a_text_goes_before_the_chunks_of_a_running_file() {
     lone.hear(&Frame::Accept { id, from: 0 }).unwrap();
     lone.serve();
     assert!(lone.spoken_until(|found| matches!(found, Decoded::Chunk(_))));
-    lone.side.session.say(lone.now, "now").unwrap();
-    let spoken = lone.spoken();
-    let text = |found: &Decoded| matches!(found, Decoded::Frame(frame) if frame.kind() == Kind::Text);
-    assert_eq!(spoken.iter().position(text), Some(0), "{:?}", spoken.first());
+    for _ in 0..50 {
+        lone.side.session.say(lone.now, &"x".repeat(1000)).unwrap();
+    }
+    let text = |found: &&Decoded| matches!(found, Decoded::Frame(frame) if frame.kind() == Kind::Text);
+    assert_eq!(lone.spoken().iter().take_while(text).count(), 50);
 }
 
 #[test]
@@ -128,6 +170,18 @@ fn silence_while_something_is_pending_is_asked_about_told_and_at_last_ends_it() 
     lone.now += Duration::from_secs(180) - SILENT_AFTER;
     lone.side.session.handle_timeout(lone.now);
     assert!(matches!(lone.side.ended(), Some(Ended::Lost(_))));
+}
+
+#[test]
+fn a_peer_that_says_nothing_of_a_file_is_missed_too() {
+    let mut lone = Lone::new(setup(true));
+    lone.side.session.offer(lone.now, "a", Some(1)).unwrap();
+    lone.frames();
+    lone.hear(&Frame::Pong { token: 1 }).unwrap();
+    assert_eq!(lone.side.session.poll_timeout(), Some((lone.now + PING_AFTER, Deadline::Ping)));
+    lone.now += SILENT_AFTER;
+    lone.side.session.handle_timeout(lone.now);
+    assert_eq!(lone.side.session.poll_event(), Some(Event::Silent { quiet: SILENT_AFTER }));
 }
 
 #[test]

@@ -221,6 +221,29 @@ mod tests {
     }
 
     #[test]
+    fn what_was_computed_lies_in_the_time_in_which_the_process_ran() {
+        for (computed, processor, beyond) in [(300, 300, 200), (2000, 500, 0)] {
+            let mut meter = Meter::default();
+            let told = |millis| Turn { processor: Some(ms(millis)), ..Turn::default() };
+            meter.add(Wait::Busy, ms(0), &told(5000), false);
+            meter.add(Wait::Busy, ms(100), &Turn::default(), false);
+            meter.add(Wait::Beyond, ms(500), &Turn { stopped: true, ..Turn::default() }, false);
+            meter.add(Wait::Beyond, ms(400), &Turn::default(), false);
+            meter.add(Wait::Busy, ms(0), &told(5000 + computed), true);
+            let (processor, beyond, stopped) = (ms(processor), ms(beyond), ms(500));
+            assert_eq!(meter.half(), Half { processor, beyond, stopped, ..Half::default() }, "{computed} ms");
+        }
+    }
+
+    #[test]
+    fn until_the_system_tells_for_the_second_time_a_busy_loop_is_taken_to_compute() {
+        let mut meter = Meter::default();
+        meter.add(Wait::Busy, ms(0), &Turn { processor: Some(ms(5000)), ..Turn::default() }, false);
+        meter.add(Wait::Busy, ms(300), &Turn::default(), false);
+        assert_eq!(meter.half(), Half { processor: ms(300), ..Half::default() });
+    }
+
+    #[test]
     fn helpers_say_whether_they_read_or_hashed() {
         let mut meter = Meter::default();
         meter.add(Wait::Helpers, ms(1000), &Turn::default(), false);
@@ -256,6 +279,7 @@ mod tests {
         assert_eq!(meter.tell(now), None);
         assert_eq!(meter.tell(now + TELL_EVERY), Some(Half { beyond: ms(1), ..Half::default() }));
         assert_eq!(meter.tell(now + TELL_EVERY), None);
+        assert_eq!(meter.told_last(), Some(Half { beyond: ms(1), ..Half::default() }), "and once more at the end");
         assert_eq!(Meter::default().told_last(), None, "who does not count says nothing");
     }
 
