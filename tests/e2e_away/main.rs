@@ -81,11 +81,17 @@ impl Two {
         }
     }
 
+    /// Each hears a text that it has not heard before.
     fn still_talk(&mut self) {
-        self.bob.send("still here");
-        self.anna.find("bob's text", |event| event["text"] == "still here");
-        self.anna.send("me too");
-        self.bob.find("anna's text", |event| event["text"] == "me too");
+        let (anna, bob) = (&mut self.anna, &mut self.bob);
+        Self::hears(bob, anna);
+        Self::hears(anna, bob);
+    }
+
+    fn hears(from: &mut Tete, to: &mut Tete) {
+        let text = format!("still here after {} messages", to.all("message").count());
+        from.send(&text);
+        to.find(&text, |event| event["text"] == *text);
     }
 
     /// Both leave, with nothing left over.
