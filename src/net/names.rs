@@ -46,9 +46,7 @@ impl Names {
                 listed => listed?,
             };
             self.taken = listed.iter().map(|name| twin_key(&name.to_string_lossy())).collect();
-            // A part and its journal are one.
-            let stems: BTreeSet<_> = listed.iter().filter_map(|name| Stem::of(name.to_str()?)).collect();
-            self.unfinished = stems.into_iter().take(MAX_LEFT).collect();
+            self.unfinished = Stem::among(&listed);
             self.stamp = Some(stamp);
         }
         Ok(())

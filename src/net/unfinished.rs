@@ -11,6 +11,7 @@
 //! The lock goes with the process, however it ends: what is not locked belongs to nobody.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -47,6 +48,12 @@ impl Stem {
         let (random, _) = stem.strip_prefix(PREFIX)?.split_once('.')?;
         let is_ours = random.len() == 16 && random.bytes().all(|byte| byte.is_ascii_hexdigit());
         is_ours.then(|| Self(stem.to_owned()))
+    }
+
+    /// Of all names of a folder, at most [`MAX_LEFT`]. A part and its journal are one.
+    pub(super) fn among(names: &[OsString]) -> BTreeSet<Self> {
+        let all: BTreeSet<_> = names.iter().filter_map(|name| Self::of(name.to_str()?)).collect();
+        all.into_iter().take(MAX_LEFT).collect()
     }
 
     pub(super) fn part(&self) -> String {
@@ -204,9 +211,8 @@ pub struct Unfinished {
 pub fn list(folder: &Path, clean: bool) -> io::Result<Vec<Unfinished>> {
     let folder = sys::open_folder(folder)?;
     let folder = folder.as_fd();
-    let names = sys::list_names(folder, MAX_LISTED)?;
-    let stems: BTreeSet<_> = names.iter().filter_map(|name| Stem::of(name.to_str()?)).collect();
-    Ok(stems.iter().take(MAX_LEFT).filter_map(|stem| look(folder, stem, clean)).collect())
+    let stems = Stem::among(&sys::list_names(folder, MAX_LISTED)?);
+    Ok(stems.iter().filter_map(|stem| look(folder, stem, clean)).collect())
 }
 
 /// One of them; `None` when it is no file of ours, or what was to be removed stays.

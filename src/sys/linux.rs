@@ -135,7 +135,7 @@ pub(super) fn move_bytes(
     len: usize,
 ) -> io::Result<usize> {
     let mut offset = offset;
-    // Before Linux 4.9 one that fills the pipe on its way would wait for a reader, which nobody is while it waits.
+    // Before Linux 4.9 a pipe that is full midway would be waited for, by its only reader.
     let flags = SpliceFlags::MOVE | SpliceFlags::MORE | SpliceFlags::NONBLOCK;
     Ok(retry_on_intr(|| splice(from, None, into, offset.as_mut(), len, flags))?)
 }

@@ -36,7 +36,8 @@ impl Pipe {
         self.held
     }
 
-    /// Takes up to `len` bytes from a socket; how many, 0 at its end. It has to be empty: a full one would be waited for.
+    /// Takes up to `len` bytes from a socket; how many, 0 at its end. It has to be empty: a full one takes nothing,
+    /// as if nothing had come.
     ///
     /// # Errors
     /// `WouldBlock` when nothing has come, unless the socket waits, `Interrupted`, and the system's.
