@@ -19,7 +19,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::net::part::Part;
-use crate::sys::{self, Calls, Pipe};
+use crate::sys::{self, Buffer, Calls, Pipe};
 
 use super::ends::{Opened, accept, connect, create, listen, open};
 use super::figures::{Clock, Figures};
@@ -161,7 +161,7 @@ impl Target<'_> {
     }
 
     fn copy(&mut self, stream: &mut TcpStream, piece: usize) -> io::Result<()> {
-        let mut buffer = vec![0; piece];
+        let mut buffer = Buffer::zeroed(piece);
         while self.stored < self.size {
             let room = self.left(piece);
             let n = stream.read(&mut buffer[..room])?;

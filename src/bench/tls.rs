@@ -23,7 +23,7 @@ use rustls::Connection;
 
 use crate::secure::key::SecretKey;
 use crate::secure::tls::Tls;
-use crate::sys;
+use crate::sys::{self, Buffer};
 
 use super::ends::{Opened, accept, connect, create, listen, open};
 use super::figures::{Clock, Figures};
@@ -99,7 +99,7 @@ pub fn receive(mut given: Given) -> io::Result<()> {
     let clock = Clock::start();
     let mut hashing = Hashing::new(helpers, Of::Part(Arc::clone(&part)), size);
     let mut hashing = care.hash.then_some(&mut hashing);
-    let (mut buffer, mut plain) = (vec![0; PIECE], Vec::with_capacity(2 * PIECE));
+    let (mut buffer, mut plain) = (Buffer::zeroed(PIECE), Vec::with_capacity(2 * PIECE));
     let mut stored = 0;
     while stored < size {
         let n = stream.read(&mut buffer)?;
@@ -148,7 +148,7 @@ pub fn send(mut given: Given) -> io::Result<()> {
     let clock = Clock::start();
     let mut hashing = Hashing::new(helpers, Of::Source(Arc::clone(&source)), size);
     let mut hashing = care.hash.then_some(&mut hashing);
-    let mut buffer = vec![0; PIECE];
+    let mut buffer = Buffer::zeroed(PIECE);
     let mut at = 0;
     while at < size {
         let n = sys::read_at(file, &mut buffer, at)?.min((size - at) as usize);

@@ -16,6 +16,7 @@
 use std::io::{self, IoSlice, Write};
 
 use crate::secure::tls::{self, TlsError};
+use crate::sys::Buffer;
 
 use super::pump::{Moved, Wire};
 
@@ -39,7 +40,7 @@ pub struct Channel {
     out: Vec<u8>,
     out_at: usize,
     out_end: usize,
-    input: Vec<u8>,
+    input: Buffer,
     in_at: usize,
     in_end: usize,
     secure: Option<Box<tls::Channel>>,
@@ -324,7 +325,7 @@ impl Channel {
     fn space(&mut self, size: usize) -> &mut [u8] {
         if self.input.len() < size {
             // A fresh buffer rather than a grown one: the system gives zeros without touching the memory.
-            let mut fresh = vec![0; size];
+            let mut fresh = Buffer::zeroed(size);
             let kept = &self.input[self.in_at..self.in_end];
             fresh[..kept.len()].copy_from_slice(kept);
             (self.in_at, self.in_end) = (0, kept.len());

@@ -25,7 +25,7 @@ use super::stream::Stream;
 use super::work::{DiskWork, Source};
 use crate::proto::TransferId;
 use crate::proto::disk::{DiskAnswer, DiskError, DiskJob};
-use crate::sys::{self, Calls, Pipe};
+use crate::sys::{self, Buffer, Calls, Pipe};
 
 /// Of answers that are true whatever became of the transfer.
 const ALWAYS: Ticket = Ticket(0);
@@ -247,7 +247,7 @@ impl Files {
 
     /// Takes a helper's answer back, with the buffer that it has `read` into; gives what the session shall hear, or
     /// `None` when the file is gone by now.
-    pub fn answered(&mut self, ticket: Ticket, answer: DiskAnswer, read: Option<Vec<u8>>) -> Option<DiskAnswer> {
+    pub fn answered(&mut self, ticket: Ticket, answer: DiskAnswer, read: Option<Buffer>) -> Option<DiskAnswer> {
         let id = answer.transfer();
         if ticket == ALWAYS {
             return Some(answer);

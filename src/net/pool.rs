@@ -24,7 +24,7 @@ use crate::proto::stages::Spent;
 use crate::proto::text::Untrusted;
 use crate::secure::folder::Folder;
 use crate::secure::key::PublicKey;
-use crate::sys;
+use crate::sys::{self, Buffer};
 
 /// Jobs that may wait for one thread; more of them wait in the pool.
 const MAX_WAITING: usize = 1_024;
@@ -137,7 +137,7 @@ pub struct Answer {
     /// How long it was read and hashed for that.
     pub spent: Spent,
     /// The buffer that went with the work, with what was read into it.
-    pub read: Option<Vec<u8>>,
+    pub read: Option<Buffer>,
 }
 
 /// A queue and the threads that serve it; jobs go to the threads in turn.

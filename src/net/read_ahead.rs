@@ -18,6 +18,7 @@ use super::pool::Ticket;
 use crate::proto::digest::BLOCK;
 use crate::proto::disk::Block;
 use crate::proto::outgoing::READ_AHEAD;
+use crate::sys::Buffer;
 
 /// Buffers of one source, lent and held: the blocks that are hashed ahead of it, and the one that is being sent.
 const MAX_OF_ONE: usize = (READ_AHEAD / BLOCK) as usize + 1;
@@ -31,7 +32,7 @@ struct Held {
     of: Ticket,
     block: Block,
     /// The block; a buffer that was used before may be longer.
-    buffer: Vec<u8>,
+    buffer: Buffer,
 }
 
 impl Held {
@@ -51,13 +52,13 @@ pub struct ReadAhead {
     lent: Vec<(Ticket, u64)>,
     held: Vec<Held>,
     /// Buffers of whole blocks, to be used again: fresh ones would cost a page fault for every 4 KiB.
-    free: Vec<Vec<u8>>,
+    free: Vec<Buffer>,
 }
 
 impl ReadAhead {
     /// A buffer of at least the block's length, to read it into; [`give_back`](Self::give_back) ends the loan. `None`: as
     /// many are in use as may be, or somebody reads this block already.
-    pub fn lend(&mut self, of: Ticket, block: Block) -> Option<Vec<u8>> {
+    pub fn lend(&mut self, of: Ticket, block: Block) -> Option<Buffer> {
         if self.lent.contains(&(of, block.index)) {
             return None;
         }
@@ -71,12 +72,12 @@ impl ReadAhead {
         self.lent.push((of, block.index));
         // One that is longer serves a short block too. A fresh one is no longer than that: most small files never need
         // a second.
-        Some(self.free.pop().unwrap_or_else(|| vec![0; block.len as usize]))
+        Some(self.free.pop().unwrap_or_else(|| Buffer::zeroed(block.len as usize)))
     }
 
     /// The answer about a block has come, with the buffer that now holds it, or without: it could not be read, or none
     /// was lent for it.
-    pub fn give_back(&mut self, of: Ticket, block: Block, buffer: Option<Vec<u8>>) {
+    pub fn give_back(&mut self, of: Ticket, block: Block, buffer: Option<Buffer>) {
         if let Some(at) = self.lent.iter().position(|lent| *lent == (of, block.index)) {
             self.lent.swap_remove(at);
         }
@@ -298,8 +299,8 @@ mod tests {
     }
 
     #[test]
-    fn a_small_file_takes_no_more_memory_than_it_has_bytes() {
+    fn a_small_file_gets_a_small_buffer() {
         let mut ahead = ReadAhead::default();
-        assert_eq!(ahead.lend(OURS, Block { index: 0, len: 5 }).unwrap().capacity(), 5);
+        assert_eq!(ahead.lend(OURS, Block { index: 0, len: 5 }).unwrap().len(), 5);
     }
 }

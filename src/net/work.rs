@@ -17,7 +17,7 @@ use crate::proto::TransferId;
 use crate::proto::digest::BLOCK;
 use crate::proto::disk::{Block, BlockValue, DiskAnswer, DiskError};
 use crate::proto::stages::Spent;
-use crate::sys;
+use crate::sys::{self, Buffer};
 
 /// Bytes read at once for hashing: stays in a core's cache between the reading and the hashing.
 const PIECE: usize = 256 * 1024;
@@ -66,10 +66,10 @@ impl Source {
 /// What a thread keeps from job to job.
 #[derive(Debug, Default)]
 pub struct Scratch {
-    buffer: Vec<u8>,
+    buffer: Buffer,
     names: Names,
     spent: Spent,
-    read: Option<Vec<u8>>,
+    read: Option<Buffer>,
 }
 
 impl Scratch {
@@ -79,7 +79,7 @@ impl Scratch {
     }
 
     /// The buffer that the last job was given, now with the block in it.
-    pub fn take_read(&mut self) -> Option<Vec<u8>> {
+    pub fn take_read(&mut self) -> Option<Buffer> {
         self.read.take()
     }
 }
@@ -92,7 +92,7 @@ pub enum DiskWork {
     /// Is it unchanged?
     CheckSource(TransferId, Arc<Source>),
     /// Hash a block of it; with a buffer of at least its length, read it into that, for whoever sends it.
-    HashSource(TransferId, Block, Arc<Source>, Option<Vec<u8>>),
+    HashSource(TransferId, Block, Arc<Source>, Option<Buffer>),
     /// Hash a block of a stream.
     HashStream(TransferId, Block, Arc<Vec<u8>>),
     /// Let go of it.
@@ -202,7 +202,7 @@ fn refusal(name: &str, why: &str) -> DiskError {
 /// Where what is hashed is read into, [`PIECE`] by [`PIECE`].
 enum Target<'a> {
     /// All into the same piece, which then stays in the processor's cache: nobody wants it afterwards.
-    Pieces(&'a mut Vec<u8>),
+    Pieces(&'a mut Buffer),
     /// One behind the other, to be kept.
     Whole(&'a mut [u8]),
 }
@@ -217,7 +217,9 @@ fn hash_file(
 ) -> Result<BlockValue, DiskError> {
     let file = file.ok_or_else(|| refusal(name, "is not open"))?;
     if let Target::Pieces(buffer) = &mut into {
-        buffer.resize(PIECE, 0);
+        if buffer.is_empty() {
+            **buffer = Buffer::zeroed(PIECE);
+        }
     }
     let mut hasher = hasher(block.index);
     let (begin, len) = (block.index * BLOCK, block.len as usize);
@@ -291,7 +293,7 @@ mod tests {
     fn hash_into(
         source: &Arc<Source>,
         block: Block,
-        buffer: Option<Vec<u8>>,
+        buffer: Option<Buffer>,
         scratch: &mut Scratch,
     ) -> Result<BlockValue, DiskError> {
         match DiskWork::HashSource(ID, block, Arc::clone(source), buffer).run(scratch) {
@@ -316,7 +318,8 @@ mod tests {
                 let bytes = &data[begin..begin + block.len as usize];
                 assert_eq!(hash_bytes(block, bytes), value);
                 // A buffer that was used before may be longer than the block.
-                let (mut scratch, buffer) = (Scratch::default(), vec![1; BLOCK as usize]);
+                let (mut scratch, mut buffer) = (Scratch::default(), Buffer::zeroed(BLOCK as usize));
+                buffer.fill(1);
                 assert_eq!(hash_into(&source, block, Some(buffer), &mut scratch), Ok(value));
                 assert!(scratch.take_read().unwrap()[..bytes.len()] == *bytes, "{size} bytes");
                 tree.push(&value);
@@ -346,7 +349,7 @@ mod tests {
         source.open().unwrap();
         File::options().write(true).open(&path).unwrap().set_len(50).unwrap();
         let (block, mut scratch) = (Block { index: 0, len: 100 }, Scratch::default());
-        for buffer in [None, Some(vec![0; 100])] {
+        for buffer in [None, Some(Buffer::zeroed(100))] {
             let error = hash_into(&source, block, buffer, &mut scratch).unwrap_err();
             assert_eq!(error.words, "a changed while it was read");
             assert_eq!(scratch.take_read(), None, "half a block is none");

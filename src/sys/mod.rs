@@ -11,6 +11,7 @@
 mod linux;
 mod portable;
 
+mod buffer;
 mod file;
 mod folder;
 mod kept;
@@ -25,6 +26,7 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
+pub use buffer::Buffer;
 pub use file::{
     Stamp, allocate, cut, open_source, os_string, read_at, reserve_descriptor, set_mode, spares_stored, stamp,
     sync_data, sync_file, trim, will_read, write_all_at,
