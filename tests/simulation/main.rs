@@ -41,6 +41,8 @@ use tete::proto::session::Ended;
 use world::{Outcome, World};
 
 const SEEDS: u64 = 2000;
+/// 282,821: killed while a journal was written, which was whole by then and a file went on from it, rightly.
+const BROKE_ONCE: [u64; 1] = [282_821];
 /// A planted fault has to be noticed within so many.
 const MUTANT_SEEDS: u64 = 500;
 /// So many meet every fault.
@@ -167,6 +169,13 @@ fn the_report_has_nothing_lost_doubled_or_half_published_and_everything_ended() 
     assert!(missing.is_empty(), "never met: {missing:?}");
     let moved = [counts.texts_shown, counts.files_sent, counts.bulk_bytes, counts.files_resumed, counts.mended_blocks];
     assert!(moved.iter().all(|number| *number > 0), "{moved:?}");
+}
+
+#[test]
+fn seeds_that_once_broke_a_promise_keep_it() {
+    for seed in BROKE_ONCE {
+        run(seed, None, false).map(drop).unwrap_or_else(|violation| panic!("seed {seed}: {violation}"));
+    }
 }
 
 #[test]

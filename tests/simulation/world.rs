@@ -414,12 +414,17 @@ impl World {
         Ok(any)
     }
 
-    /// A file begins: what is known of it need not come again.
+    /// A file begins: what is known of it need not come again. Something is written down: that counts as a try even
+    /// when the process does not live to hear that it was.
     fn begins(&mut self, side: usize, job: &DiskJob) {
-        if let DiskJob::CreatePart { transfer, .. } | DiskJob::ResumePart { transfer, .. } = job
-            && let Some(file) = self.ledger.files.get_mut(transfer)
-        {
-            file.expects = self.archives[side].expected(&file.name(), file.key, file.size);
+        let Some(file) = self.ledger.files.get_mut(&job.transfer()) else { return };
+        let archive = &mut self.archives[side];
+        match job {
+            DiskJob::CreatePart { .. } | DiskJob::ResumePart { .. } => {
+                file.expects = archive.expected(&file.name(), file.key, file.size);
+            }
+            DiskJob::RecordPart { .. } => archive.tried(file.name(), file.size),
+            _ => {}
         }
     }
 
@@ -433,7 +438,6 @@ impl World {
         let archive = &mut self.archives[side];
         match (job, answer) {
             (DiskJob::RecordPart { first, values, .. }, _) => {
-                archive.tried(name.clone(), size);
                 let kept = !matches!(answer, Some(DiskAnswer::PartFlushed(_, Err(_))));
                 if kept && there && !self.ends[side].disk.forgetful.contains(&name) {
                     archive.recorded(name, key, size, first + values.len() as u64);
