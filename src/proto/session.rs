@@ -531,7 +531,8 @@ impl Session {
     /// What to do with the next bytes of the link.
     pub fn poll_receive(&self, link: LinkId) -> Receive {
         let Some(current) = self.links.get(link) else { return Receive::Paused };
-        if self.ended().is_some() || self.out.jobs.len() >= MAX_JOBS || current.early.is_some() {
+        let early = current.early.is_some() || self.precedes_back(current.ride);
+        if early || self.ended().is_some() || self.out.jobs.len() >= MAX_JOBS {
             return Receive::Paused;
         }
         match current.decoder.body() {

@@ -9,7 +9,7 @@ use tete::proto::disk::DiskJob;
 use tete::proto::error::ProtocolError;
 use tete::proto::event::{Event, LeaveReason};
 use tete::proto::frame::Frame;
-use tete::proto::session::{BACK_PATIENCE, Deadline, Ended, SILENT_AFTER, Session, Setup};
+use tete::proto::session::{BACK_PATIENCE, Deadline, Ended, Receive, SILENT_AFTER, Session, Setup};
 use tete::proto::text::Untrusted;
 use tete::proto::transfers::Policy;
 use tete::proto::{Span, TransferId};
@@ -496,6 +496,16 @@ fn a_chunk_before_back_ends_it() {
         lone.serve();
     });
     assert!(matches!(lone.hear_chunk(TransferId(2), 0, b"x"), Err(ProtocolError::Unexpected { .. })));
+}
+
+#[test]
+fn what_a_bulk_link_brings_before_back_has_come_waits_for_it() {
+    let mut lone = returned(|lone| lone.side.session.bulk_up(bulk_link(FIRST_EPOCH), FIRST_EPOCH, lone.now));
+    let link = bulk_link(NEXT + 1);
+    lone.side.session.bulk_up(link, NEXT + 1, lone.now);
+    assert_eq!(lone.side.session.poll_receive(link), Receive::Paused);
+    lone.hear(&back_frame(0, 0, false)).unwrap();
+    assert!(matches!(lone.side.session.poll_receive(link), Receive::Bytes { .. }));
 }
 
 #[test]

@@ -24,6 +24,7 @@ use crate::proto::event::Event;
 use crate::proto::frame::Frame;
 use crate::proto::orders::is_order;
 use crate::proto::phase::Phase;
+use crate::proto::ride::Ride;
 
 /// On a new link the peer says at once what has come. One that does not is no better than none.
 pub const BACK_PATIENCE: Duration = Duration::from_secs(10);
@@ -71,6 +72,12 @@ impl Session {
     pub(super) fn can_return(&self) -> bool {
         let over = self.peer_is_leaving() && self.is_through();
         self.setup.returns && matches!(self.phase, Phase::Talking | Phase::Leaving { .. }) && !over
+    }
+
+    /// Whether what a link brings has to wait: what the peer has sent by one for files behind its BACK may arrive before
+    /// that, which goes by the talk link.
+    pub(super) fn precedes_back(&self, by: Ride) -> bool {
+        by != Ride::Talk && self.presence != Presence::Here
     }
 
     /// Whether nothing that was begun waits for the peer.
