@@ -299,7 +299,7 @@ fn complete(
     }
     refuse_other_family(&config)?;
     if config.plain && config.target.as_ref().is_some_and(|target| target.pin.is_some()) {
-        return Err(UsageError::new("--plain has no keys, so none can be pinned", "leave out --plain, or the key"));
+        return Err(UsageError::plain_has_no_keys());
     }
     Ok(config)
 }
@@ -342,8 +342,8 @@ impl Cli {
         self.find_peer_behind_files();
     }
 
-    /// `--send a b HOST:PORT`: the files have swallowed PEER. A last word that is no file, and says where somebody
-    /// listens, can be nothing else.
+    /// `--send a b HOST:PORT`, or `HOST PORT`: the files have swallowed PEER. A last word that is no file, and says where
+    /// somebody listens, can be nothing else; nor can a word before a mere port that is no file either.
     fn find_peer_behind_files(&mut self) {
         let Some(files) = self.send.as_mut().filter(|files| self.peer.is_empty() && files.len() > 1) else { return };
         let is_peer = |word: &mut OsString| {
@@ -352,7 +352,12 @@ impl Cli {
             let target = target(std::slice::from_ref(word)).ok().flatten();
             (is_port || target.is_some_and(says_where)) && !Path::new(word).exists()
         };
-        self.peer.extend(files.pop_if(is_peer));
+        let Some(last) = files.pop_if(is_peer) else { return };
+        let is_host = |word: &mut OsString| {
+            target(&[word.clone(), last.clone()]).is_ok_and(|target| target.is_some()) && !Path::new(word).exists()
+        };
+        let host = if files.len() > 1 { files.pop_if(is_host) } else { None };
+        self.peer.extend(host.into_iter().chain([last]));
     }
 
     fn refuse_conflicts(&self) -> Result<(), UsageError> {

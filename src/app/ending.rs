@@ -97,7 +97,9 @@ impl App {
         }
         // Who came to send files has none left to send.
         let goes_on = self.config.stay || (anew.is_some() && !self.is_sending());
-        let stays = goes_on && !by_us && self.tally.ending.is_none();
+        // Whoever asks to leave while the other one does stays no longer.
+        let wants_to_leave = self.leaving.is_some_and(|leaving| leaving.by_us || leaving.asked);
+        let stays = goes_on && !wants_to_leave && self.tally.ending.is_none();
         if !stays {
             self.count_unsaid();
         }

@@ -57,6 +57,11 @@ impl UsageError {
     pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { message: message.into(), hint: hint.into() }
     }
+
+    /// A key was named of somebody to be talked to without keys.
+    pub fn plain_has_no_keys() -> Self {
+        Self::new("--plain has no keys, so none can be pinned", "leave out --plain, or the key")
+    }
 }
 
 impl fmt::Display for UsageError {

@@ -18,6 +18,8 @@ use crate::term::json;
 use crate::term::lines::{Cut, Line, MAX_LINE, MAX_OBJECT};
 
 use super::commands::{self, Parsed};
+use super::exit::UsageError;
+use super::full::Asked;
 use super::questions;
 use super::start::Answer;
 use super::{App, Exit, Start};
@@ -86,9 +88,10 @@ impl App {
         })
     }
 
-    /// Whether lines are read although earlier ones are held: a person who talks to nobody yet must be able to leave.
+    /// Whether lines are read although earlier ones are held: a person who talks to nobody yet must be able to leave, and
+    /// whoever is asked who may come in, to answer.
     fn reads_ahead(&self) -> bool {
-        self.terminal && self.partner.is_none() && self.held.len() < HELD
+        (self.terminal || self.questions.are_open()) && self.partner.is_none() && self.held.len() < HELD
     }
 
     /// Keeps a line whose time has not come; whether the next one may be read.
@@ -180,7 +183,21 @@ impl App {
     /// into answers nothing.
     fn use_trust_answer(&mut self, line: &Line) -> Option<Used> {
         let listens = !self.screen.is_json() && (self.terminal || self.config.commands);
-        let id = self.questions.shown().filter(|_| listens)?;
+        // Any line shows that what was begun for an earlier question is over.
+        let is_doubtful = self.questions.take_doubt() && !self.screen.is_full();
+        let shown = self.questions.shown().filter(|_| listens);
+        if let Some(Asked::Trust(asked)) = self.screen.full().map(|full| full.asked().clone())
+            && shown != Some(asked)
+            && questions::answer(&line.text, true).is_some()
+        {
+            // It came to an end while the answer was typed; the next one was not before anybody's eyes.
+            self.screen.loud_notice("that question is over");
+            return Some(Used::Yes);
+        }
+        let id = shown?;
+        if self.screen.full().is_some_and(|full| *full.asked() != Asked::Trust(id)) {
+            return None; // nor was this one
+        }
         // Where the question is all that is asked, whatever is no answer is no message either.
         let alone = self.screen.is_full() || !self.start.is_asking();
         let answer = questions::answer(&line.text, alone).filter(|_| line.may_be_command);
@@ -193,6 +210,11 @@ impl App {
             }
             return None;
         };
+        if yes && is_doubtful {
+            self.screen.loud_notice("the caller has changed meanwhile: answer once more");
+            self.screen.ask(&self.questions.prompt().unwrap_or_default().to_owned());
+            return Some(Used::Yes);
+        }
         self.answer_trust(id, yes);
         if !yes && self.questions.shown().is_none() {
             self.prompt();
@@ -393,15 +415,16 @@ impl App {
                     self.config.name = name;
                     self.reactor.set_name(self.config.name.clone());
                 }
-                self.start = Start::after_name(&self.config);
-                if self.start == Start::Target {
-                    self.try_listen();
-                }
+                self.start = Start::after_name(&self.config); // with -l it listens since the beginning
             }
             Answer::Listen(listen) => {
                 self.config.listen = listen;
                 self.start = Start::Target;
                 self.try_listen();
+            }
+            Answer::Call(target) if self.config.plain && target.pin.is_some() => {
+                let error = UsageError::plain_has_no_keys();
+                self.screen.error(self.reactor.now(), &error.message, &error.hint);
             }
             Answer::Call(target) => {
                 self.start = Start::Over;

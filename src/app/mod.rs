@@ -50,7 +50,7 @@ use crate::secure::code::{LIFE, OneTime};
 use crate::sys;
 use crate::term::lines::{Line, LineReader};
 
-use config::{CodeSource, Config, STDIN};
+use config::{Accept, CodeSource, Config, STDIN, Trust};
 use exit::Exit;
 use ground::broken;
 use keyboard::Tab;
@@ -200,8 +200,11 @@ impl App {
         if let Some(full) = screen.full() {
             full.recall(config.config_dir.as_deref());
         }
-        // At a terminal of our own there are questions, and keys that stop or end the program.
-        let reads_input = config.send.is_empty() || config.send.iter().any(|path| path == STDIN) || screen.is_full();
+        // Who sends files reads no input that may be somebody else's, but where a person sits there are questions, and
+        // keys that stop or end the program; and whoever asks to be asked answers.
+        let wants_questions = config.trust == Some(Trust::Ask) || config.accept == Some(Accept::Ask);
+        let is_input = config.send.is_empty() || config.send.iter().any(|path| path == STDIN);
+        let reads_input = is_input || streams.terminal || wants_questions;
         if let Some(source) = streams.input.filter(|_| reads_input) {
             let input = Input::spawn(source).map_err(broken("the input thread"))?;
             reactor.set_input(input).map_err(broken("the input pipe"))?;

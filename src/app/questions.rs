@@ -36,6 +36,9 @@ pub struct Questions {
     open: VecDeque<Question>,
     /// Whether the first one stands on the screen.
     is_shown: bool,
+    /// Whether it stands where another one stood that came to an end unanswered: a line that was begun for that one may
+    /// still come.
+    is_doubtful: bool,
 }
 
 impl Questions {
@@ -62,6 +65,21 @@ impl Questions {
         self.open.front().filter(|_| self.is_shown).map(|question| question.prompt.as_str())
     }
 
+    /// Whether any is open.
+    pub fn are_open(&self) -> bool {
+        !self.open.is_empty()
+    }
+
+    /// The one on the screen has taken the place of another one that nobody has answered.
+    pub fn doubt(&mut self) {
+        self.is_doubtful = self.is_shown;
+    }
+
+    /// Whether the next yes may be for another one. Told once: whoever says it again means this one.
+    pub fn take_doubt(&mut self) -> bool {
+        std::mem::take(&mut self.is_doubtful)
+    }
+
     /// Whether this one is open.
     pub fn has(&self, id: u64) -> bool {
         self.open.iter().any(|question| question.id == id)
@@ -74,7 +92,7 @@ impl Questions {
         let question = at.and_then(|at| self.open.remove(at));
         match question.filter(|_| was_shown) {
             Some(question) => {
-                self.is_shown = false;
+                (self.is_shown, self.is_doubtful) = (false, false);
                 Gone::Shown(question)
             }
             None => Gone::Unseen,
@@ -129,6 +147,22 @@ mod tests {
         assert_eq!(questions.shown(), None, "a yes that comes now is for nobody");
         assert_eq!(questions.next_to_show(), Some(&question(2)));
         assert_eq!(questions.shown(), Some(2));
+    }
+
+    #[test]
+    fn the_first_yes_is_doubtful_where_another_question_stood() {
+        let mut questions = two();
+        questions.doubt();
+        assert!(questions.take_doubt(), "the second one stands there");
+        assert!(!questions.take_doubt(), "it is told once");
+        questions.doubt();
+        questions.over(1);
+        assert!(!questions.take_doubt(), "the doubt was about another one");
+        questions.doubt();
+        assert!(!questions.take_doubt(), "none stands there");
+        assert!(questions.are_open());
+        questions.clear();
+        assert!(!questions.are_open());
     }
 
     #[test]

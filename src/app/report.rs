@@ -233,6 +233,9 @@ impl App {
         if let Gone::Shown(question) = self.questions.over(id) {
             self.screen.loud_notice(&format!("{} has gone: that question is over", question.who));
             self.show_question();
+            if self.terminal {
+                self.questions.doubt();
+            }
             if self.questions.shown().is_none() {
                 self.prompt();
             }

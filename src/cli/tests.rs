@@ -441,3 +441,16 @@ fn a_peer_that_stands_behind_the_files_of_send_is_found() {
     let config = config_of(with_environment("--plain -l 0 --send a.bin notes.txt", &[]));
     assert_eq!((config.send.len(), config.target), (2, None));
 }
+
+#[test]
+fn a_host_and_a_port_behind_the_files_of_send_are_the_peer() {
+    let config = config_of(with_environment("--plain --send a.bin b.bin bob 5000", &[]));
+    assert_eq!(config.send, ["a.bin", "b.bin"]);
+    assert_eq!(config.target.map(|target| target.to_string()), Some("bob:5000".to_owned()));
+    // What exists is a file, and one file at least is to be sent.
+    for (words, sent) in [("--plain --send a.bin Cargo.toml 5000", 2), ("--plain --send bob 5000", 1)] {
+        let config = config_of(with_environment(words, &[]));
+        assert_eq!(config.send.len(), sent, "{words}");
+        assert_eq!(config.target.map(|target| target.port), Some(5000), "{words}");
+    }
+}

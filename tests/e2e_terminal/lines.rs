@@ -112,6 +112,65 @@ fn what_the_command_line_said_is_not_asked() {
 }
 
 #[test]
+fn a_port_of_the_command_line_is_opened_once_and_not_asked_for_after_the_name() {
+    for port in ["0", "127.0.0.1:0"] {
+        let mut anna = Terminal::start(&["-l", port]);
+        anna.shows("Your name [tester]: ");
+        anna.types("anna");
+        anna.shows("Whom to call");
+        assert_eq!(anna.screen().matches("-- listening on").count(), 1, "{}", anna.screen());
+        assert!(!anna.screen().contains("Port to"), "{}", anna.screen());
+    }
+}
+
+#[test]
+fn a_key_is_not_pinned_in_plain_at_the_question_either() {
+    let key = "aaaqeayeaudaocajbifqydiob4ibceqtcqkrmfyydenbwha5dypq";
+    let mut anna = Terminal::start(&["-n", "anna", "-l", "0"]);
+    anna.shows("Whom to call");
+    anna.types(&format!("{key}@127.0.0.1:5000"));
+    anna.shows("-- error: --plain has no keys");
+    anna.shows("Whom to call");
+}
+
+#[test]
+fn a_yes_is_not_taken_for_whoever_calls_when_the_first_caller_has_hung_up() {
+    let mut ann = Terminal::encrypted(&["-n", "ann", "-l", "127.0.0.1:0"]);
+    ann.shows("-- listening on 127.0.0.1:");
+    let rest = ann.shows("\r\n");
+    let port: u16 = rest.chars().take_while(char::is_ascii_digit).collect::<String>().parse().expect("a port");
+    ann.shows("Whom to call");
+    ann.types("");
+    let stranger = |name| tete(&["-n", name, "--trust", "new", &format!("127.0.0.1:{port}")]).start();
+    let mut bob = stranger("bob");
+    ann.shows("[yes/N] ");
+    let mut carl = stranger("carl");
+    carl.tells("the other side is being asked about you");
+    bob.kill();
+    ann.shows("has gone: that question is over");
+    ann.shows("[yes/N] ");
+    ann.types("yes");
+    ann.shows("the caller has changed meanwhile: answer once more");
+    ann.shows("[yes/N] ");
+    ann.types("yes");
+    ann.shows("-- connected to carl");
+}
+
+#[test]
+fn who_sends_files_at_a_terminal_answers_who_is_there() {
+    let mut bob = tete(&["-n", "bob", "-l", "127.0.0.1:0", "--trust", "new", "--json"]).start();
+    let folder = tempfile::tempdir().expect("a folder");
+    let notes = folder.path().join("notes.txt");
+    fs::write(&notes, "12 bytes...\n").expect("a file");
+    let words = ["-n", "ann", "--send", notes.to_str().expect("a path"), &format!("127.0.0.1:{}", bob.port())];
+    let mut ann = Terminal::encrypted(&words);
+    ann.shows("[yes/N] ");
+    ann.types("yes");
+    assert_eq!(bob.event("received")["bytes"], 12);
+    assert_eq!(ann.exit_code(), 0);
+}
+
+#[test]
 fn ones_own_port_as_the_target_is_told_and_asked_again() {
     let mut anna = Terminal::start(&[]);
     let port = started(&mut anna, "anna");
