@@ -171,6 +171,11 @@ impl Reactor {
         let (Some(connection), Some(conversation)) = (self.connections.get_mut(key), &mut self.conversation) else {
             return;
         };
+        // It was called for before the talk link was lost, to which it belonged.
+        if epoch < conversation.talk_epoch {
+            connection.stage = Stage::Dead;
+            return;
+        }
         let Stage::Opening(opening) = &mut connection.stage else { return };
         let rest = opening.transmit().to_vec();
         connection.channel.accept(&rest);

@@ -133,6 +133,20 @@ mod tests {
     }
 
     #[test]
+    fn whom_a_call_reached_is_expected_there_however_the_host_is_typed() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::open(Some(&dir.path().join("kept"))).unwrap();
+        let (bob, anna) = (PublicKey::new([1; 32]), PublicKey::new([2; 32]));
+        let found = |host: &str| find(&Callee::at(host.into(), 5000), Family::Any, Some(&folder)).unwrap();
+        for (key, host) in [(bob, "2001:DB8::1"), (anna, "2001:Db8::1")] {
+            remember(&folder, key, &Untrusted::from("x"), Some(found(host).called)).unwrap();
+            for host in ["2001:DB8::1", "2001:db8::1", "2001:dB8::1"] {
+                assert_eq!(found(host).expected.map(|expected| expected.key), Some(key), "{host}");
+            }
+        }
+    }
+
+    #[test]
     fn the_names_of_known_peers_are_listed_and_a_damaged_file_is_told() {
         let dir = tempfile::tempdir().unwrap();
         let folder = Folder::open(Some(&dir.path().join("kept"))).unwrap();

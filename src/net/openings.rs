@@ -13,7 +13,7 @@ use crate::proto::LinkId;
 use crate::proto::claim::FIRST_EPOCH;
 use crate::proto::error::ProtocolError;
 use crate::proto::frame::{Refusal, SessionTicket};
-use crate::proto::hello::Hello;
+use crate::proto::hello::{Hello, Nonce};
 use crate::proto::opening::{MAX_OPENING, Opened, Step};
 use crate::proto::session::{Session, Setup};
 use crate::proto::stages::Turn;
@@ -245,7 +245,7 @@ impl Reactor {
 
     /// What the gate says of the connection at `key`, if it is there.
     fn verdict(&self, key: usize, hello: Hello) -> Option<Verdict> {
-        let questions = self.connections.iter().filter(|(_, c)| c.is_question()).count();
+        let questions = self.connections.iter().filter(|(other, c)| *other != key && c.is_question()).count();
         let connection = self.connections.get(key)?;
         let Stage::Opening(opening) = &connection.stage else { return None };
         let ip = connection.address.ip();
@@ -274,6 +274,9 @@ impl Reactor {
 
     fn ask(&mut self, key: usize) {
         let Some(connection) = self.connections.get_mut(key) else { return };
+        if connection.is_question() {
+            return; // judged again, because of another link of the same key: it is asked already
+        }
         if connection.origin == Origin::Came && !self.door.asked(connection.generation) {
             return self.refuse(key, Refusal::NotWanted);
         }
@@ -375,7 +378,7 @@ impl Reactor {
         });
         let called = self.dialler.take().filter(|_| dialled).map(|dialler| dialler.called);
         self.remember(&them, &opened.name, called);
-        self.refuse_others(key);
+        self.refuse_others(key, peer);
         self.reconsider(peer);
         let (name, port) = (opened.name, opened.port);
         let (key, standing, saved) = (them.key, them.standing, them.saved);
@@ -383,14 +386,20 @@ impl Reactor {
         self.events.push_back(NetEvent::Connected(peer));
     }
 
-    /// Everybody else who waits for our word is told that we are busy; whom we still call is called no longer.
-    fn refuse_others(&mut self, talking: usize) {
+    /// Everybody else who waits for our word, or has it and would begin to talk to nobody, is told that we are busy; whom
+    /// we still call is called no longer.
+    fn refuse_others(&mut self, talking: usize, partner: Nonce) {
         let others: Vec<usize> = self.connections.iter().map(|(key, _)| key).filter(|key| *key != talking).collect();
         for key in others {
             let Some(connection) = self.connections.get_mut(key) else { continue };
             match &connection.stage {
                 Stage::Connecting(_) => connection.stage = Stage::Dead,
-                Stage::Opening(opening) if opening.is_question() => self.refuse(key, Refusal::Busy),
+                // Our partner's own second link may become one of this conversation.
+                Stage::Opening(opening)
+                    if opening.is_question() || (opening.is_welcoming() && opening.peer() != Some(partner)) =>
+                {
+                    self.refuse(key, Refusal::Busy);
+                }
                 _ => {}
             }
         }

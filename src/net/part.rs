@@ -127,7 +127,12 @@ impl Part {
         let journal = record.journal();
         let size = journal.size;
         self.refuse_without_room(folder.as_fd(), Some(size - journal.reach(values.len() as u64)))?;
-        self.allocate(&file, Some(size))?;
+        self.allocate(&file, Some(size)).inspect_err(|_| {
+            // What was set aside nevertheless would be missing for everything else.
+            if let Err(error) = sys::trim(&file) {
+                log::debug!("{}: {}", self.name(), sys::words(&error));
+            }
+        })?;
         let (journal, published) = (OnceLock::from(Some(record)), OnceLock::new());
         let (size, spoilt, gone) = (Some(size), false.into(), false.into());
         self.make(Made { folder, file, stem, size, journal, published, spoilt, gone })?;

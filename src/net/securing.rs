@@ -103,8 +103,8 @@ impl Reactor {
     /// Finds out whose key it is.
     fn recognise(&mut self, key: usize, intent: Intent, theirs: PublicKey) {
         let Some(secure) = &self.settings.secure else { return };
-        let expected = self.dialler.as_ref().and_then(|dialler| dialler.expected.as_ref());
-        let pinned = expected.is_some_and(|expected| expected.name.is_none() && expected.key == theirs);
+        // Our user has given the key: it counts also while the address is still being looked up.
+        let pinned = self.dialler.as_ref().is_some_and(|dialler| dialler.callee.pin == Some(theirs));
         let partner = self.conversation.as_ref().map(|conversation| &conversation.them);
         let standing = match partner {
             Some(partner) if partner.key == Some(theirs) => Some(partner.standing),
@@ -312,7 +312,7 @@ impl Reactor {
         let wanted = self.settings.trust != Trust::Known && self.conversation.is_none();
         let Some(connection) = self.connections.get_mut(key) else { return };
         let known = connection.them.standing != Standing::New;
-        let busy = connection.is_asked_about || connection.them.meeting.is_some();
+        let busy = connection.is_asked_about || connection.is_met_in_vain();
         if (wanted || known) && !busy && waiting < MAX_QUESTIONS {
             connection.deadline = Some(until);
         }

@@ -182,8 +182,10 @@ fn usable(file: File, record: Record, mut values: Vec<[u8; 32]>, stem: &Stem) ->
     if blocks == 0 {
         return None;
     }
-    // What stands behind was never verified. Neither is needed any more.
-    let cut = sys::cut(&file, record.journal().reach(blocks)).and_then(|()| record.cut(blocks));
+    // What stands behind was never verified. Neither is needed any more; nor is room that was set aside behind the end,
+    // which would be missing where room for the rest is looked for.
+    let cut = sys::cut(&file, record.journal().reach(blocks)).and_then(|()| sys::trim(&file));
+    let cut = cut.and_then(|()| record.cut(blocks));
     cut.inspect_err(|error| log::warn!("{}: {}", stem.part(), sys::words(error))).ok()?;
     Some(Found { stem: stem.clone(), file, record, values })
 }

@@ -157,6 +157,11 @@ impl Opening {
         matches!(self.state, State::Judging { .. } | State::Welcoming)
     }
 
+    /// Whether it has been let in by us, and waits for the other side.
+    pub fn is_welcoming(&self) -> bool {
+        matches!(self.state, State::Welcoming)
+    }
+
     /// Whether we are the side that hands out the session.
     pub fn leads(&self) -> bool {
         self.peer.is_some_and(|peer| self.ours.nonce > peer.nonce)

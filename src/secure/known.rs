@@ -59,6 +59,13 @@ pub struct Peer {
     pub seen: String,
 }
 
+impl Peer {
+    /// Whether a call reached it at this address, which is in lower case: the saved one may be as somebody has typed it.
+    fn is_at(&self, address: &str) -> bool {
+        self.address.as_ref().is_some_and(|saved| saved.to_lowercase() == address)
+    }
+}
+
 /// Everybody whom we know, as of one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Known {
@@ -203,7 +210,7 @@ impl Known {
     /// Whom a call of ours last reached there.
     pub fn by_address(&self, host: &str, port: u16) -> Option<&Peer> {
         let address = address(host, port);
-        self.peers.iter().find(|peer| peer.address.as_deref() == Some(&address))
+        self.peers.iter().find(|peer| peer.is_at(&address))
     }
 
     /// Notes that somebody was let in, in the file as it is by now. Whoever is known keeps our name for him, and also
@@ -222,10 +229,11 @@ impl Known {
         address: Option<String>,
         now: &str,
     ) -> Result<Saved, StoreError> {
-        let address = address.filter(|address| is_address(address));
+        let address = address.filter(|address| is_address(address)).map(|address| address.to_lowercase());
         change(folder, |known| {
             if address.is_some() {
-                known.peers.iter_mut().filter(|peer| peer.address == address).for_each(|peer| peer.address = None);
+                let here = |peer: &&mut Peer| address.as_ref().is_some_and(|address| peer.is_at(address));
+                known.peers.iter_mut().filter(here).for_each(|peer| peer.address = None);
             }
             if let Some(peer) = known.peers.iter_mut().find(|peer| peer.key == key) {
                 peer.address = address.or(peer.address.take());

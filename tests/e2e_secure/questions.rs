@@ -90,6 +90,32 @@ fn both_can_be_asked_about_each_other() {
 }
 
 #[test]
+fn what_was_said_before_somebody_is_there_keeps_nobody_from_answering() {
+    let (anna, bob) = Person::two();
+    let mut listener = anna.listens(&["--trust", "ask"]);
+    listener.send("{\"say\": \"hi\"}");
+    let mut caller = bob.calls(listener.port(), &["--trust", "new"]);
+    let id = asked(&mut listener, 1, &bob);
+    listener.send("{\"say\": \"there\"}");
+    answer(&mut listener, id, true);
+    caller.count("message", 2);
+    let said: Vec<_> = caller.all("message").map(|event| event["text"].clone()).collect();
+    assert_eq!(said, ["hi", "there"]);
+}
+
+#[test]
+fn who_sends_files_and_wants_to_be_asked_answers() {
+    let (anna, bob) = Person::two();
+    let mut listener = anna.listens(&["--trust", "new"]);
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/LICENSE-MIT");
+    let mut caller = bob.calls(listener.port(), &["--trust", "ask", "--send", file]);
+    let id = asked(&mut caller, 1, &anna);
+    answer(&mut caller, id, true);
+    connected(&mut caller, "new", anna.key());
+    connected(&mut listener, "new", bob.key());
+}
+
+#[test]
 fn a_question_about_who_has_gone_is_over() {
     let (anna, bob) = Person::two();
     let mut listener = anna.listens(&["--trust", "ask", "-vv"]);
@@ -106,6 +132,43 @@ fn a_question_about_who_has_gone_is_over() {
     answer(&mut listener, id, true);
     connected(&mut caller, "new", anna.key());
     connected(&mut listener, "new", bob.key());
+}
+
+#[test]
+fn two_calls_with_one_key_are_asked_about_once_each() {
+    // Who leads is a matter of luck.
+    for _ in 0..6 {
+        let (anna, bob) = Person::two();
+        let mut listener = anna.listens(&["--trust", "ask"]);
+        let mut first = bob.calls(listener.port(), &["--trust", "new"]);
+        let id = asked(&mut listener, 1, &bob);
+        let mut second = bob.again("rob").calls(listener.port(), &["--trust", "new"]);
+        let other = asked(&mut listener, 2, &bob);
+        assert_ne!(id, other);
+        answer(&mut listener, id, true);
+        connected(&mut first, "new", anna.key());
+        connected(&mut listener, "new", bob.key());
+        turned_away(&mut second);
+        assert_eq!(listener.all("question").count(), 2);
+    }
+}
+
+#[test]
+fn who_talks_to_somebody_else_by_now_tells_whoever_is_still_asked_about_it() {
+    // Who leads is a matter of luck.
+    for _ in 0..6 {
+        let (anna, bob) = Person::two();
+        let mut listener = anna.listens(&["--trust", "ask"]);
+        let mut caller = bob.calls(listener.port(), &["--trust", "new", "-l", "127.0.0.1:0"]);
+        let id = asked(&mut listener, 1, &bob);
+        let carl = Person::new("carl");
+        let mut third = carl.calls(caller.port(), &["--trust", "new"]);
+        third.event("connected");
+        caller.event("connected");
+        answer(&mut listener, id, true);
+        listener.event("refused");
+        assert_eq!(listener.all("connected").count(), 0);
+    }
 }
 
 #[test]
