@@ -231,11 +231,14 @@ impl Incoming {
             State::Creating { .. } | State::Receiving(_) | State::Committing { .. } => {}
         }
         self.kept = self.left_over().filter(|_| resumable);
-        let (words, is_kept) = (Untrusted::from(words), self.kept.is_some());
-        if is_kept {
-            self.record_last(out);
-        } else {
+        let is_left = resumable && matches!(self.state, State::Receiving(_)) && self.is_verified_somewhere();
+        let is_written = (self.kept.is_some() || is_left) && self.record_last(out);
+        let (words, is_kept) = (Untrusted::from(words), self.kept.is_some() || is_written);
+        if !is_kept {
             out.jobs.push_back(DiskJob::RemovePart(self.id));
+        } else if self.kept.is_none() {
+            // What is being brought to the disk, or mended, is read again by a later try, and not vouched for here.
+            out.jobs.push_back(DiskJob::KeepPart(self.id));
         }
         let reason = if is_kept { CancelReason::DiskKept } else { reason };
         out.frames.push_back(Frame::Cancel { id: self.id, reason: Some(reason), words: words.clone() });

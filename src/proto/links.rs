@@ -59,11 +59,14 @@ impl Links {
         self.bulk.as_ref().is_some_and(|bulk| bulk.id == id)
     }
 
-    /// Takes a bulk link in, unless the peer has said already that it is dead.
+    /// Whether a bulk link is dead already: the peer has said so, or it was called for before the talk link.
+    pub(super) fn is_gone(&self, epoch: u32) -> bool {
+        epoch <= self.gone
+    }
+
+    /// Takes a bulk link in.
     pub(super) fn add_bulk(&mut self, id: LinkId, epoch: u32) {
-        if epoch > self.gone {
-            self.bulk = Some(Link::new(id, Ride::Bulk(epoch)));
-        }
+        self.bulk = Some(Link::new(id, Ride::Bulk(epoch)));
     }
 
     /// The talk link is lost, and the bulk link goes with it.
@@ -80,6 +83,8 @@ impl Links {
     /// Takes a new talk link in; what it sends.
     pub(super) fn add_talk(&mut self, id: LinkId, epoch: u32) -> &mut Outbox {
         self.talk_epoch = epoch;
+        // Of a link for files that was called for before, the other end may know already that it went with the last one.
+        self.gone = self.gone.max(epoch);
         &mut self.talk.insert(Link::new(id, Ride::Talk)).outbox
     }
 

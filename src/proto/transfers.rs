@@ -185,7 +185,8 @@ impl Transfers {
         if self.kept.len() > MAX_KEPT
             && let Some(oldest) = self.kept.pop_front()
         {
-            out.jobs.push_back(DiskJob::RemovePart(oldest.id));
+            // Its user was told that it can go on, and it can, from what is written down.
+            out.jobs.push_back(DiskJob::KeepPart(oldest.id));
         }
     }
 

@@ -158,6 +158,25 @@ fn many_files_both_ways_survive_a_bulk_link_that_comes_and_goes() {
 }
 
 #[test]
+fn a_bulk_link_that_was_called_for_before_the_talk_link_is_none() {
+    let mut pair = Pair::with(returning(true), returning(false));
+    pair.a.does = |job| !matches!(job, DiskJob::OpenSource(_));
+    let id = pair.offer(1, 20 * BLOCK);
+    pair.bulk_up_at_b(BULK);
+    pair.run();
+    pair.talk_lost(true, true);
+    pair.talk_up(BULK + 1, [None, None]);
+    pair.run();
+    // It is through the gate here only now: the last word of the other end was on its way for long.
+    pair.bulk_up_at_a(BULK);
+    pair.a.does = |_| true;
+    (0..5).for_each(|_| drop(pair.step()));
+    pair.bulk_lost(BULK, true, false);
+    pair.pass(Duration::from_secs(1));
+    pair.assert_arrived(id);
+}
+
+#[test]
 fn small_files_stay_on_the_talk_link_and_are_through_beside_a_large_one() {
     let mut pair = Pair::new();
     pair.bulk_up(BULK);

@@ -209,6 +209,24 @@ fn nothing_is_written_down_of_a_stream_and_nobody_is_told_that_it_could_go_on() 
     pair.run();
     assert_eq!(pair.b.failure(id), Some((false, false)));
     assert!(!pair.b.disk.asked.iter().any(|job| matches!(job, DiskJob::RecordPart { .. })));
+    pair.b.does = |_| true;
+    pair.run();
+    assert_eq!((&pair.b.disk.removed[..], &pair.b.disk.kept[..]), (&[id][..], &[][..]), "nobody could go on from it");
+}
+
+#[test]
+fn a_part_whose_disk_is_full_while_it_is_being_flushed_is_left_for_a_later_try() {
+    let mut pair = Pair::new();
+    let size = 20 * BLOCK;
+    pair.b.does = |job| !matches!(job, DiskJob::RecordPart { last: false, .. });
+    let id = pair.offer(1, size);
+    pair.b.disk.faults.insert(id, Fault::Write(12 * BLOCK));
+    pair.pass(Duration::from_secs(1));
+    assert_eq!(pair.b.failure(id), Some((true, false)));
+    assert_eq!(pair.a.failure(id).map(|(resumable, _)| resumable), Some(true));
+    pair.b.does = |_| true;
+    pair.run();
+    assert_eq!((&pair.b.disk.removed[..], &pair.b.disk.kept[..]), (&[][..], &[id][..]));
 }
 
 #[test]
@@ -239,7 +257,7 @@ fn nobody_is_told_that_a_file_of_less_than_a_block_could_go_on() {
 }
 
 #[test]
-fn of_more_parts_than_are_held_for_a_later_offer_the_oldest_is_removed() {
+fn of_more_parts_than_are_held_for_a_later_offer_the_oldest_is_left_on_the_disk() {
     let mut pair = Pair::new();
     let size = 2 * BLOCK + BLOCK / 2;
     let fail = |pair: &mut Pair, key| {
@@ -252,7 +270,7 @@ fn of_more_parts_than_are_held_for_a_later_offer_the_oldest_is_removed() {
     let held: Vec<TransferId> = (0..16).map(|key| fail(&mut pair, key)).collect();
     assert_eq!(pair.b.disk.removed, []);
     fail(&mut pair, 16);
-    assert_eq!(pair.b.disk.removed, [held[0]]);
+    assert_eq!((&pair.b.disk.removed[..], &pair.b.disk.kept[..]), (&[][..], &[held[0]][..]));
     let again = pair.offer(1, size);
     pair.pass(Duration::from_secs(1));
     pair.assert_arrived(again);

@@ -69,17 +69,19 @@ fn a_chunk_that_reaches_beyond_the_block_that_is_mended_ends_it() {
 }
 
 #[test]
-fn a_part_whose_disk_fails_while_it_is_mended_is_not_gone_on_with() {
+fn a_part_whose_disk_fails_while_it_is_mended_is_looked_at_again() {
     let mut pair = Pair::new();
     pair.b.disk.left = left(&[0]);
     let id = pair.offer(KEY, SIZE);
     pair.b.disk.faults.insert(id, Fault::Write(BLOCK / 2));
     pair.pass(Duration::from_secs(1));
-    assert_eq!((pair.a.failure(id), pair.b.failure(id)), (Some((false, false)), Some((false, false))));
+    assert_eq!((pair.a.failure(id), pair.b.failure(id)), (Some((true, false)), Some((true, false))));
+    assert_eq!((&pair.b.disk.removed[..], &pair.b.disk.kept[..]), (&[][..], &[id][..]));
     let again = pair.offer(KEY, SIZE);
     pair.pass(Duration::from_secs(1));
     pair.assert_arrived(again);
-    assert_eq!((pair.a.resumed(again), pair.b.resumed(again)), (None, None));
+    // The half that was written before the disk failed was the damaged one.
+    assert_eq!((pair.a.resumed(again), pair.b.resumed(again)), (Some((THERE * BLOCK, 0)), Some((THERE * BLOCK, 0))));
 }
 
 /// What a run has left that ended when everything was there but the file's name.

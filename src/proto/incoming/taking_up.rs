@@ -93,8 +93,8 @@ impl Incoming {
             State::Creating { earlier, .. } => return earlier.is_some(),
             _ => return self.earlier.is_some(),
         };
-        // Of a file that is smaller than a block no part is kept.
-        if self.size.is_none_or(|size| size < BLOCK) {
+        // Of a stream, and of a file that is smaller than a block, no part is kept.
+        if self.is_stream || self.size.is_none_or(|size| size < BLOCK) {
             return false;
         }
         if let Some((first, values)) = ledger.take_new(None) {
@@ -118,7 +118,7 @@ impl Incoming {
     /// Whether at least one block is known to be right, so that going on from it makes sense. A stream comes only once.
     pub fn is_verified_somewhere(&self) -> bool {
         match &self.state {
-            _ if self.size.is_none() => false,
+            _ if self.is_stream => false,
             State::Receiving(receiving) => receiving.tree.blocks() > 0 || receiving.earlier.is_some(),
             // The part of an earlier run may be among what it finds.
             State::Creating { .. } | State::Committing { .. } => true,
@@ -137,6 +137,7 @@ impl Incoming {
         // Of what is not looked at, or not mended, nobody knows.
         let sure = receiving.mending.is_empty() && receiving.ledger.len() as u64 == tree.blocks();
         let ledger = receiving.ledger.clone();
-        self.size.filter(|_| sure && tree.blocks() > 0).map(|size| Kept { id, name, size, tree, ledger })
+        let size = self.size.filter(|_| !self.is_stream && sure && tree.blocks() > 0);
+        size.map(|size| Kept { id, name, size, tree, ledger })
     }
 }

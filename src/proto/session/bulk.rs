@@ -72,7 +72,7 @@ impl Session {
     /// A link for files is there. Its epoch is greater than those of all before it.
     pub fn bulk_up(&mut self, link: LinkId, epoch: u32, now: Instant) {
         self.clock(now);
-        if self.ended().is_none() && self.links.talk.is_some() {
+        if self.ended().is_none() && self.links.talk.is_some() && !self.links.is_gone(epoch) {
             self.links.epoch().into_iter().for_each(|old| self.bulk_down(old));
             self.links.add_bulk(link, epoch);
             self.bulk_went_on();
