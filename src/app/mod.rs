@@ -154,6 +154,8 @@ pub struct App {
     told_cut: bool,
     /// Whether a line that came too late was answered.
     told_late: bool,
+    /// Why the connection was lost, since it is.
+    lost: Option<String>,
     /// Whom we called last.
     called: Option<address::Target>,
     told_unanswered: bool,
@@ -229,6 +231,7 @@ impl App {
             receive_only: false,
             told_cut: false,
             told_late: false,
+            lost: None,
             called: None,
             told_unanswered: false,
             peer_reason: None,

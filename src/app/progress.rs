@@ -79,7 +79,9 @@ impl App {
         }
         let now = self.reactor.now();
         let Some(session) = self.reactor.session().filter(|session| session.is_moving()) else {
-            self.progress = Progress::default();
+            // The pace stays: files that come one after another are not told of more often than one.
+            let next = self.progress.next.filter(|next| now < *next);
+            self.progress = Progress { next, ..Progress::default() };
             if let Some(full) = self.screen.full() {
                 full.set_bars(Vec::new());
             }

@@ -396,7 +396,9 @@ impl App {
             }
             Event::LinkLost { words } => self.tell_link_lost(&words),
             Event::Back => {
-                self.screen.event("reconnected", now, |object| object);
+                let (reason, never) = (self.lost.take(), None::<f64>);
+                let fields = |object: Object| object.field("reason", &reason).field("retry_in", &never);
+                self.screen.event("reconnected", now, fields);
                 self.screen.loud_notice(&format!("{who} is back"));
                 self.screen.full().into_iter().for_each(|full| full.set_status(None));
             }
@@ -412,6 +414,7 @@ impl App {
     /// The conversation waits for another link.
     fn tell_link_lost(&mut self, words: &str) {
         let retry_in = self.reactor.returns_in();
+        self.lost = Some(words.to_owned());
         let fields = |object: Object| object.field("reason", words).field("retry_in", &retry_in.map(seconds));
         self.screen.event("link_lost", self.reactor.now(), fields);
         let who = self.partner_name();

@@ -197,7 +197,8 @@ fn fault_75_a_connection_that_is_closed_without_a_goodbye_is_called_for_again() 
         }
     }
     two.assert_texts(20);
-    two.anna.event("reconnected");
+    let back = two.anna.event("reconnected");
+    assert!(back["reason"].is_string() && back["retry_in"].is_null(), "{back}");
     two.part();
 }
 

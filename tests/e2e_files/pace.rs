@@ -18,6 +18,24 @@ fn a_limit_is_kept_to() {
 }
 
 #[test]
+fn however_many_files_come_one_after_another_progress_is_told_ten_times_a_second_at_most() {
+    let mut bob = plan("bob").listen();
+    let mut ann = plan("ann").args(["--limit", "4M"]);
+    let names: Vec<String> = (0..40).map(|n| format!("{n}")).collect();
+    for (n, name) in names.iter().enumerate() {
+        ann = ann.file(name, noise(n as u64, 50_000));
+    }
+    let mut ann = ann.call_and_send(bob.port, &names);
+    assert_eq!((ann.exit_code(), bob.exit_code()), (0, 0));
+    for side in [&ann, &bob] {
+        let told: Vec<f64> = side.said("progress").iter().map(|event| event["t"].as_f64().unwrap()).collect();
+        // A loop that comes late to one is in time for the next.
+        let too_many = told.windows(12).find(|eleven| eleven[11] - eleven[0] < 1.0);
+        assert_eq!(too_many, None);
+    }
+}
+
+#[test]
 fn a_limit_is_for_all_files_together_and_in_binary_units_too() {
     let ann = plan("ann").args(["--limit", "2Mi"]).file("a", noise(1, 1 << 20)).file("b", noise(2, 1 << 20));
     let (mut ann, bob) = talking(ann, plan("bob"));
