@@ -9,7 +9,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{self, Receiver, SyncSender};
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use env_logger::Target;
 use log::LevelFilter;
@@ -159,7 +160,7 @@ fn talk(mut config: Config, code: Option<CodeFrom>) -> Exit {
     // What is sent from the keyboard is a file.
     let sends_input = config.send.iter().any(|path| path == STDIN);
     let has_screen = terminal && config.ui == Ui::Auto && !is_dumb() && !sends_input;
-    let log = match start_log(&config, has_screen) {
+    let (log, aside) = match start_log(&config, has_screen) {
         Ok(log) => log,
         Err(error) => {
             let message = format!("the log cannot be written: {}", sys::words(&error));
@@ -192,10 +193,12 @@ fn talk(mut config: Config, code: Option<CodeFrom>) -> Exit {
         mode,
         heeds: if has_screen { Heeds::Terminal } else { Heeds::Endings },
     };
-    match App::new(config.clone(), streams) {
+    let exit = match App::new(config.clone(), streams) {
         Err(error) => not_begun(&config, &error),
         Ok(app) => finish(app.run()),
-    }
+    };
+    aside.into_iter().for_each(LogThread::finish);
+    exit
 }
 
 /// Says why nothing has begun, to people and to who reads events.
@@ -253,14 +256,32 @@ fn paint(config: &Config) -> Paint {
 
 /// Records that wait to be shown among the notices; more of them are left out.
 const LOG_LINES: usize = 256;
+/// The same for standard error, where all are wanted that somebody can read: some megabytes.
+const LOG_WAITING: usize = 16 * 1024;
+/// How long the end waits for who reads the log.
+const LOG_PATIENCE: Duration = Duration::from_secs(1);
 
-/// The log on its way to the screen.
-struct LogLines(SyncSender<String>);
+/// The log on its way to whoever shows it. What finds no room is left out: the log must not stop who writes it.
+struct LogLines {
+    to: SyncSender<String>,
+    /// Records that found no room since one did.
+    left_out: usize,
+}
+
+impl LogLines {
+    fn new(to: SyncSender<String>) -> Box<Self> {
+        Box::new(Self { to, left_out: 0 })
+    }
+}
 
 impl Write for LogLines {
     fn write(&mut self, record: &[u8]) -> io::Result<usize> {
-        // What finds no room is left out: the log must not stop who writes it.
-        let _ = self.0.try_send(String::from_utf8_lossy(record).into_owned());
+        if self.left_out > 0 && self.to.try_send(format!("-- left out of the log: {} records\n", self.left_out)).is_ok()
+        {
+            self.left_out = 0;
+        }
+        let is_taken = self.to.try_send(String::from_utf8_lossy(record).into_owned()).is_ok();
+        self.left_out += usize::from(!is_taken);
         Ok(record.len())
     }
 
@@ -269,9 +290,37 @@ impl Write for LogLines {
     }
 }
 
+/// Writes the log to standard error, and waits there where nobody reads it, while everything else goes on.
+struct LogThread {
+    lines: SyncSender<String>,
+    over: Receiver<()>,
+}
+
+impl LogThread {
+    fn start() -> io::Result<Self> {
+        let (lines, waiting) = mpsc::sync_channel::<String>(LOG_WAITING);
+        let (end, over) = mpsc::channel();
+        thread::Builder::new().name("tete-log".into()).spawn(move || {
+            // No record is empty: that is the end.
+            for record in waiting.iter().take_while(|record| !record.is_empty()) {
+                let _ = io::stderr().write_all(record.as_bytes()); // where nobody can read, nobody wants to
+            }
+            let _ = end.send(()); // nobody waits for it any more
+        })?;
+        Ok(Self { lines, over })
+    }
+
+    /// Waits until all is written, for as long as that may take.
+    fn finish(self) {
+        if self.lines.try_send(String::new()).is_ok() {
+            let _ = self.over.recv_timeout(LOG_PATIENCE); // what is not read by now is not read
+        }
+    }
+}
+
 /// The log goes to a file, or to standard error; `RUST_LOG` is finer than `-v`. On a screen of our own it stands among
 /// the notices, and only what is worth that: showing it is itself something that `debug` and `trace` tell of.
-fn start_log(config: &Config, has_screen: bool) -> io::Result<Option<Receiver<String>>> {
+fn start_log(config: &Config, has_screen: bool) -> io::Result<(Option<Receiver<String>>, Option<LogThread>)> {
     let level = match config.verbose {
         0 => LevelFilter::Off,
         1 => LevelFilter::Info,
@@ -283,20 +332,25 @@ fn start_log(config: &Config, has_screen: bool) -> io::Result<Option<Receiver<St
     if let Some(path) = &config.log {
         let file = OpenOptions::new().create(true).append(true).open(path)?;
         logger.target(Target::Pipe(Box::new(file))).init();
-        return Ok(None);
+        return Ok((None, None));
     }
     if has_screen && io::stderr().is_terminal() {
         let (lines, shown) = mpsc::sync_channel(LOG_LINES);
         logger.format(|out, record| writeln!(out, "[{} {}] {}", record.level(), record.target(), record.args()));
-        logger.target(Target::Pipe(Box::new(LogLines(lines)))).init();
+        logger.target(Target::Pipe(LogLines::new(lines))).init();
         if log::max_level() > LevelFilter::Info {
             log::set_max_level(LevelFilter::Info);
             log::info!("debug and trace go to a file: --log FILE");
         }
-        return Ok(Some(shown));
+        return Ok((Some(shown), None));
     }
     // Among the notices: a line of the log looks like one of them, so that nothing else can begin a line there.
     logger.format(|out, record| writeln!(out, "-- [{} {}] {}", record.level(), record.target(), record.args()));
+    let is_wanted = config.verbose > 0 || std::env::var_os("RUST_LOG").is_some();
+    let aside = is_wanted.then(LogThread::start).transpose()?;
+    if let Some(aside) = &aside {
+        logger.target(Target::Pipe(LogLines::new(aside.lines.clone())));
+    }
     logger.init();
-    Ok(None)
+    Ok((None, aside))
 }

@@ -110,6 +110,21 @@ fn the_one_whose_output_nobody_reads_ends_at_a_signal() {
 }
 
 #[test]
+fn a_log_that_nobody_reads_stops_nothing() {
+    let (unread, errors) = std::io::pipe().expect("a pipe");
+    let mut duo = Duo::new(tete(&anna(&["--json"])), |port| {
+        tete(&bob(port, &["--json", "-vvv", "--linger", "0"])).errors(errors)
+    });
+    for n in 0..2000 {
+        duo.anna.send(&format!("text {n}"));
+    }
+    duo.bob.find("the last text", |event| event["text"] == "text 1999");
+    duo.bob.signal(Signal::TERM);
+    assert_eq!(duo.bob.exit_code_within(LEAVING), 143);
+    drop(unread);
+}
+
+#[test]
 fn fault_79_the_input_of_the_one_who_floods_is_pushed_back_instead_of_held() {
     let mut duo = Duo::new(tete(&anna(&["--json"])), |port| tete(&bob(port, &[])).unread());
     let mut input = duo.anna.take_input();

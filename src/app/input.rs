@@ -212,7 +212,7 @@ impl App {
         };
         if yes && is_doubtful {
             self.screen.loud_notice("the caller has changed meanwhile: answer once more");
-            self.screen.ask(&self.questions.prompt().unwrap_or_default().to_owned());
+            self.screen.ask(self.questions.prompt().unwrap_or_default());
             return Some(Used::Yes);
         }
         self.answer_trust(id, yes);

@@ -216,10 +216,10 @@ fn hash_file(
     (mut into, spent): (Target<'_>, &mut Spent),
 ) -> Result<BlockValue, DiskError> {
     let file = file.ok_or_else(|| refusal(name, "is not open"))?;
-    if let Target::Pieces(buffer) = &mut into {
-        if buffer.is_empty() {
-            **buffer = Buffer::zeroed(PIECE);
-        }
+    if let Target::Pieces(buffer) = &mut into
+        && buffer.is_empty()
+    {
+        **buffer = Buffer::zeroed(PIECE);
     }
     let mut hasher = hasher(block.index);
     let (begin, len) = (block.index * BLOCK, block.len as usize);

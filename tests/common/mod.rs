@@ -111,6 +111,12 @@ impl Run {
         self
     }
 
+    /// Its standard error goes there.
+    pub(crate) fn errors(mut self, errors: impl Into<Stdio>) -> Self {
+        self.command.stderr(errors);
+        self
+    }
+
     /// Its standard output is a pipe whose reader has gone.
     pub(crate) fn without_output(mut self) -> Self {
         let (_, theirs) = std::io::pipe().expect("a pipe");

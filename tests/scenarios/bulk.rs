@@ -170,7 +170,9 @@ fn a_bulk_link_that_was_called_for_before_the_talk_link_is_none() {
     // It is through the gate here only now: the last word of the other end was on its way for long.
     pair.bulk_up_at_a(BULK);
     pair.a.does = |_| true;
-    (0..5).for_each(|_| drop(pair.step()));
+    for _ in 0..5 {
+        pair.step();
+    }
     pair.bulk_lost(BULK, true, false);
     pair.pass(Duration::from_secs(1));
     pair.assert_arrived(id);
