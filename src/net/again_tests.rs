@@ -1,6 +1,7 @@
-//! Two loops in one thread whose calls for a lost link cross.
+//! Two loops in one thread whose calls cross: for a lost link, and before any.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::*;
@@ -8,23 +9,30 @@ use crate::net::Settings;
 use crate::net::event::Heeds;
 use crate::net::gate::Trust;
 use crate::net::pool::Family;
-use crate::net::standing::Callee;
+use crate::net::standing::{Callee, Secure};
 use crate::proto::event::Event;
 use crate::proto::session::SILENT_AFTER;
 use crate::proto::setup::Setup;
 use crate::proto::transfers::Policy;
+use crate::secure::code::{Code, OneTime};
+use crate::secure::key::SecretKey;
+use crate::secure::tls::Tls;
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// After this something is wrong, also on a machine that does other things.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn side(name: &str) -> Reactor {
+    side_with(name, None)
+}
+
+fn side_with(name: &str, secure: Option<Secure>) -> Reactor {
     let linger = Duration::from_secs(600);
     let setup =
         Setup { lead: false, policy: Policy::Never, sync: true, verify: true, limit: None, returns: true, linger };
     Reactor::new(Settings {
         name: name.to_owned(),
-        secure: None,
+        secure,
         trust: Trust::New,
         policy_for_new: Policy::Never,
         family: Family::Any,
@@ -63,6 +71,7 @@ impl Two {
         while let Some(event) = side.poll_event() {
             match event {
                 NetEvent::Session(Event::Message { text, .. }) => self.heard[which].push(text.shown().to_string()),
+                NetEvent::NotLetIn { .. } => self.heard[which].push("not let in".to_owned()),
                 NetEvent::Ended { .. } => self.ended = true,
                 _ => {}
             }
@@ -177,4 +186,28 @@ fn a_partner_who_merely_says_nothing_is_called_without_a_word() {
     bob.call_again();
     assert!(matches!(bob.conversation.as_ref().unwrap().call, Call::UnderWay(_)));
     assert_eq!(attempts(bob), [0; 0]);
+}
+
+#[test]
+fn two_who_call_each_other_with_one_code_meet_whoever_is_first() {
+    for seed in 1..24 {
+        let mut sides = ["anna", "bob"].map(|name| {
+            let tls = Arc::new(Tls::new(&SecretKey::generate().unwrap()).unwrap());
+            let mut side = side_with(name, Some(Secure { tls, folder: None }));
+            side.set_code(OneTime::new(Code::new([1, 2, 3]), side.now));
+            side
+        });
+        let ports = sides.each_mut().map(|side| side.listen(Some(LOOPBACK), 0).unwrap()[0].port());
+        for (side, port) in sides.iter_mut().zip([ports[1], ports[0]]) {
+            side.dial(Callee::at(LOOPBACK.to_string(), port), Some(PATIENCE));
+        }
+        let mut two = Two { sides, heard: Default::default(), ended: false };
+        two.until(order(seed), |two| two.sides.iter().all(|side| side.conversation.is_some()));
+        // What is left of the other call joins them, or waits for nothing.
+        for which in [0, 1].into_iter().cycle().take(80) {
+            two.turn(which);
+        }
+        assert!(!two.ended, "seed {seed}");
+        assert!(two.heard.iter().all(Vec::is_empty), "seed {seed}: {:?}", two.heard);
+    }
 }
