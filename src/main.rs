@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{self, Receiver, SyncSender};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use env_logger::Target;
@@ -260,6 +260,8 @@ const LOG_LINES: usize = 256;
 const LOG_WAITING: usize = 16 * 1024;
 /// How long the end waits for who reads the log.
 const LOG_PATIENCE: Duration = Duration::from_secs(1);
+/// Between two looks whether it is through.
+const LOG_PAUSE: Duration = Duration::from_millis(2);
 
 /// The log on its way to whoever shows it. What finds no room is left out: the log must not stop who writes it.
 struct LogLines {
@@ -293,27 +295,28 @@ impl Write for LogLines {
 /// Writes the log to standard error, and waits there where nobody reads it, while everything else goes on.
 struct LogThread {
     lines: SyncSender<String>,
-    over: Receiver<()>,
+    thread: JoinHandle<()>,
 }
 
 impl LogThread {
     fn start() -> io::Result<Self> {
         let (lines, waiting) = mpsc::sync_channel::<String>(LOG_WAITING);
-        let (end, over) = mpsc::channel();
-        thread::Builder::new().name("tete-log".into()).spawn(move || {
+        let work = move || {
             // No record is empty: that is the end.
             for record in waiting.iter().take_while(|record| !record.is_empty()) {
                 let _ = io::stderr().write_all(record.as_bytes()); // where nobody can read, nobody wants to
             }
-            let _ = end.send(()); // nobody waits for it any more
-        })?;
-        Ok(Self { lines, over })
+        };
+        let thread = sys::start_thread("log", Box::new(work))?;
+        Ok(Self { lines, thread })
     }
 
     /// Waits until all is written, for as long as that may take.
     fn finish(self) {
-        if self.lines.try_send(String::new()).is_ok() {
-            let _ = self.over.recv_timeout(LOG_PATIENCE); // what is not read by now is not read
+        let latest = Instant::now() + LOG_PATIENCE;
+        let ends = self.lines.try_send(String::new()).is_ok();
+        while ends && !self.thread.is_finished() && Instant::now() < latest {
+            thread::sleep(LOG_PAUSE); // paced: it is the end, and mostly there is nothing to wait for
         }
     }
 }

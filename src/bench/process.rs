@@ -17,7 +17,8 @@ use std::io::{self, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::thread;
+
+use crate::sys;
 
 use super::calls::{self, Calls};
 use super::figures::Figures;
@@ -154,8 +155,7 @@ pub fn end_with_parent() -> io::Result<()> {
         wait_for_parent();
         std::process::exit(1)
     };
-    thread::Builder::new().name("parent".into()).spawn(watch)?;
-    Ok(())
+    sys::start_thread("parent", Box::new(watch)).map(drop)
 }
 
 /// Waits until nobody holds the other end of our input any more.

@@ -275,7 +275,7 @@ pub fn ask_texts(mut given: Given) -> io::Result<()> {
     let bare = Bare::connect(bare)?;
     let (ticked, ticks) = mpsc::channel();
     let ticker = Ticker { texts: (side.reactor.waker(), ticked), bare: (Arc::clone(&bare.waker), bare.ticked.clone()) };
-    thread::Builder::new().name("ticker".into()).spawn(move || ticker.run())?;
+    sys::start_thread("ticker", Box::new(move || ticker.run()))?;
     let mut texts = Texts::new(ticks);
     let start = Instant::now();
     while start.elapsed() < long {

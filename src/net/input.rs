@@ -13,6 +13,8 @@ use std::time::Duration;
 
 use mio::unix::pipe;
 
+use crate::sys;
+
 /// Bytes that the thread moves at once.
 const BUFFER: usize = 16 * 1024;
 
@@ -73,7 +75,7 @@ impl Input {
                 }
             }
         };
-        thread::Builder::new().name("tete-input".into()).spawn(work)?;
+        sys::start_thread("input", Box::new(work))?;
         Ok(Self { pipe, readable: true, failures })
     }
 

@@ -15,9 +15,10 @@ use std::fmt;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::mpsc::{self, SyncSender, TryRecvError};
-use std::thread;
 
 use mio::Waker;
+
+use crate::sys;
 
 /// Where rendered bytes go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,7 +145,7 @@ impl Output {
                 }
             }
         };
-        thread::Builder::new().name("tete-output".into()).spawn(writer)?;
+        sys::start_thread("output", Box::new(writer))?;
         Ok(Self { at_once, wake: woken, work, answers, idle: Some(Rendered::default()), broken: None })
     }
 

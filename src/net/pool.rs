@@ -294,7 +294,7 @@ fn start(
     wake: Arc<mio::Waker>,
 ) -> io::Result<SyncSender<Job>> {
     let (queue, jobs) = mpsc::sync_channel::<Job>(MAX_WAITING);
-    thread::Builder::new().name(format!("tete-{lane}")).spawn(move || {
+    let work = move || {
         if steps_back {
             sys::step_back();
         }
@@ -306,7 +306,8 @@ fn start(
             let answer = catch_unwind(AssertUnwindSafe(|| job.run(&mut scratch))).unwrap_or(failure);
             send_back(&back, &wake, answer);
         }
-    })?;
+    };
+    sys::start_thread(lane, Box::new(work))?;
     Ok(queue)
 }
 

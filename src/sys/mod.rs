@@ -24,6 +24,7 @@ mod splice;
 use std::fs::File;
 use std::io;
 use std::os::fd::BorrowedFd;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 pub use buffer::Buffer;
@@ -97,6 +98,15 @@ pub fn rename_new(calls: Calls, folder: BorrowedFd<'_>, from: &str, to: &str) ->
 /// without changing it for other threads.
 pub fn shared_mode() -> u32 {
     native::umask().map_or(0o644, |mask| 0o666 & !mask)
+}
+
+/// Starts a thread of this name. One function for all of them, with work that is boxed: each copy of what starting one
+/// takes is some kilobytes of program.
+///
+/// # Errors
+/// The system has no thread to give.
+pub fn start_thread(name: &str, work: Box<dyn FnOnce() + Send>) -> io::Result<JoinHandle<()>> {
+    thread::Builder::new().name(format!("tete-{name}")).spawn(work)
 }
 
 /// Lowers the priority of the calling thread, and of no other, until it ends. For threads that compute for as long as
