@@ -166,8 +166,8 @@ fn who_talks_to_somebody_else_by_now_tells_whoever_is_still_asked_about_it() {
         third.event("connected");
         caller.event("connected");
         answer(&mut listener, id, true);
-        listener.event("refused");
-        assert_eq!(listener.all("connected").count(), 0);
+        // The yes and the news may cross: then it is over as soon as it has begun.
+        listener.find("news", |event| event["event"] == "refused" || event["event"] == "closed");
     }
 }
 
