@@ -116,12 +116,13 @@ pub(crate) fn meet(trust: &str, anna: (&Person, &mut Tete), bob: (&Person, &mut 
     part(anna.1, bob.1);
 }
 
-/// A text gets through both ways.
+/// A text gets through both ways, one that was not heard before.
 pub(crate) fn talk(anna: &mut Tete, bob: &mut Tete) {
+    let heard = [&*anna, &*bob].map(|side| side.all("message").count());
     bob.send("still here");
-    anna.find("bob's text", |event| event["text"] == "still here");
+    anna.count("message", heard[0] + 1);
     anna.send("me too");
-    bob.find("anna's text", |event| event["text"] == "me too");
+    bob.count("message", heard[1] + 1);
 }
 
 /// They talk, and go apart with nothing lost.
