@@ -266,21 +266,23 @@ const LOG_PAUSE: Duration = Duration::from_millis(2);
 /// The log on its way to whoever shows it. What finds no room is left out: the log must not stop who writes it.
 struct LogLines {
     to: SyncSender<String>,
+    /// What each record begins with.
+    mark: &'static str,
     /// Records that found no room since one did.
     left_out: usize,
 }
 
 impl LogLines {
-    fn new(to: SyncSender<String>) -> Box<Self> {
-        Box::new(Self { to, left_out: 0 })
+    fn new(to: SyncSender<String>, mark: &'static str) -> Box<Self> {
+        Box::new(Self { to, mark, left_out: 0 })
     }
 }
 
 impl Write for LogLines {
     fn write(&mut self, record: &[u8]) -> io::Result<usize> {
-        if self.left_out > 0 && self.to.try_send(format!("-- left out of the log: {} records\n", self.left_out)).is_ok()
-        {
-            self.left_out = 0;
+        if self.left_out > 0 {
+            let words = format!("{}left out of the log: {} records\n", self.mark, self.left_out);
+            self.left_out = if self.to.try_send(words).is_ok() { 0 } else { self.left_out };
         }
         let is_taken = self.to.try_send(String::from_utf8_lossy(record).into_owned()).is_ok();
         self.left_out += usize::from(!is_taken);
@@ -340,7 +342,7 @@ fn start_log(config: &Config, has_screen: bool) -> io::Result<(Option<Receiver<S
     if has_screen && io::stderr().is_terminal() {
         let (lines, shown) = mpsc::sync_channel(LOG_LINES);
         logger.format(|out, record| writeln!(out, "[{} {}] {}", record.level(), record.target(), record.args()));
-        logger.target(Target::Pipe(LogLines::new(lines))).init();
+        logger.target(Target::Pipe(LogLines::new(lines, ""))).init();
         if log::max_level() > LevelFilter::Info {
             log::set_max_level(LevelFilter::Info);
             log::info!("debug and trace go to a file: --log FILE");
@@ -352,7 +354,7 @@ fn start_log(config: &Config, has_screen: bool) -> io::Result<(Option<Receiver<S
     let is_wanted = config.verbose > 0 || std::env::var_os("RUST_LOG").is_some();
     let aside = is_wanted.then(LogThread::start).transpose()?;
     if let Some(aside) = &aside {
-        logger.target(Target::Pipe(LogLines::new(aside.lines.clone())));
+        logger.target(Target::Pipe(LogLines::new(aside.lines.clone(), "-- ")));
     }
     logger.init();
     Ok((None, aside))

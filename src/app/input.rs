@@ -186,18 +186,16 @@ impl App {
         // Any line shows that what was begun for an earlier question is over.
         let is_doubtful = self.questions.take_doubt() && !self.screen.is_full();
         let shown = self.questions.shown().filter(|_| listens);
-        if let Some(Asked::Trust(asked)) = self.screen.full().map(|full| full.asked().clone())
-            && shown != Some(asked)
-            && questions::answer(&line.text, true).is_some()
-        {
-            // It came to an end while the answer was typed; the next one was not before anybody's eyes.
-            self.screen.loud_notice("that question is over");
-            return Some(Used::Yes);
-        }
-        let id = shown?;
-        if self.screen.full().is_some_and(|full| *full.asked() != Asked::Trust(id)) {
-            return None; // nor was this one
-        }
+        let id = match (self.screen.full().map(|full| full.asked().clone()), shown) {
+            (None, shown) => shown?,
+            (Some(Asked::Trust(asked)), Some(id)) if asked == id => id,
+            // It came to an end while the answer was typed, and the next one was not before anybody's eyes.
+            (Some(Asked::Trust(_)), _) if questions::answer(&line.text, true).is_some() => {
+                self.screen.loud_notice("that question is over");
+                return Some(Used::Yes);
+            }
+            _ => return None,
+        };
         // Where the question is all that is asked, whatever is no answer is no message either.
         let alone = self.screen.is_full() || !self.start.is_asking();
         let answer = questions::answer(&line.text, alone).filter(|_| line.may_be_command);

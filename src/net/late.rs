@@ -21,12 +21,12 @@ impl Reactor {
         let partner = self.conversation.as_ref().map(|conversation| conversation.peer);
         for key in late {
             let Some(connection) = self.connections.get_mut(key) else { continue };
-            let since = connection.deadline.take();
+            let was_due = connection.deadline.take();
             emit(Trace::Deadline { what: connection.stage.name() });
             match &connection.stage {
                 Stage::Connecting(_) => self.close_opening(key, "no answer"),
                 // It has had the time for a call the other way. It is judged once more, and not again and again.
-                Stage::Opening(opening) if connection.is_met_in_vain() && since == connection.them.meeting => {
+                Stage::Opening(opening) if connection.is_met_in_vain() && was_due == connection.them.meeting => {
                     connection.deadline = Some(self.now + OPENING_PATIENCE);
                     if let Some(hello) = opening.hello() {
                         self.judge(key, hello);

@@ -252,7 +252,7 @@ impl Reactor {
         let Some(connection) = self.connections.get_mut(key) else { return };
         let code = self.code.as_ref().and_then(|code| code.usable(self.now)).filter(|_| possible);
         if code.is_none() && self.proved.is_some() && self.proved == connection.them.key {
-            return; // the two have met on another link, and this one is left to come to nothing
+            return; // the two have met on another link: this one becomes theirs for files, or comes to nothing
         }
         let (Some(code), Some(ours), Some(theirs)) = (code, ours, connection.them.key) else {
             return self.refuse(key, Refusal::NoCode);

@@ -38,7 +38,7 @@ pub use super::decoder::Receive;
 use super::disk::{DiskAnswer, DiskError, DiskJob};
 use super::error::{CommandError, ProtocolError};
 use super::event::{Event, LeaveReason, Progress};
-use super::frame::{Frame, Kind};
+use super::frame::{Frame, Kind, Refusal};
 use super::incoming::Incoming;
 use super::links::Links;
 use super::orders::Orders;
@@ -386,6 +386,7 @@ impl Session {
                 self.out.events.push_back(Event::PeerLeaving { reason });
                 self.transfers.refuse_queued("the other side is leaving", &mut self.out);
             }
+            Frame::Refused { reason: Some(Refusal::Busy), .. } => self.refused_late(),
             Frame::Welcome(_) | Frame::Refused { .. } | Frame::Wait | Frame::Pair { .. } => {
                 return Err(ProtocolError::Unexpected { frame: frame.kind().name(), state: "already let in" });
             }
@@ -562,11 +563,6 @@ impl Session {
         }
         self.settle();
         Some(event)
-    }
-
-    /// When the rate limit lets a chunk go, if only that holds it back.
-    fn limit_due(&self) -> Option<Instant> {
-        self.links.each().filter_map(|(link, other)| self.transfers.limit_due(link.ride, other)).min()
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) has something to do.

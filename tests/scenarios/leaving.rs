@@ -7,15 +7,23 @@ use tete::proto::claim::FIRST_EPOCH;
 use tete::proto::disk::DiskJob;
 use tete::proto::error::CommandError;
 use tete::proto::event::{Event, LeaveReason};
-use tete::proto::frame::{Frame, Kind};
+use tete::proto::frame::{Frame, Kind, Refusal};
 use tete::proto::outbox::Transmit;
 use tete::proto::session::{CUT_GOODBYE, Deadline, Ended, LEAVE_FILES, LEAVE_TEXTS, Receive, Setup};
+use tete::proto::text::Untrusted;
 use tete::proto::transfers::{MAX_QUEUED, Policy};
 
 use crate::support::disk::Source;
 use crate::support::lone::Lone;
 use crate::support::pair::{LINK, Pair, talk_link};
 use crate::support::{returning, setup, with_policy};
+
+#[test]
+fn who_is_busy_by_now_ends_what_has_just_begun_and_breaks_no_rule() {
+    let mut lone = Lone::new(returning(true));
+    lone.hear(&Frame::Refused { reason: Some(Refusal::Busy), words: Untrusted::from("x") }).unwrap();
+    assert_eq!(lone.side.ended(), Some(&Ended::Lost("talking to somebody else by now".to_owned())));
+}
 
 #[test]
 fn both_leave_at_once_and_both_have_left() {

@@ -74,6 +74,12 @@ impl Session {
         self.setup.returns && matches!(self.phase, Phase::Talking | Phase::Leaving { .. }) && !over
     }
 
+    /// The peer had let us in, and has begun to talk to somebody else before it knew that we let it in too.
+    pub(super) fn refused_late(&mut self) {
+        let words = "talking to somebody else by now";
+        self.end(Ended::Lost(words.to_owned()), words);
+    }
+
     /// Whether what a link brings has to wait: what the peer has sent by one for files behind its BACK may arrive before
     /// that, which goes by the talk link.
     pub(super) fn precedes_back(&self, by: Ride) -> bool {

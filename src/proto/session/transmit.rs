@@ -15,6 +15,11 @@ use crate::proto::ride::Ride;
 const BATCH: usize = 64 * 1024;
 
 impl Session {
+    /// When the rate limit lets a chunk go, if only that holds it back.
+    pub(super) fn limit_due(&self) -> Option<Instant> {
+        self.links.each().filter_map(|(link, other)| self.transfers.limit_due(link.ride, other)).min()
+    }
+
     /// What to hand to the channel of the link next. Texts and answers go before files.
     pub fn poll_transmit(&mut self, link: LinkId) -> Option<Transmit<'_>> {
         let current = self.links.get_mut(link)?;
