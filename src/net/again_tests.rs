@@ -8,6 +8,7 @@ use super::*;
 use crate::net::Settings;
 use crate::net::event::Heeds;
 use crate::net::gate::Trust;
+use crate::net::input::Input;
 use crate::net::pool::Family;
 use crate::net::standing::{Callee, Secure};
 use crate::proto::event::Event;
@@ -186,6 +187,20 @@ fn a_partner_who_merely_says_nothing_is_called_without_a_word() {
     bob.call_again();
     assert!(matches!(bob.conversation.as_ref().unwrap().call, Call::UnderWay(_)));
     assert_eq!(attempts(bob), [0; 0]);
+}
+
+#[test]
+fn whoever_wakes_the_loop_is_heard_before_files_move_on_which_never_wait_twice() {
+    let mut two = Two::new();
+    let anna = &mut two.sides[0];
+    let waits = |side: &Reactor| side.conversation.as_ref().unwrap().told_first;
+    let turn = |side: &mut Reactor| side.turn(Some(side.now + PATIENCE)).map(|_| waits(side)).unwrap();
+    anna.waker().wake().unwrap();
+    assert!(turn(anna), "another thread has something");
+    anna.waker().wake().unwrap();
+    assert!(!turn(anna), "files have waited once");
+    anna.set_input(Input::spawn(&b"typed"[..]).unwrap()).unwrap();
+    assert!(turn(anna), "our user has something");
 }
 
 #[test]

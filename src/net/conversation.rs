@@ -51,8 +51,9 @@ const FAST: Share = Share { send: 1 << 20, receive: 1 << 20, piece: 1 << 20 };
 /// wait. With [`GENTLE`] that is shorter still, but the loop never pauses then, and the longest waits become longer.
 const BRISK: Share = Share { send: 256 << 10, receive: 256 << 10, piece: 256 << 10 };
 /// Of the bulk link while somebody talks: what a text waits for on its way in or out. Writing so much to fresh memory
-/// takes 10 µs, where [`FAST`] takes 500. Half as much that leaves is no better for texts, twice as much is worse.
-const GENTLE: Share = Share { send: 256 << 10, receive: 16 << 10, piece: 64 << 10 };
+/// takes 10 µs, where [`FAST`] takes 500. Half as much that leaves is no better for texts, twice as much is worse; half
+/// as much that comes is no better either, and files are a fifth slower.
+const GENTLE: Share = Share { send: 256 << 10, receive: 16 << 10, piece: 16 << 10 };
 /// How long after the last text or key files still make way for the next.
 const TALKING: Duration = Duration::from_secs(3);
 /// How long after the first call for a bulk link that failed the next one is made, while files go over the talk link.
@@ -107,6 +108,8 @@ pub struct Conversation {
     pub bulk: Option<Carrier>,
     /// Our call for one.
     pub call: Call,
+    /// Whether our user's input or another thread has woken the loop since files last moved.
+    pub roused: bool,
     /// Whether files have waited in this turn for something that was said.
     pub told_first: bool,
     /// When our user last pressed a key.
@@ -338,8 +341,10 @@ impl Conversation {
         let store = &mut Store { files, pool };
         let untold = self.session.untold();
         self.pump_link(self.talk, connections, store, now, TALK);
-        // What was said just now is told before files move on; they never wait for a second time.
-        self.told_first = !self.told_first && self.session.untold() > untold;
+        // What was said just now is told before files move on, and who has woken the loop is heard; they never wait for
+        // a second time.
+        let roused = std::mem::take(&mut self.roused);
+        self.told_first = !self.told_first && (roused || self.session.untold() > untold);
         if let Some(bulk) = self.bulk.filter(|_| self.told_first) {
             connections.get_mut(bulk.key).into_iter().for_each(|connection| connection.more = true);
         } else if let Some(bulk) = self.bulk {

@@ -358,6 +358,7 @@ impl Reactor {
             talk: Carrier { key, link },
             bulk: None,
             call: Call::None,
+            roused: false,
             told_first: false,
             pressed: None,
             failures: 0,

@@ -345,12 +345,13 @@ impl Reactor {
                 }
             }
         }
-        let mut signalled = false;
+        let (mut signalled, mut roused) = (false, false);
         for event in &self.ready {
             match event.token() {
-                WAKER => {} // the queues that it stands for are drained every turn
+                WAKER => roused = true, // the queues that it stands for are drained every turn
                 SIGNALS => signalled = true,
                 INPUT => {
+                    roused = true;
                     if let Some(input) = &mut self.input {
                         input.readable = true;
                     }
@@ -371,6 +372,7 @@ impl Reactor {
                 }
             }
         }
+        self.conversation.iter_mut().for_each(|conversation| conversation.roused |= roused);
         if signalled {
             self.take_signals();
         }
