@@ -432,17 +432,22 @@ impl App {
         }
     }
 
-    /// Files that were being looked for when the other side was gone are told, and count.
+    /// Files that were not offered when the other side was gone are told, and count; so do those of somebody who leaves
+    /// before anybody is reached.
     fn count_unoffered(&mut self) {
         let requests = std::mem::take(&mut self.preparing) + std::mem::take(&mut self.to_find).len();
         let files = requests + std::mem::take(&mut self.ready).len();
-        if files == 0 || self.partner.is_none() {
+        let why = match (&self.partner, self.exit) {
+            (Some(_), _) => "the conversation ended before they were found",
+            (None, Some(Exit::Done)) => "nobody was reached before you left",
+            (None, _) => return,
+        };
+        if files == 0 {
             return;
         }
         self.first_request = self.reactor.next_request();
         self.tally.unsaid += files;
-        let words = format!("files that were not offered: {files}");
-        self.screen.error(self.reactor.now(), &words, "the conversation ended before they were found");
+        self.screen.error(self.reactor.now(), &format!("files that were not offered: {files}"), why);
     }
 
     /// What was typed for somebody and could not be said is told, and counts.

@@ -32,6 +32,10 @@ const MAX_WAITING: usize = 1_024;
 /// them on two processors, files went 4 to 7% more slowly (eleven and nine rounds in turn, plain and encrypted).
 const MAX_HASHING: usize = 2;
 
+/// Most threads that look up hosts, in turn. A name server that does not answer keeps one for half a minute, and whoever
+/// was mistyped first must not keep the next one from being called.
+const MAX_NAMING: usize = 3;
+
 /// Who asked, and when: an answer carries what its job carried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Ticket(pub u64);
@@ -184,7 +188,7 @@ impl Pool {
         let hashing = cores.div_ceil(2).min(MAX_HASHING);
         Self {
             wake,
-            names: Lane::new("names", 1),
+            names: Lane::new("names", MAX_NAMING),
             paths: Lane::new("paths", 1),
             peers: Lane::new("peers", 1),
             disk: Lane::new("disk", 1),
@@ -422,6 +426,7 @@ pub(super) mod tests {
     #[test]
     fn a_panic_is_an_answer_and_the_thread_lives_on() {
         let mut fixture = Fixture::new();
+        fixture.pool.names = Lane::new("names", 1);
         fixture.submit(1, Work::Panic);
         fixture.submit(2, local(Family::V4));
         let failed = Done::Prepared(Err("the helper failed: a bug of tete".into()));
@@ -461,7 +466,7 @@ pub(super) mod tests {
     fn what_a_full_lane_cannot_take_waits_and_is_not_lost() {
         let (queue, lane) = mpsc::sync_channel(1);
         let mut fixture = Fixture::new();
-        fixture.pool.names.threads[0] = Some(queue);
+        fixture.pool.names = Lane { threads: vec![Some(queue)], ..Lane::new("names", 1) };
         for ticket in 1..=3 {
             fixture.submit(ticket, local(Family::Any));
         }
@@ -470,6 +475,18 @@ pub(super) mod tests {
             assert_eq!(fixture.pool.poll_answer(), None, "nobody has worked, but the next job has moved up");
         }
         assert_eq!(fixture.pool.under_way(), 3);
+    }
+
+    #[test]
+    fn a_look_up_that_is_stuck_does_not_keep_the_next_one() {
+        let mut fixture = Fixture::new();
+        // A thread that never takes its job stands for one that is stuck in the system.
+        let (queue, stuck) = mpsc::sync_channel(4);
+        fixture.pool.names.threads[0] = Some(queue);
+        fixture.submit(1, local(Family::Any));
+        fixture.submit(2, local(Family::Any));
+        assert_eq!(fixture.answer().ticket, Ticket(2));
+        assert_eq!(stuck.try_recv().map(|job| job.ticket), Ok(Ticket(1)));
     }
 
     #[test]

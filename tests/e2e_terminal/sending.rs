@@ -36,6 +36,16 @@ fn ctrl_c_twice_leaves_who_sends_a_file_to_nobody() {
 }
 
 #[test]
+fn who_leaves_before_anybody_is_reached_is_told_which_files_stay_here() {
+    let target = format!("127.0.0.1:{}", free_port());
+    let (mut ann, _folder) = sends(&["--plain", &target]);
+    ann.shows("-- calling");
+    ann.says("exit");
+    ann.shows("files that were not offered: 1");
+    ann.ends(4);
+}
+
+#[test]
 fn who_sends_a_file_to_somebody_new_is_asked_and_answers() {
     let (mut bob, target) = receiver(&["--trust", "new"]);
     let (mut ann, _folder) = sends(&[&target]);
