@@ -8,6 +8,7 @@ use std::process::Stdio;
 use std::thread;
 
 use common::{Duo, Tete, anna, bob, free_port, tete};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 fn texts(tete: &Tete) -> Vec<String> {
@@ -232,6 +233,33 @@ fn nothing_is_said_of_an_object_that_is_too_long() {
 }
 
 #[test]
+fn a_command_that_is_too_long_does_nothing_and_nothing_of_it_is_said() {
+    let mut duo = Duo::json();
+    duo.bob.send(&format!("transfer{}", " secret.txt".repeat(4_000)));
+    duo.bob.send("behind");
+    duo.bob.send("exit");
+    duo.end_with(0, 0);
+    assert_eq!(texts(&duo.anna), ["behind"]);
+    let errors: Vec<&Value> = duo.bob.all("error").collect();
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert!(errors[0]["message"].as_str().expect("a text").contains("command is longer"), "{errors:?}");
+}
+
+#[test]
+fn lines_that_were_read_and_never_said_are_counted() {
+    let mut duo = Duo::new(tete(&anna(&["--json"])), |port| tete(&bob(port, &["--json", "--linger", "1"])));
+    duo.bob.event("connected");
+    duo.anna.signal(Signal::STOP);
+    let lines: String = (0..400).map(|n| format!("{n}\n")).collect();
+    duo.bob.send_bytes(lines.as_bytes());
+    duo.bob.count("queued", 256);
+    duo.anna.kill();
+    let told = duo.bob.find("what was not said", |event| event["event"] == "error" && event["unsaid"] != 0);
+    assert_eq!(told["undelivered"].as_u64().zip(told["unsaid"].as_u64()), Some((256, 144)), "{told}");
+    assert_eq!(duo.bob.exit_code(), 4);
+}
+
+#[test]
 fn a_text_of_16000_bytes_is_one_message() {
     let text = "ä".repeat(8000);
     let mut duo = Duo::json();
@@ -300,12 +328,13 @@ fn without_commands_every_line_is_a_message() {
     let secret = r#"{"transfer": "secret"}"#;
     let mut duo =
         Duo::new(tete(&anna(&["--json"])), |port| tete(&bob(port, &["--json", "--no-commands"])).file("secret", "key"));
-    for line in ["transfer secret", "exit", "/quit", "//x", secret] {
+    let lines = ["transfer secret", "exit", "", "/quit", "//x", secret];
+    for line in lines {
         duo.bob.send(line);
     }
     duo.bob.end_input();
     duo.end_with(0, 0);
-    assert_eq!(texts(&duo.anna), ["transfer secret", "exit", "/quit", "//x", secret]);
+    assert_eq!(texts(&duo.anna), lines);
 }
 
 #[test]

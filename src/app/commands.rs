@@ -4,6 +4,7 @@
 //! Must not know: whether the command can be carried out: files, transfers and peers are looked up by others.
 
 use crate::proto::near::distance;
+use crate::term::lines::Line;
 
 /// What `/help` prints: a command a line.
 pub const HELP: &str = "\
@@ -121,12 +122,19 @@ pub fn parse(line: &str) -> Parsed {
     }
 }
 
-/// What a line means where no line is a command: a message, unless it is empty.
+/// Whether a line is an order, and no message.
+pub fn is_order(line: &str) -> bool {
+    !matches!(parse(line), Parsed::Nothing | Parsed::Say(_))
+}
+
+/// Whether a line is meant for the other side: a message, or a file to be sent.
+pub fn is_for_partner(line: &Line) -> bool {
+    !line.may_be_command || matches!(parse(&line.text), Parsed::Say(_) | Parsed::Transfer(_))
+}
+
+/// What a line means where no line is a command: a message, also if it is empty.
 pub fn parse_as_message(line: &str) -> Parsed {
-    match without_line_break(line) {
-        "" => Parsed::Nothing,
-        text => Parsed::Say(text.to_owned()),
-    }
+    Parsed::Say(without_line_break(line).to_owned())
 }
 
 /// Files from other systems end their lines with CR LF; the CR is not part of what is said.
@@ -287,7 +295,7 @@ mod tests {
         for line in ["exit", "transfer ~/.ssh/id_ed25519", "/quit", "//x", " ", "/nonsense"] {
             assert_eq!(parse_as_message(line), say(line));
         }
-        assert_eq!(parse_as_message("\r\n"), Parsed::Nothing);
+        assert_eq!(parse_as_message("\r\n"), say(""));
     }
 
     #[test]

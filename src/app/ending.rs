@@ -8,6 +8,7 @@ use crate::proto::event::LeaveReason;
 use crate::proto::session::Ended;
 use crate::term::json::Object;
 
+use super::commands;
 use super::exit::Exit;
 use super::full::Full;
 use super::{App, SIGNAL_PATIENCE};
@@ -78,6 +79,12 @@ impl App {
             Ended::Left if by_us => ("user", "left".to_owned()),
             Ended::Left | Ended::PeerCut => ("peer", peer_left(&who, self.peer_reason, *ended == Ended::PeerCut)),
         };
+        if !by_us {
+            // What has been read is told, too, though its turn had not come.
+            let all = !self.config.commands;
+            let read = std::iter::from_fn(|| self.lines.next_line());
+            self.held.extend(read.filter(|line| all || commands::is_for_partner(line)));
+        }
         self.tell_undelivered(&who, unread);
         self.screen.event("closed", now, |object| object.field("by", by).field("reason", &reason));
         if let Some(full) = self.screen.full() {

@@ -144,9 +144,16 @@ impl App {
 
     pub(super) fn use_line(&mut self, line: &Line, fresh: bool) -> Used {
         if !line.is_start() {
-            return self.say(&line.text, fresh);
+            return if self.cut_command { Used::Yes } else { self.say(&line.text, fresh) };
         }
         let is_object = self.takes_objects() && line.text.starts_with('{');
+        let is_order = self.config.commands && line.may_be_command && !is_object && commands::is_order(&line.text);
+        self.cut_command = line.cut == Cut::First && is_order;
+        if self.cut_command {
+            let words = format!("the command is longer than {MAX_LINE} bytes; none of it was used");
+            self.screen.error(self.reactor.now(), &words, "several shorter ones do the same");
+            return Used::Yes;
+        }
         if line.cut == Cut::First && !is_object {
             self.tell_cut();
         }
@@ -162,7 +169,7 @@ impl App {
             }
         }
         if is_object {
-            return self.use_object(line);
+            return self.use_object(line, fresh);
         }
         self.use_command(line, fresh)
     }
@@ -210,7 +217,7 @@ impl App {
         };
         if yes && is_doubtful {
             self.screen.loud_notice("the caller has changed meanwhile: answer once more");
-            self.screen.ask(self.questions.prompt().unwrap_or_default());
+            self.show_prompt_of_question();
             return Some(Used::Yes);
         }
         self.answer_trust(id, yes);
@@ -225,7 +232,7 @@ impl App {
         self.config.json && self.config.commands
     }
 
-    fn use_object(&mut self, line: &Line) -> Used {
+    fn use_object(&mut self, line: &Line, fresh: bool) -> Used {
         if line.cut != Cut::Whole {
             // The reader gives no more of it.
             let message = format!("the line is longer than an object may be, {MAX_OBJECT} bytes; none of it was used");
@@ -233,12 +240,12 @@ impl App {
             return Used::Yes;
         }
         match json::parse_input(&line.text) {
-            Ok(json::Input::Say(text)) => self.say_all(&text),
-            Ok(json::Input::Transfer(path)) => self.transfer(Words::Path(OsString::from(path)), true),
+            Ok(json::Input::Say(text)) => self.say_all(&text, fresh),
+            Ok(json::Input::Transfer(path)) => self.transfer(Words::Path(OsString::from(path)), fresh),
             Ok(json::Input::Command(command)) => {
                 let raw = command.clone().into_bytes();
                 let line = Line { raw, text: command, cut: Cut::Whole, may_be_command: true };
-                self.use_command(&line, true)
+                self.use_command(&line, fresh)
             }
             Ok(json::Input::Answer { id, yes }) => {
                 self.answer(id, yes);
@@ -252,9 +259,10 @@ impl App {
     }
 
     fn use_command(&mut self, line: &Line, fresh: bool) -> Used {
-        let parsed = match self.config.commands && line.may_be_command {
-            true => commands::parse(&line.text),
-            false => commands::parse_as_message(&line.text),
+        let parsed = match (self.config.commands, line.may_be_command) {
+            (true, true) => commands::parse(&line.text),
+            (true, false) if line.text.trim_end().is_empty() => Parsed::Nothing,
+            _ => commands::parse_as_message(&line.text),
         };
         let now = self.reactor.now();
         if fresh && !self.held.is_empty() && matches!(parsed, Parsed::Say(_) | Parsed::Transfer(_)) {
@@ -286,7 +294,13 @@ impl App {
     pub(super) fn leave_or_cut(&mut self) {
         match self.leaving.is_some_and(|leaving| leaving.asked) {
             true => self.cut(LeaveReason::Done),
-            false => self.leave(LeaveReason::Done, true),
+            false => {
+                self.leave(LeaveReason::Done, true);
+                // Who came to send files leaves already, without having been asked to.
+                if self.reactor.session().is_some_and(|session| session.is_leaving() || session.is_offering()) {
+                    self.tell_finishing();
+                }
+            }
         }
     }
 
@@ -314,9 +328,9 @@ impl App {
     }
 
     /// A text that may be longer than one message.
-    fn say_all(&mut self, text: &str) -> Used {
+    fn say_all(&mut self, text: &str, fresh: bool) -> Used {
         if text.len() <= MAX_LINE {
-            return self.say(text, true);
+            return self.say(text, fresh);
         }
         self.screen.error(self.reactor.now(), "the message is too long", CommandError::TextTooLong.hint());
         Used::Yes

@@ -152,6 +152,8 @@ pub struct App {
     /// Nothing was there to be typed when the conversation began: it lasts until the other side leaves.
     receive_only: bool,
     told_cut: bool,
+    /// Whether the line that is being read is a command that is too long.
+    cut_command: bool,
     /// Whether a line that came too late was answered.
     told_late: bool,
     /// Why the connection was lost, since it is.
@@ -230,6 +232,7 @@ impl App {
             leaving: None,
             receive_only: false,
             told_cut: false,
+            cut_command: false,
             told_late: false,
             lost: None,
             called: None,
@@ -273,6 +276,9 @@ impl App {
             self.screen.notice("plain: anyone on the path can read and change what is said");
         }
         self.take_code()?;
+        if self.is_sending() && self.config.target.is_some() {
+            self.reactor.let_in_only_callee();
+        }
         let asks_for_port = matches!(self.start, Start::Name | Start::Port);
         if self.config.listen.is_some() || (self.config.target.is_none() && !asks_for_port) {
             self.listen().map_err(|error| ground::port_error(&self.config, &error))?;
@@ -309,9 +315,6 @@ impl App {
 
     fn call(&mut self, target: address::Target) {
         let (callee, patience) = (ground::callee(&target), ground::patience(&self.config, self.terminal));
-        if self.is_sending() {
-            self.reactor.let_in_only_callee();
-        }
         self.reactor.dial(callee, patience);
         self.called = Some(target);
     }
@@ -461,7 +464,7 @@ impl App {
                 full.not_said(&begun);
                 full.editor().clear(); // told once
             }
-        } else if !held.is_empty() && self.terminal {
+        } else if !held.is_empty() {
             self.screen.loud_notice(&format!("lines that were not said: {}", held.len()));
         }
         self.count_unoffered();
@@ -483,8 +486,9 @@ impl App {
         if waits || self.is_finding() || !self.ready.is_empty() || self.stream.is_some() {
             return;
         }
-        // Who came to send waits for the answers: goodbye would turn down what the other side is still asked about.
-        if self.is_sending()
+        // Who came to send waits for the answers, and so does a person, who can leave at once all the same: goodbye would
+        // turn down what the other side is still asked about.
+        if (self.is_sending() || self.terminal && leaving.by_us)
             && leaving.reason == LeaveReason::Done
             && self.reactor.session().is_some_and(|s| s.is_offering())
         {
@@ -494,11 +498,23 @@ impl App {
             && !session.is_leaving()
         {
             session.leave(now, leaving.reason, None);
-            let running = session.progress().len();
-            if running > 0 && leaving.asked && self.terminal {
-                let files = if running == 1 { "one transfer".to_owned() } else { format!("{running} transfers") };
-                self.screen.notice(&format!("finishing {files}; a second exit leaves at once"));
+            if leaving.asked {
+                self.tell_finishing();
             }
+        }
+    }
+
+    /// What is under way still, for a person who wants to leave.
+    fn tell_finishing(&mut self) {
+        if self.terminal && self.reactor.session().is_some_and(|session| session.is_offering()) {
+            let who = self.partner_name();
+            let words = format!("{who} has not answered yet about what is offered; a second exit leaves at once");
+            return self.screen.notice(&words);
+        }
+        let running = self.reactor.session().map_or(0, |session| session.progress().len());
+        if running > 0 && self.terminal {
+            let files = if running == 1 { "one transfer".to_owned() } else { format!("{running} transfers") };
+            self.screen.notice(&format!("finishing {files}; a second exit leaves at once"));
         }
     }
 

@@ -136,8 +136,13 @@ impl App {
         let trip = session
             .round_trip()
             .map_or_else(String::new, |trip| format!(", round trip {:.1} ms", trip.as_secs_f64() * 1e3));
-        let mut lines =
-            vec![format!("talking to {who}{trip}; {} of our messages unread", session.unread()), carried_by.to_owned()];
+        let state = if session.is_away() {
+            format!("no connection to {who}; what is said and sent meanwhile waits")
+        } else {
+            format!("talking to {who}{trip}")
+        };
+        let mut lines = vec![format!("{state}; {} of our messages unread", session.unread())];
+        lines.extend((!session.is_away()).then(|| carried_by.to_owned()));
         for progress in session.progress() {
             let way = match progress.direction {
                 Direction::Send => "to",

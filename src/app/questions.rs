@@ -70,9 +70,10 @@ impl Questions {
         !self.open.is_empty()
     }
 
-    /// The one on the screen has taken the place of another one that nobody has answered.
+    /// The one that stood on the screen is over, and nobody has answered it: an answer may have been begun. The next line
+    /// ends the doubt.
     pub fn doubt(&mut self) {
-        self.is_doubtful = self.is_shown;
+        self.is_doubtful = true;
     }
 
     /// Whether the next yes may be for another one. Told once: whoever says it again means this one.
@@ -159,7 +160,8 @@ mod tests {
         questions.over(1);
         assert!(!questions.take_doubt(), "the doubt was about another one");
         questions.doubt();
-        assert!(!questions.take_doubt(), "none stands there");
+        assert_eq!(questions.next_to_show(), Some(&question(2)));
+        assert!(questions.take_doubt(), "none stood there yet when the first one was over");
         assert!(questions.are_open());
         questions.clear();
         assert!(!questions.are_open());

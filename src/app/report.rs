@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::net::NetEvent;
 use crate::net::event::{Peer, Refuser};
-use crate::net::source::Sources;
+use crate::net::source::{Sources, Words};
 use crate::proto::TransferId;
 use crate::proto::event::{Direction, Event, LeaveReason};
 use crate::proto::frame::Refusal;
@@ -25,7 +25,7 @@ use super::exit::Exit;
 use super::questions::{Gone, Question};
 use super::refused::Given;
 use super::start::Start;
-use super::{App, Partner, StartError, failing, refused, why};
+use super::{App, Leaving, Partner, StartError, failing, refused, why};
 
 /// Questions about files are numbered from here on, those about callers below.
 pub(super) const FILE_QUESTIONS: u64 = 1 << 32;
@@ -200,6 +200,9 @@ impl App {
     }
 
     fn ask_about_peer(&mut self, id: u64, address: SocketAddr, key: Option<PublicKey>, dialled: bool) {
+        if self.input_over {
+            return self.reactor.leave_unanswered(id);
+        }
         let peer = Object::empty().field("address", &address.to_string());
         let peer = peer.field("key", &key.map(|key| key.to_string()));
         let fields = |object: Object| object.field("id", &id).field("about", "trust").nested("peer", peer);
@@ -220,11 +223,21 @@ impl App {
     pub(super) fn show_question(&mut self) {
         if let Some(question) = self.questions.next_to_show() {
             self.screen.loud_notice(&question.about);
-            // In a pipe nothing stands among what people say.
-            match self.terminal {
-                true => self.screen.ask(&question.prompt),
-                false => self.screen.loud_notice(question.prompt.trim()),
+            self.show_prompt_of_question();
+            if !self.terminal {
+                // What was written before is no answer to it.
+                let early = std::iter::from_fn(|| self.lines.next_line());
+                self.held.extend(early);
             }
+        }
+    }
+
+    pub(super) fn show_prompt_of_question(&mut self) {
+        let prompt = self.questions.prompt().unwrap_or_default();
+        // In a pipe nothing stands among what people say.
+        match self.terminal {
+            true => self.screen.ask(prompt),
+            false => self.screen.loud_notice(prompt.trim()),
         }
     }
 
@@ -233,9 +246,7 @@ impl App {
         if let Gone::Shown(question) = self.questions.over(id) {
             self.screen.loud_notice(&format!("{} has gone: that question is over", question.who));
             self.show_question();
-            if self.terminal {
-                self.questions.doubt();
-            }
+            self.questions.doubt();
             if self.questions.shown().is_none() {
                 self.prompt();
             }
@@ -277,8 +288,10 @@ impl App {
         self.partner = Some(Partner { name: peer.name, address: peer.address, proof });
         if self.is_sending() {
             self.begin_sending();
+            self.find_again();
             self.offer_ready();
-            self.leave(LeaveReason::Done, true);
+            // Nobody has asked for that: the first `exit` does not cut it short.
+            self.leaving.get_or_insert(Leaving { reason: LeaveReason::Done, by_us: true, asked: false });
         } else if self.input_over && !self.receive_only {
             self.leave(LeaveReason::Done, true);
         }
@@ -386,7 +399,13 @@ impl App {
                 });
             }
             // Told when it has left: what is under way still arrives.
-            Event::PeerLeaving { reason } => self.peer_reason = Some(reason),
+            Event::PeerLeaving { reason } => {
+                self.peer_reason = Some(reason);
+                let running = self.reactor.session().is_some_and(|session| !session.progress().is_empty());
+                if running && self.terminal && self.leaving.is_none() {
+                    self.screen.notice(&format!("{who} leaves when what is under way is through"));
+                }
+            }
             Event::Silent { quiet } => {
                 let words = format!("no answer from {who} for {} s; still there, still trying", quiet.as_secs());
                 self.screen.loud_notice(&words);
@@ -465,6 +484,13 @@ impl App {
                 Some(target) => self.call(target),
                 None => {}
             }
+        }
+    }
+
+    /// Looks once more at what was found before anybody was there: it may have changed meanwhile.
+    fn find_again(&mut self) {
+        for source in std::mem::take(&mut self.ready) {
+            self.find(Words::Path(source.path.into_os_string()));
         }
     }
 

@@ -190,6 +190,18 @@ fn a_partner_who_merely_says_nothing_is_called_without_a_word() {
 }
 
 #[test]
+fn what_is_ready_for_whom_we_are_about_to_call_is_given_to_no_earlier_caller() {
+    let (mut anna, mut bob) = (side("anna"), side("bob"));
+    let port = anna.listen(Some(LOOPBACK), 0).unwrap()[0].port();
+    anna.let_in_only_callee();
+    bob.dial(Callee::at(LOOPBACK.to_string(), port), Some(PATIENCE));
+    let mut two = Two { sides: [anna, bob], heard: Default::default(), ended: false };
+    two.until([true, false].into_iter().cycle(), |two| !two.heard[1].is_empty());
+    assert_eq!(two.heard[1], ["not let in"]);
+    assert!(two.sides.iter().all(|side| side.conversation.is_none()));
+}
+
+#[test]
 fn whoever_wakes_the_loop_is_heard_before_files_move_on_which_never_wait_twice() {
     let mut two = Two::new();
     let anna = &mut two.sides[0];

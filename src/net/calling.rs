@@ -33,8 +33,9 @@ impl Reactor {
                     self.resolve(callee);
                 }
                 Some(Want::Connect(address)) => {
+                    let patience = dialler.patience(self.now, CONNECT_PATIENCE);
                     let called = sys::connect(address).map(TcpStream::from_std);
-                    let add = |stream| self.add_connection(stream, address, Origin::Dialled, CONNECT_PATIENCE);
+                    let add = |stream| self.add_connection(stream, address, Origin::Dialled, patience);
                     match called.and_then(add) {
                         Ok(key) => {
                             if let Some(connection) = self.connections.get_mut(key) {

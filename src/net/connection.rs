@@ -117,6 +117,8 @@ pub struct Connection {
     pub pairing: Option<Box<Pairing>>,
     /// Whether our user was asked about it and has not heard how that ended.
     pub is_asked_about: bool,
+    /// Whether it came, and was given the time that its own user takes to decide about us.
+    pub is_patient: bool,
     /// How it leaves the door, if it came.
     pub parting: Parting,
     /// What it is doing.

@@ -25,6 +25,8 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Patience with one address.
 pub const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
+/// What every address of an attempt may take, however little time was given for calling.
+const LAST_PATIENCE: Duration = Duration::from_secs(1);
 /// Patience with the look-up of a name.
 pub const RESOLVE_PATIENCE: Duration = Duration::from_secs(8);
 
@@ -99,6 +101,11 @@ impl Dialler {
         self.callee.pin.or(self.expected.as_ref().map(|expected| expected.key))
     }
 
+    /// Whether it is not known yet which key whom we call should have: that comes with the address.
+    pub fn is_unsure(&self) -> bool {
+        self.expected_key().is_none() && self.known.is_empty() && self.attempt <= 1
+    }
+
     /// Whether this is an address of whom we call.
     pub fn is_calling(&self, ip: IpAddr) -> bool {
         self.known.contains(&ip)
@@ -129,6 +136,12 @@ impl Dialler {
         }
     }
 
+    /// How long one address may take: `at_most`, and not much longer than anybody is called.
+    pub fn patience(&self, now: Instant, at_most: Duration) -> Duration {
+        let left = self.give_up.map(|give_up| give_up.saturating_duration_since(now).max(LAST_PATIENCE));
+        left.map_or(at_most, |left| left.min(at_most))
+    }
+
     /// Whether the look-up takes too long.
     pub fn is_lookup_overdue(&self, now: Instant) -> bool {
         matches!(self.state, State::Resolving { until } if now >= until)
@@ -152,8 +165,10 @@ impl Dialler {
     /// The address being tried did not lead anywhere.
     pub fn failed(&mut self, now: Instant, words: String) -> Fate {
         self.last_words = words;
+        // Of several addresses those that are left when the time is over have a moment, and no more.
+        let is_late = self.give_up.is_some_and(|give_up| now >= give_up + LAST_PATIENCE);
         match &mut self.state {
-            State::Trying { rest, busy } if !rest.is_empty() => {
+            State::Trying { rest, busy } if !rest.is_empty() && !is_late => {
                 *busy = false;
                 Fate::Goes
             }
@@ -235,6 +250,22 @@ mod tests {
         assert_eq!(dialler.deadline(), Some(now + patience));
         assert_eq!(dialler.poll(now + patience), Some(Want::Resolve));
         assert_eq!(dialler.resolved(now + patience, Vec::new()), Fate::GivenUp);
+    }
+
+    #[test]
+    fn an_address_that_is_silent_takes_no_longer_than_there_is_time_but_for_a_moment() {
+        let now = Instant::now();
+        let (long, short) = (Duration::from_secs(60), Duration::from_secs(3));
+        assert_eq!(resolving(now, None).patience(now, CONNECT_PATIENCE), CONNECT_PATIENCE);
+        assert_eq!(resolving(now, Some(long)).patience(now, CONNECT_PATIENCE), CONNECT_PATIENCE);
+        let mut dialler = resolving(now, Some(short));
+        assert_eq!(dialler.patience(now, CONNECT_PATIENCE), short);
+        assert_eq!(dialler.patience(now + short, CONNECT_PATIENCE), LAST_PATIENCE);
+        dialler.resolved(now, vec![address(1), address(2), address(3)]);
+        dialler.poll(now);
+        assert_eq!(dialler.failed(now + short, "no answer".into()), Fate::Goes);
+        dialler.poll(now + short);
+        assert_eq!(dialler.failed(now + short + LAST_PATIENCE, "no answer".into()), Fate::GivenUp);
     }
 
     #[test]

@@ -103,7 +103,9 @@ pub struct Host {
     pub wants_code: bool,
     /// The key that whom we are calling has to have.
     pub expected: Option<PublicKey>,
-    /// Whether we are calling somebody for whom alone something is ready, and for no other caller.
+    /// Whether it is still being looked up which key that is.
+    pub is_unsure: bool,
+    /// Whether something is ready for whom we call, or are about to, and for no other caller.
     pub only_callee: bool,
     /// Callers about whom our user is being asked.
     pub questions: usize,
@@ -154,9 +156,15 @@ pub fn judge(caller: &Caller, host: &Host) -> Verdict {
     if !is_callee {
         return Verdict::Refuse(Refusal::Busy);
     }
-    let proved = matches!(caller.standing, Standing::Pinned | Standing::Code | Standing::Plain);
-    if host.only_callee && !caller.dialled && !proved && !caller.mutual {
+    // In plain there is nothing to prove but where a caller is.
+    let is_there = caller.standing == Standing::Plain && caller.being_dialled;
+    let proved = is_there || matches!(caller.standing, Standing::Pinned | Standing::Code);
+    let is_other = !caller.dialled && !proved && !caller.mutual;
+    if host.only_callee && is_other {
         return if caller.may_be_mutual { Verdict::Meet } else { Verdict::Refuse(Refusal::Busy) };
+    }
+    if host.is_unsure && is_other && caller.key.is_some() && caller.may_be_mutual {
+        return Verdict::Meet;
     }
     match caller.standing {
         Standing::Own | Standing::Known | Standing::Pinned | Standing::Code => Verdict::Welcome,
@@ -268,7 +276,16 @@ mod tests {
     }
 
     fn host(trust: Trust) -> Host {
-        Host { nonce: OURS, talking: None, trust, wants_code: false, expected: None, only_callee: false, questions: 0 }
+        Host {
+            nonce: OURS,
+            talking: None,
+            trust,
+            wants_code: false,
+            expected: None,
+            is_unsure: false,
+            only_callee: false,
+            questions: 0,
+        }
     }
 
     fn right_claim(epoch: u32) -> Claim {
@@ -493,6 +510,16 @@ mod tests {
     }
 
     #[test]
+    fn while_the_key_of_whom_we_call_is_looked_up_a_caller_waits_for_that() {
+        let host = Host { is_unsure: true, ..host(Trust::New) };
+        let caller = Caller { may_be_mutual: true, ..holder(Standing::Known) };
+        assert_eq!(judge(&caller, &host), Verdict::Meet);
+        assert_eq!(judge(&Caller { mutual: true, ..caller }, &host), Verdict::Welcome);
+        assert_eq!(judge(&Caller { dialled: true, ..caller }, &host), Verdict::Welcome);
+        assert_eq!(judge(&Caller { may_be_mutual: false, ..caller }, &host), Verdict::Welcome, "it has waited");
+    }
+
+    #[test]
     fn what_is_ready_for_whom_we_call_is_given_to_no_other_caller() {
         let host = Host { only_callee: true, ..host(Trust::New) };
         for standing in [Standing::Own, Standing::Known, Standing::New] {
@@ -502,6 +529,12 @@ mod tests {
             assert_eq!(judge(&Caller { mutual: true, ..caller }, &host), Verdict::Welcome);
             assert_eq!(judge(&Caller { dialled: true, ..caller }, &host), Verdict::Welcome);
         }
+        // In plain it is the address that tells.
+        let there = Caller { being_dialled: true, ..stranger() };
+        assert_eq!(judge(&there, &host), Verdict::Welcome);
+        let local = Caller { ip: IpAddr::from([127, 0, 0, 1]), being_dialled: false, ..there };
+        assert_eq!(judge(&local, &host), Verdict::Refuse(Refusal::Busy));
+        assert_eq!(judge(&Caller { may_be_mutual: true, ..local }, &host), Verdict::Meet);
     }
 
     #[test]

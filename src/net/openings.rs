@@ -135,6 +135,7 @@ impl Reactor {
             pairing: None,
             parting: Parting::Gone,
             is_asked_about: false,
+            is_patient: false,
             stage: Stage::Dead, // until whoever adds it has said what it is
             deadline: Some(self.now + patience),
         };
@@ -267,8 +268,9 @@ impl Reactor {
         let (nonce, trust) = (self.nonce, self.settings.trust);
         let dialler = self.dialler.as_ref();
         let expected = dialler.and_then(Dialler::expected_key);
-        let only_callee = dialler.is_some() && self.only_callee;
-        let host = Host { nonce, talking, trust, wants_code: self.wants_code, expected, only_callee, questions };
+        let (wants_code, only_callee) = (self.wants_code, self.only_callee);
+        let is_unsure = dialler.is_some_and(Dialler::is_unsure);
+        let host = Host { nonce, talking, trust, wants_code, expected, is_unsure, only_callee, questions };
         Some(gate::judge(&caller, &host))
     }
 
@@ -303,6 +305,13 @@ impl Reactor {
             connection.more = true;
         }
         true
+    }
+
+    /// Nobody is there to decide about a caller.
+    pub fn leave_unanswered(&mut self, id: u64) {
+        if let Some((key, _)) = self.connections.iter().find(|(_, c)| c.generation == id && c.is_question()) {
+            self.refuse_by(Refuser::Nobody, key, Refusal::NotWanted);
+        }
     }
 
     fn welcome(&mut self, key: usize) {
@@ -377,6 +386,7 @@ impl Reactor {
             turn: Turn::default(),
             untold: false,
         });
+        self.only_callee = false;
         let called = self.dialler.take().filter(|_| dialled).map(|dialler| dialler.called);
         self.remember(&them, &opened.name, called);
         self.refuse_others(key, peer);

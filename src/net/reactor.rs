@@ -105,7 +105,7 @@ pub struct Reactor {
     pub(super) code: Option<OneTime>,
     /// Whether whom we call has to prove it.
     pub(super) wants_code: bool,
-    /// Whether, while we call somebody, no other caller comes in.
+    /// Whether nobody comes in but whom we call, or are about to.
     pub(super) only_callee: bool,
     /// Keys that helpers are looking up.
     pub(super) recognising: usize,
@@ -271,7 +271,8 @@ impl Reactor {
         self.dialler = Some(Dialler::new(callee, patience, self.now));
     }
 
-    /// While somebody is being called, nobody else comes in: what is ready is for whom we call.
+    /// Until the next conversation has begun, nobody comes in but whom we call: what is ready is for them. From now on, so
+    /// also before the call.
     pub fn let_in_only_callee(&mut self) {
         self.only_callee = true;
     }

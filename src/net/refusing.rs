@@ -218,6 +218,8 @@ impl Reactor {
             // Who of the two speaks last is drawn by lot: our user is told whichever side has said no.
             let address = connection.address;
             let words = format!("it says: {}", words.shown_within(MAX_REFUSAL_SHOWN));
+            // Who says no again and again shows its words less and less often.
+            self.blame(key);
             self.close_opening(key, &words);
             return self.tell_refused(address, words);
         }

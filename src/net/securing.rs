@@ -25,6 +25,7 @@ use crate::secure::tls::TlsError;
 
 use super::asking::{RECOGNISE, own_ticket};
 use super::connection::{Connection, Intent, Need, Origin, Stage};
+use super::doorkeeper::QUESTIONS_OF_ONE_SOURCE;
 use super::event::{NetEvent, Refuser};
 use super::gate::{MAX_QUESTIONS, Trust};
 use super::openings::{GATE_SPACE, GateError, OPENING_PATIENCE, QUESTION_PATIENCE};
@@ -44,6 +45,8 @@ const PLAIN: u8 = MAGIC[0];
 /// How long somebody with a new key may wait for the call the other way that shows that both want to talk. Longer than
 /// the longest pause between two attempts to call.
 const MEETING_PATIENCE: Duration = Duration::from_secs(3);
+/// How much longer than its handshake a caller may take until it has said what it wants.
+const HELLO_PATIENCE: Duration = Duration::from_secs(2);
 /// What somebody who speaks without encryption is told, in the one form that both kinds of tete understand: a fatal
 /// alert, protocol_version (RFC 8446, section 6.2).
 pub(super) const NOT_PLAIN: [u8; 7] = [21, 3, 3, 0, 2, 2, 70];
@@ -188,7 +191,12 @@ impl Reactor {
         let hello = Hello { nonce: self.nonce, purpose, has_code };
         let Some(connection) = self.connections.get_mut(key) else { return };
         connection.stage = Stage::Opening(Box::new(Opening::new(hello, binding)));
-        connection.deadline = Some(self.now + OPENING_PATIENCE);
+        let anew = self.now + OPENING_PATIENCE;
+        // A stranger has no more time for each step than for all of them.
+        connection.deadline = Some(match (connection.origin, connection.deadline) {
+            (Origin::Came, Some(due)) => anew.min(due + HELLO_PATIENCE),
+            _ => anew,
+        });
         self.pump_opening(key);
     }
 
@@ -223,7 +231,7 @@ impl Reactor {
     /// Whether a call the other way may still come.
     pub(super) fn may_be_mutual(&self, origin: Origin) -> bool {
         match origin {
-            Origin::Came => self.dialler.is_some(),
+            Origin::Came => self.dialler.is_some() || self.only_callee,
             Origin::Dialled => self.port() != 0,
             Origin::DialledAgain => false,
         }
@@ -240,9 +248,14 @@ impl Reactor {
     /// said what a guess can be tested with. Who was called has not, so that however many callers begin and stop, the
     /// code is there for the next.
     fn can_prove(&self) -> bool {
-        let tested = |connection: &Connection| connection.pairing.as_ref().is_some_and(|pairing| pairing.counts());
-        let proofs = self.connections.iter().filter(|(_, connection)| tested(connection)).count();
-        self.code.as_ref().is_some_and(|code| code.usable(self.now).is_some() && proofs < code.left() as usize)
+        let usable = |code: &OneTime| code.usable(self.now).is_some() && self.tested(None) < code.left() as usize;
+        self.code.as_ref().is_some_and(usable)
+    }
+
+    /// On how many links, but this one, a guess can be tested with what we have said.
+    fn tested(&self, but: Option<usize>) -> usize {
+        let counts = |connection: &Connection| connection.pairing.as_ref().is_some_and(|pairing| pairing.counts());
+        self.connections.iter().filter(|(key, connection)| Some(*key) != but && counts(connection)).count()
     }
 
     /// Both ends hold a code: is it the same?
@@ -267,6 +280,7 @@ impl Reactor {
 
     /// A message of the other end's proof.
     pub(super) fn handle_proof(&mut self, key: usize, message: &[u8]) {
+        let others = self.tested(Some(key));
         let Some(connection) = self.connections.get_mut(key) else { return };
         let (Stage::Opening(opening), Some(pairing)) = (&mut connection.stage, &mut connection.pairing) else { return };
         // A code is good for one meeting, and the two may meet on two links at once. It may have been used, burnt or
@@ -274,6 +288,11 @@ impl Reactor {
         let theirs = connection.them.key;
         let is_first = self.code.as_ref().is_some_and(|code| code.usable(self.now).is_some());
         if !is_first && (self.proved != theirs || theirs.is_none()) {
+            return self.refuse(key, Refusal::NoCode);
+        }
+        // Each answer may be the one to a right guess: those that others can still test count as tried.
+        let left = self.code.as_ref().map_or(0, |code| code.left() as usize);
+        if is_first && others >= left {
             return self.refuse(key, Refusal::NoCode);
         }
         let last = match pairing.handle(message) {
@@ -303,21 +322,22 @@ impl Reactor {
         }
     }
 
-    /// A caller's user is being asked about us. It may take as long as ours would, as long as not too many do; whoever
-    /// waits for something of ours has its time already.
+    /// A caller's user is being asked about us. It may take as long as ours would, as long as not too many do, and not too
+    /// many from one place; whoever waits for something of ours has its time already.
     pub(super) fn wait_for_caller(&mut self, key: usize) {
         let until = self.now + QUESTION_PATIENCE + OPENING_PATIENCE;
-        let patient = |connection: &Connection| {
-            connection.origin == Origin::Came
-                && connection.deadline.is_some_and(|due| due > self.now + QUESTION_PATIENCE)
-        };
-        let waiting = self.connections.iter().filter(|(_, connection)| patient(connection)).count();
+        let Some(ip) = self.connections.get(key).map(|connection| connection.address.ip()) else { return };
+        let patient = self.connections.iter().map(|(_, it)| it).filter(|it| it.is_patient && it.is_opening());
+        let (waiting, from_there) =
+            patient.fold((0, 0), |(all, there), it| (all + 1, there + usize::from(it.address.ip() == ip)));
         let wanted = self.settings.trust != Trust::Known && self.conversation.is_none();
         let Some(connection) = self.connections.get_mut(key) else { return };
-        let known = connection.them.standing != Standing::New;
-        let busy = connection.is_asked_about || connection.is_met_in_vain();
-        if (wanted || known) && !busy && waiting < MAX_QUESTIONS {
+        // A stranger is known by nothing, with a key or without.
+        let known = !matches!(connection.them.standing, Standing::New | Standing::Plain);
+        let busy = connection.is_asked_about || connection.is_met_in_vain() || connection.is_patient;
+        if (wanted || known) && !busy && waiting < MAX_QUESTIONS && from_there < QUESTIONS_OF_ONE_SOURCE {
             connection.deadline = Some(until);
+            connection.is_patient = connection.origin == Origin::Came;
         }
     }
 

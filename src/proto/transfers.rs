@@ -293,7 +293,8 @@ impl Transfers {
                 if out.events.len() <= MAX_UNREAD {
                     let (direction, reason, resumable) = (Direction::Receive, words, false);
                     let (wanted, by_peer) = (true, false);
-                    out.events.push_back(offered);
+                    // Nothing is left to be asked.
+                    out.events.push_back(Event::Offer { id, name: name.clone(), size, ask: false });
                     out.events.push_back(Event::Failed { id, direction, name, reason, resumable, wanted, by_peer });
                 }
                 return Ok(());

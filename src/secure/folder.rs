@@ -231,11 +231,12 @@ impl Folder {
         {
             log::warn!("{:?} could not be removed: {error}", self.path_of(temporary));
         }
-        if published? {
-            sys::sync_folder(self.handle())?;
-            return Ok(true);
+        let published = published?;
+        if published && let Err(error) = sys::sync_folder(self.handle()) {
+            // It is there under its name: only a loss of power could bring back what was there before.
+            log::warn!("{:?} may not survive a loss of power: {error}", self.path_of(temporary));
         }
-        Ok(false)
+        Ok(published)
     }
 }
 

@@ -14,6 +14,7 @@
 use std::collections::HashSet;
 use std::fs::TryLockError;
 use std::io;
+use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -60,9 +61,11 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Whether a call reached it at this address, which is in lower case: the saved one may be as somebody has typed it.
-    fn is_at(&self, address: &str) -> bool {
-        self.address.as_ref().is_some_and(|saved| saved.to_lowercase() == address)
+    /// Whether a call reached it at this address, which is as [`address`] writes it: the saved one may be as somebody has
+    /// typed it.
+    fn is_at(&self, there: &str) -> bool {
+        let saved = self.address.as_ref().and_then(|saved| saved.rsplit_once(':'));
+        saved.and_then(|(host, port)| Some(address(host, port.parse().ok()?))).is_some_and(|saved| saved == there)
     }
 }
 
@@ -279,9 +282,17 @@ impl Known {
     }
 }
 
-/// An address as it is kept: `HOST:PORT`, or `[V6]:PORT`.
+/// An address as it is kept: `HOST:PORT`, or `[V6]:PORT`. There is one for each place, however its host is written: in
+/// capitals, with the dot at its end that every name could have, with the zeros of an IPv6 address or without.
 pub fn address(host: &str, port: u16) -> String {
-    let host = host.to_lowercase();
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host).to_lowercase();
+    let host = host.strip_suffix('.').unwrap_or(&host);
+    let (bare, zone) = host.split_once('%').map_or((host, None), |(bare, zone)| (bare, Some(zone)));
+    let host = match (bare.parse::<Ipv6Addr>(), zone) {
+        (Ok(ip), Some(zone)) => format!("{ip}%{zone}"),
+        (Ok(ip), None) => ip.to_string(),
+        (Err(_), _) => host.to_owned(),
+    };
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 

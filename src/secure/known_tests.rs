@@ -90,6 +90,23 @@ fn whoever_is_known_keeps_our_name_and_an_address_that_no_call_has_renewed() {
 }
 
 #[test]
+fn an_address_is_one_however_its_host_is_written() {
+    for (one, other) in [
+        ("[2001:db8::1]:5", ("2001:DB8:0:0::01", 5)),
+        ("[fe80::1%eth0]:5", ("FE80:0::1%eth0", 5)),
+        ("bob.example:5", ("Bob.Example.", 5)),
+        ("192.0.2.7:5", ("192.0.2.7", 5)),
+    ] {
+        assert_eq!(address(other.0, other.1), one);
+    }
+    let (_dir, folder) = folder();
+    // As an earlier version, or somebody's editor, has written it.
+    let as_typed = Some("[2001:db8:0::1]:5000".to_owned());
+    let known = Known::remember(&folder, key(1), "anna", as_typed, NOW).unwrap().known;
+    assert_eq!(known.by_address("2001:db8::1", 5000).map(|peer| peer.name.as_str()), Some("anna"));
+}
+
+#[test]
 fn an_address_belongs_to_whom_a_call_last_reached_there() {
     let (_dir, folder) = folder();
     Known::remember(&folder, key(1), "anna", Some(address("host", 5000)), NOW).unwrap();

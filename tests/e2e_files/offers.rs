@@ -25,6 +25,17 @@ fn an_offer_that_is_asked_about_is_taken_by_a_command_with_and_without_its_numbe
 }
 
 #[test]
+fn what_cannot_be_taken_is_not_asked_about() {
+    let (mut ann, mut bob) = talking(plan("ann").file("a\\b", b"a"), plan("bob").args(["--accept", "ask"]));
+    ann.types("transfer a\\b");
+    ann.event("transfer_failed");
+    bob.event("transfer_failed");
+    assert_alive(&mut ann, &mut bob);
+    assert_eq!((bob.said("offer").len(), bob.said("question").len()), (1, 0));
+    assert_eq!((ann.leaves(), bob.exit_code()), (4, 0));
+}
+
+#[test]
 fn a_question_about_a_file_is_answered_by_an_object() {
     let (mut ann, mut bob) =
         talking(plan("ann").file("a", b"a").file("b", b"b"), plan("bob").args(["--accept", "ask"]));

@@ -91,16 +91,48 @@ fn both_can_be_asked_about_each_other() {
 
 #[test]
 fn what_was_said_before_somebody_is_there_keeps_nobody_from_answering() {
+    for early in ["{\"say\": \"hi\"}", "{\"command\": \"hi\"}", "hi"] {
+        let (anna, bob) = Person::two();
+        let mut listener = anna.listens(&["--trust", "ask"]);
+        listener.send(early);
+        let mut caller = bob.calls(listener.port(), &["--trust", "new"]);
+        let id = asked(&mut listener, 1, &bob);
+        listener.send("{\"say\": \"there\"}");
+        answer(&mut listener, id, true);
+        caller.count("message", 2);
+        let said: Vec<_> = caller.all("message").map(|event| event["text"].clone()).collect();
+        assert_eq!(said, ["hi", "there"]);
+        listener.send("exit");
+        assert_eq!((listener.exit_code(), caller.exit_code()), (0, 0));
+    }
+}
+
+#[test]
+fn a_yes_that_stood_in_a_pipe_before_the_question_answers_nothing() {
+    let (anna, bob) = Person::two();
+    let home = anna.home();
+    let args = ["--trust", "ask", "-l", "127.0.0.1:0", "--config-dir", home.to_str().unwrap()];
+    let mut listener = tete(&args).start();
+    listener.send_bytes(b"hello\nyes\n");
+    listener.tells("-- listening on 127.0.0.1:");
+    let mut caller = bob.calls(listener.port(), &["--trust", "new"]);
+    listener.tells("Is that whom you want to talk to?");
+    listener.send("no");
+    assert_eq!(caller.exit_code(), 5);
+    listener.signal(Signal::TERM);
+    assert_eq!(listener.exit_code(), 143);
+}
+
+#[test]
+fn where_nobody_can_be_asked_any_more_a_stranger_does_not_wait_for_an_answer() {
     let (anna, bob) = Person::two();
     let mut listener = anna.listens(&["--trust", "ask"]);
-    listener.send("{\"say\": \"hi\"}");
-    let mut caller = bob.calls(listener.port(), &["--trust", "new"]);
-    let id = asked(&mut listener, 1, &bob);
-    listener.send("{\"say\": \"there\"}");
-    answer(&mut listener, id, true);
-    caller.count("message", 2);
-    let said: Vec<_> = caller.all("message").map(|event| event["text"].clone()).collect();
-    assert_eq!(said, ["hi", "there"]);
+    listener.end_input();
+    let port = listener.port();
+    let mut caller = bob.calls(port, &["--trust", "new"]);
+    assert_eq!(caller.exit_code(), 5);
+    assert!(listener.event("refused")["reason"].as_str().unwrap().contains("nobody answered"));
+    assert_eq!(listener.all("question").count(), 0);
 }
 
 #[test]

@@ -36,6 +36,34 @@ fn ctrl_c_twice_leaves_who_sends_a_file_to_nobody() {
 }
 
 #[test]
+fn who_sends_a_file_and_types_exit_still_sends_it() {
+    let (mut bob, target) = receiver(&["--plain"]);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("slow.bin");
+    fs::write(&file, vec![7; 3_000_000]).unwrap();
+    let args = ["-n", "ann", "--plain", "--limit", "1M", "--send", file.to_str().unwrap(), &target];
+    let mut ann = Desk::new().start(&args);
+    bob.event("progress");
+    ann.says("exit");
+    ann.shows("finishing one transfer; a second exit leaves at once");
+    assert_eq!(bob.event("received")["bytes"], 3_000_000);
+    ann.ends(0);
+}
+
+#[test]
+fn a_file_that_is_edited_before_anybody_is_there_is_sent_as_it_is_then() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("notes.txt");
+    fs::write(&file, "first").unwrap();
+    let mut ann = tete(&["--json", "--plain", "-l", "127.0.0.1:0", "--send", file.to_str().unwrap()]).start();
+    let port = ann.port().to_string();
+    fs::write(&file, "first and second").unwrap();
+    let mut bob = tete(&["--json", "--plain", &port]).start();
+    assert_eq!(bob.event("received")["bytes"], "first and second".len());
+    assert_eq!((ann.exit_code(), bob.exit_code()), (0, 0));
+}
+
+#[test]
 fn who_leaves_before_anybody_is_reached_is_told_which_files_stay_here() {
     let target = format!("127.0.0.1:{}", free_port());
     let (mut ann, _folder) = sends(&["--plain", &target]);

@@ -96,6 +96,8 @@ pub struct Far {
     reactor: Reactor,
     /// What was offered before it was agreed on: no more than a session lets wait.
     offered: Vec<TransferId>,
+    /// Who came while the end of the last conversation was still on its way.
+    met: Option<Peer>,
 }
 
 impl Far {
@@ -106,7 +108,7 @@ impl Far {
     pub fn new(settings: Settings, code: Option<OneTime>) -> Result<Self, Over> {
         let mut reactor = Reactor::new(settings)?;
         code.into_iter().for_each(|code| reactor.set_code(code));
-        Ok(Self { reactor, offered: Vec::new() })
+        Ok(Self { reactor, offered: Vec::new(), met: None })
     }
 
     /// Listens; where.
@@ -132,6 +134,9 @@ impl Far {
     /// # Errors
     /// Whom we call does not let us in; a signal. Who is not let in by us is told, and waited on.
     pub fn meet(&mut self, notices: &mut Notices) -> Result<Peer, Over> {
+        if let Some(peer) = self.met.take() {
+            return Ok(peer);
+        }
         loop {
             match self.turn(None)? {
                 Some(NetEvent::Connected(peer)) => {
@@ -299,6 +304,11 @@ impl Far {
             match self.turn(Some(latest)) {
                 Err(Over::Left) => {}
                 Err(error) => over = Some(error),
+                Ok(Some(NetEvent::Connected(peer))) => {
+                    self.offered.clear();
+                    self.met = Some(peer);
+                    break;
+                }
                 Ok(_) => {}
             }
         }
