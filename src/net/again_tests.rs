@@ -215,6 +215,47 @@ fn whoever_wakes_the_loop_is_heard_before_files_move_on_which_never_wait_twice()
     assert!(turn(anna), "our user has something");
 }
 
+/// Gives anna and another one turns, in turn, until something holds of anna.
+fn turn_both(anna: &mut Reactor, other: &mut Reactor, holds: impl Fn(&Reactor) -> bool) {
+    let latest = Instant::now() + PATIENCE;
+    while !holds(anna) {
+        for side in [&mut *other, &mut *anna] {
+            side.turn(Some(side.now + Duration::from_millis(1))).unwrap();
+        }
+        assert!(Instant::now() < latest, "it came to nothing");
+    }
+}
+
+#[test]
+fn fault_26_a_code_is_not_tried_more_often_by_proofs_that_began_together() {
+    let holds_code = |code: [u8; 3]| {
+        let tls = Arc::new(Tls::new(&SecretKey::generate().unwrap()).unwrap());
+        let mut side = side_with("one of them", Some(Secure { tls, folder: None }));
+        side.set_code(OneTime::new(Code::new(code), side.now));
+        side
+    };
+    let mut anna = holds_code([1, 2, 3]);
+    let port = anna.listen(Some(LOOPBACK), 0).unwrap()[0].port();
+    let proofs = |anna: &Reactor| anna.connections.iter().filter(|(_, it)| it.pairing.is_some()).count();
+    let left = |anna: &Reactor| anna.code.as_ref().map_or(0, OneTime::left);
+    // Three have begun, of whom the last one knows the code.
+    let mut callers = [[9, 9, 1], [9, 9, 2], [1, 2, 3]].map(holds_code);
+    for (begun, caller) in callers.iter_mut().enumerate() {
+        caller.dial(Callee::at(LOOPBACK.to_string(), port), Some(PATIENCE));
+        turn_both(&mut anna, caller, |anna| proofs(anna) > begun);
+    }
+    // One whom anna calls can test a guess by what she has said to it, and says no more.
+    let mut called = holds_code([9, 9, 3]);
+    let there = called.listen(Some(LOOPBACK), 0).unwrap()[0].port();
+    anna.dial(Callee::at(LOOPBACK.to_string(), there), Some(PATIENCE));
+    turn_both(&mut anna, &mut called, |anna| anna.tested(None) > 0);
+    let [first, second, third] = &mut callers;
+    turn_both(&mut anna, first, |anna| left(anna) == 2);
+    turn_both(&mut anna, second, |anna| left(anna) == 1);
+    turn_both(&mut anna, third, |anna| proofs(anna) < 2);
+    assert_eq!((anna.proved, left(&anna)), (None, 1), "that would have been a fourth try");
+}
+
 #[test]
 fn two_who_call_each_other_with_one_code_meet_whoever_is_first() {
     for seed in 1..24 {

@@ -253,7 +253,7 @@ impl Reactor {
     }
 
     /// On how many links, but this one, a guess can be tested with what we have said.
-    fn tested(&self, but: Option<usize>) -> usize {
+    pub(super) fn tested(&self, but: Option<usize>) -> usize {
         let counts = |connection: &Connection| connection.pairing.as_ref().is_some_and(|pairing| pairing.counts());
         self.connections.iter().filter(|(key, connection)| Some(*key) != but && counts(connection)).count()
     }
