@@ -54,7 +54,7 @@ const MAX_SLIPS: usize = 2;
 pub enum Parsed {
     /// The line is empty: nothing is said.
     Nothing,
-    /// Say this. Never empty.
+    /// Say this. Empty only where no line is a command.
     Say(String),
     /// Send files: what stands behind the command and its one space, verbatim, and not blank. Whether it is one path
     /// or several words is decided by what exists.
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn without_commands_every_line_but_an_empty_one_is_a_message() {
+    fn without_commands_every_line_is_a_message() {
         for line in ["exit", "transfer ~/.ssh/id_ed25519", "/quit", "//x", " ", "/nonsense"] {
             assert_eq!(parse_as_message(line), say(line));
         }

@@ -116,7 +116,7 @@ impl App {
             self.partner = None;
             self.leaving = None;
             self.peer_reason = None;
-            self.told_late = false;
+            (self.told_late, self.told_waiting) = (false, false);
             self.receive_only = self.input_over;
             match (anew, self.called.clone()) {
                 (Some(Anew::Answers), Some(target)) => self.call(target),

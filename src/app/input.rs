@@ -261,7 +261,8 @@ impl App {
     fn use_command(&mut self, line: &Line, fresh: bool) -> Used {
         let parsed = match (self.config.commands, line.may_be_command) {
             (true, true) => commands::parse(&line.text),
-            (true, false) if line.text.trim_end().is_empty() => Parsed::Nothing,
+            // Neither a pasted line nor a key pressed in vain: in a pipe every line is meant.
+            _ if (self.config.commands || self.terminal) && line.text.trim_end().is_empty() => Parsed::Nothing,
             _ => commands::parse_as_message(&line.text),
         };
         let now = self.reactor.now();
@@ -297,7 +298,7 @@ impl App {
             false => {
                 self.leave(LeaveReason::Done, true);
                 // Who came to send files leaves already, without having been asked to.
-                if self.reactor.session().is_some_and(|session| session.is_leaving() || session.is_offering()) {
+                if self.reactor.session().is_some_and(|session| session.is_leaving()) {
                     self.tell_finishing();
                 }
             }

@@ -156,6 +156,8 @@ pub struct App {
     cut_command: bool,
     /// Whether a line that came too late was answered.
     told_late: bool,
+    /// Whether it was told that our leaving waits for an answer.
+    told_waiting: bool,
     /// Why the connection was lost, since it is.
     lost: Option<String>,
     /// Whom we called last.
@@ -234,6 +236,7 @@ impl App {
             told_cut: false,
             cut_command: false,
             told_late: false,
+            told_waiting: false,
             lost: None,
             called: None,
             told_unanswered: false,
@@ -488,10 +491,16 @@ impl App {
         }
         // Who came to send waits for the answers, and so does a person, who can leave at once all the same: goodbye would
         // turn down what the other side is still asked about.
-        if (self.is_sending() || self.terminal && leaving.by_us)
+        let waits = self.is_sending() || (self.terminal && !self.input_over && leaving.by_us);
+        if waits
             && leaving.reason == LeaveReason::Done
-            && self.reactor.session().is_some_and(|s| s.is_offering())
+            && self.reactor.session().is_some_and(|session| session.is_offering())
         {
+            if leaving.asked && !std::mem::replace(&mut self.told_waiting, true) {
+                self.tell_finishing();
+                // Else two who leave could wait for each other.
+                while !self.is_sending() && self.order_refused() {}
+            }
             return;
         }
         if let Some(session) = self.reactor.session()
@@ -504,12 +513,16 @@ impl App {
         }
     }
 
+    /// Refuses the latest file that waits for our user's answer; whether there was one.
+    fn order_refused(&mut self) -> bool {
+        let now = self.reactor.now();
+        self.reactor.session().is_some_and(|session| session.refuse(now, None).is_ok())
+    }
+
     /// What is under way still, for a person who wants to leave.
     fn tell_finishing(&mut self) {
         if self.terminal && self.reactor.session().is_some_and(|session| session.is_offering()) {
-            let who = self.partner_name();
-            let words = format!("{who} has not answered yet about what is offered; a second exit leaves at once");
-            return self.screen.notice(&words);
+            return self.screen.notice("not all that was offered is answered; a second exit leaves at once");
         }
         let running = self.reactor.session().map_or(0, |session| session.progress().len());
         if running > 0 && self.terminal {

@@ -224,8 +224,8 @@ impl App {
         if let Some(question) = self.questions.next_to_show() {
             self.screen.loud_notice(&question.about);
             self.show_prompt_of_question();
-            if !self.terminal {
-                // What was written before is no answer to it.
+            // What was written before is no answer to it; an object says itself which question it answers.
+            if !self.terminal && !self.screen.is_json() {
                 let early = std::iter::from_fn(|| self.lines.next_line());
                 self.held.extend(early);
             }
@@ -246,7 +246,10 @@ impl App {
         if let Gone::Shown(question) = self.questions.over(id) {
             self.screen.loud_notice(&format!("{} has gone: that question is over", question.who));
             self.show_question();
-            self.questions.doubt();
+            // A person may have begun an answer; a program may have written one only if the next question stood there.
+            if self.terminal || self.questions.shown().is_some() {
+                self.questions.doubt();
+            }
             if self.questions.shown().is_none() {
                 self.prompt();
             }

@@ -70,6 +70,7 @@ impl Reactor {
                 let fate = dialler.resolved(self.now, found.addresses);
                 self.tell_attempt();
                 self.tell_fate(fate);
+                self.judge_those_met();
             }
             Err(words) => {
                 self.dialler = None;

@@ -25,7 +25,7 @@ use crate::secure::tls::TlsError;
 
 use super::asking::{RECOGNISE, own_ticket};
 use super::connection::{Connection, Intent, Need, Origin, Stage};
-use super::doorkeeper::QUESTIONS_OF_ONE_SOURCE;
+use super::doorkeeper::{QUESTIONS_OF_ONE_SOURCE, Source};
 use super::event::{NetEvent, Refuser};
 use super::gate::{MAX_QUESTIONS, Trust};
 use super::openings::{GATE_SPACE, GateError, OPENING_PATIENCE, QUESTION_PATIENCE};
@@ -216,6 +216,21 @@ impl Reactor {
         }
     }
 
+    /// Whom we call is known by now: whoever waits to be that is judged again.
+    pub(super) fn judge_those_met(&mut self) {
+        let met = self.connections.iter().filter(|(_, connection)| connection.is_met_in_vain());
+        let met: Vec<_> = met
+            .filter_map(|(key, connection)| match &connection.stage {
+                Stage::Opening(opening) if opening.is_being_judged() => Some((key, opening.hello()?)),
+                _ => None,
+            })
+            .collect();
+        for (key, hello) in met {
+            self.judge(key, hello);
+            self.connections.get_mut(key).into_iter().for_each(|connection| connection.more = true);
+        }
+    }
+
     /// Whether the same key has called us and was called by us: both ends want to talk to each other.
     pub(super) fn is_mutual(&self, key: usize) -> bool {
         let Some(this) = self.connections.get(key) else { return false };
@@ -252,7 +267,8 @@ impl Reactor {
         self.code.as_ref().is_some_and(usable)
     }
 
-    /// On how many links, but this one, a guess can be tested with what we have said.
+    /// On how many links, but this one, a guess can be tested with what we have said. Two who know the code and call each
+    /// other at the same moment count, too: whoever sits where we call looks like that.
     pub(super) fn tested(&self, but: Option<usize>) -> usize {
         let counts = |connection: &Connection| connection.pairing.as_ref().is_some_and(|pairing| pairing.counts());
         self.connections.iter().filter(|(key, connection)| Some(*key) != but && counts(connection)).count()
@@ -326,16 +342,18 @@ impl Reactor {
     /// many from one place; whoever waits for something of ours has its time already.
     pub(super) fn wait_for_caller(&mut self, key: usize) {
         let until = self.now + QUESTION_PATIENCE + OPENING_PATIENCE;
-        let Some(ip) = self.connections.get(key).map(|connection| connection.address.ip()) else { return };
+        let source = |connection: &Connection| Source::from(connection.address.ip());
+        let Some(place) = self.connections.get(key).map(source) else { return };
         let patient = self.connections.iter().map(|(_, it)| it).filter(|it| it.is_patient && it.is_opening());
         let (waiting, from_there) =
-            patient.fold((0, 0), |(all, there), it| (all + 1, there + usize::from(it.address.ip() == ip)));
+            patient.fold((0, 0), |(all, there), it| (all + 1, there + usize::from(source(it) == place)));
+        let has_room = from_there < QUESTIONS_OF_ONE_SOURCE || place == Source::Here;
         let wanted = self.settings.trust != Trust::Known && self.conversation.is_none();
         let Some(connection) = self.connections.get_mut(key) else { return };
         // A stranger is known by nothing, with a key or without.
         let known = !matches!(connection.them.standing, Standing::New | Standing::Plain);
         let busy = connection.is_asked_about || connection.is_met_in_vain() || connection.is_patient;
-        if (wanted || known) && !busy && waiting < MAX_QUESTIONS && from_there < QUESTIONS_OF_ONE_SOURCE {
+        if (wanted || known) && !busy && waiting < MAX_QUESTIONS && has_room {
             connection.deadline = Some(until);
             connection.is_patient = connection.origin == Origin::Came;
         }

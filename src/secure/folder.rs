@@ -234,7 +234,7 @@ impl Folder {
         let published = published?;
         if published && let Err(error) = sys::sync_folder(self.handle()) {
             // It is there under its name: only a loss of power could bring back what was there before.
-            log::warn!("{:?} may not survive a loss of power: {error}", self.path_of(temporary));
+            log::warn!("what was written to {:?} may not survive a loss of power: {error}", self.path_of(""));
         }
         Ok(published)
     }

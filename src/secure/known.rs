@@ -61,11 +61,13 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Whether a call reached it at this address, which is as [`address`] writes it: the saved one may be as somebody has
-    /// typed it.
+    /// Whether a call reached it at this address, however either is written.
     fn is_at(&self, there: &str) -> bool {
-        let saved = self.address.as_ref().and_then(|saved| saved.rsplit_once(':'));
-        saved.and_then(|(host, port)| Some(address(host, port.parse().ok()?))).is_some_and(|saved| saved == there)
+        let plainly = |written: &str| {
+            let (host, port) = written.rsplit_once(':')?;
+            Some(address(host, port.parse().ok()?))
+        };
+        self.address.as_deref().and_then(plainly).is_some_and(|saved| Some(saved) == plainly(there))
     }
 }
 

@@ -104,6 +104,10 @@ fn an_address_is_one_however_its_host_is_written() {
     let as_typed = Some("[2001:db8:0::1]:5000".to_owned());
     let known = Known::remember(&folder, key(1), "anna", as_typed, NOW).unwrap().known;
     assert_eq!(known.by_address("2001:db8::1", 5000).map(|peer| peer.name.as_str()), Some("anna"));
+    // Whom a call reaches there has it from now on, and nobody else.
+    let as_typed = Some("[2001:DB8:0:0::1]:5000".to_owned());
+    let known = Known::remember(&folder, key(2), "bob", as_typed, NOW).unwrap().known;
+    assert_eq!(known.by_address("2001:db8::1", 5000).map(|peer| peer.name.as_str()), Some("bob"));
 }
 
 #[test]

@@ -136,6 +136,22 @@ fn where_nobody_can_be_asked_any_more_a_stranger_does_not_wait_for_an_answer() {
 }
 
 #[test]
+fn two_answers_that_were_written_at_once_are_both_heard() {
+    let (anna, bob) = Person::two();
+    let (carol, _) = Person::two();
+    let mut listener = anna.listens(&["--trust", "ask"]);
+    let port = listener.port();
+    let mut refused = bob.calls(port, &["--trust", "new"]);
+    let first = asked(&mut listener, 1, &bob);
+    let mut caller = carol.calls(port, &["--trust", "new"]);
+    let second = asked(&mut listener, 2, &carol);
+    let [no, yes] = [(first, false), (second, true)].map(|(id, yes)| format!("{{\"answer\": {id}, \"yes\": {yes}}}\n"));
+    listener.send_bytes(format!("{no}{yes}").as_bytes());
+    assert_eq!(refused.exit_code(), 5);
+    connected(&mut caller, "new", anna.key());
+}
+
+#[test]
 fn who_sends_files_and_wants_to_be_asked_answers() {
     let (anna, bob) = Person::two();
     let mut listener = anna.listens(&["--trust", "new"]);

@@ -51,6 +51,24 @@ fn who_sends_a_file_and_types_exit_still_sends_it() {
 }
 
 #[test]
+fn a_person_who_leaves_waits_until_what_is_offered_is_answered() {
+    let (mut bob, target) = receiver(&["--plain", "--accept", "ask"]);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("notes.txt");
+    fs::write(&file, "notes").unwrap();
+    let mut ann = Desk::new().start(&["-n", "ann", "--plain", &target]);
+    ann.shows("connected to bob");
+    ann.says(&format!("transfer {}", file.display()));
+    let question = bob.event("question");
+    ann.says("exit");
+    ann.shows("not all that was offered is answered; a second exit leaves at once");
+    bob.send(&format!("/accept {}", question["transfer"]));
+    assert_eq!(bob.event("received")["bytes"], 5);
+    ann.ends(0);
+    assert_eq!(bob.exit_code(), 0);
+}
+
+#[test]
 fn a_file_that_is_edited_before_anybody_is_there_is_sent_as_it_is_then() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("notes.txt");

@@ -283,6 +283,9 @@ impl Far {
 
     /// Ends a conversation before its time, if there is one, and says why as far as there is a word for it.
     pub fn part(&mut self, over: &Over) {
+        if self.met.is_some() && !matches!(over, Over::Ending(_)) {
+            return; // that is over, and the conversation that there is has somebody else in it
+        }
         let now = self.now();
         let reason = if matches!(over, Over::Ending(_)) { LeaveReason::Interrupted } else { LeaveReason::Failed };
         if let Some(session) = self.reactor.session() {
