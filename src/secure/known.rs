@@ -20,6 +20,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::proto::name::twin_key;
+use crate::proto::text::is_dangerous;
 use crate::sys;
 
 use super::folder::{Folder, Readers, StoreError};
@@ -304,7 +305,8 @@ fn is_address(address: &str) -> bool {
 }
 
 fn may_be_shown(address: &str) -> bool {
-    address.chars().all(|c| c.is_alphanumeric() || "-._:[]%".contains(c))
+    // Some letters are there to be invisible.
+    address.chars().all(|c| !is_dangerous(c) && (c.is_alphanumeric() || "-._:[]%".contains(c)))
 }
 
 fn full(folder: &Folder) -> StoreError {
