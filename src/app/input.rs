@@ -147,8 +147,8 @@ impl App {
             return if self.cut_command { Used::Yes } else { self.say(&line.text, fresh) };
         }
         let is_object = self.takes_objects() && line.text.starts_with('{');
-        let is_order = self.config.commands && line.may_be_command && !is_object && commands::is_order(&line.text);
-        self.cut_command = line.cut == Cut::First && is_order;
+        let may_order = self.config.commands && line.may_be_command && !is_object;
+        self.cut_command = line.cut == Cut::First && may_order && commands::is_order(&line.text);
         if self.cut_command {
             let words = format!("the command is longer than {MAX_LINE} bytes; none of it was used");
             self.screen.error(self.reactor.now(), &words, "several shorter ones do the same");

@@ -491,15 +491,15 @@ impl App {
         }
         // Who came to send waits for the answers, and so does a person, who can leave at once all the same: goodbye would
         // turn down what the other side is still asked about.
-        let waits = self.is_sending() || (self.terminal && !self.input_over && leaving.by_us);
-        if waits
+        let asks_for_answers = self.is_sending() || (self.terminal && !self.input_over && leaving.by_us);
+        if asks_for_answers
             && leaving.reason == LeaveReason::Done
             && self.reactor.session().is_some_and(|session| session.is_offering())
         {
             if leaving.asked && !std::mem::replace(&mut self.told_waiting, true) {
                 self.tell_finishing();
                 // Else two who leave could wait for each other.
-                while !self.is_sending() && self.order_refused() {}
+                while !self.is_sending() && self.refuse_latest() {}
             }
             return;
         }
@@ -514,7 +514,7 @@ impl App {
     }
 
     /// Refuses the latest file that waits for our user's answer; whether there was one.
-    fn order_refused(&mut self) -> bool {
+    fn refuse_latest(&mut self) -> bool {
         let now = self.reactor.now();
         self.reactor.session().is_some_and(|session| session.refuse(now, None).is_ok())
     }

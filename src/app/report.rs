@@ -232,6 +232,7 @@ impl App {
         }
     }
 
+    /// The prompt of the question that stands on the screen.
     pub(super) fn show_prompt_of_question(&mut self) {
         let prompt = self.questions.prompt().unwrap_or_default();
         // In a pipe nothing stands among what people say.
@@ -292,7 +293,6 @@ impl App {
         if self.is_sending() {
             self.begin_sending();
             self.find_again();
-            self.offer_ready();
             // Nobody has asked for that: the first `exit` does not cut it short.
             self.leaving.get_or_insert(Leaving { reason: LeaveReason::Done, by_us: true, asked: false });
         } else if self.input_over && !self.receive_only {
