@@ -82,7 +82,7 @@ impl Calls {
     pub fn shown(&self, bytes: u64) -> String {
         let each = |calls: u64| calls as f64 * 1e6 / bytes as f64;
         let mut all: Vec<_> = self.by_name.iter().collect();
-        all.sort_by_key(|(_, calls)| std::cmp::Reverse(**calls));
+        all.sort_unstable_by_key(|(_, calls)| std::cmp::Reverse(**calls));
         let frequent = all.iter().take(4).filter(|(_, calls)| each(**calls) >= 0.05);
         let names: Vec<_> = frequent.map(|(name, calls)| format!("{name} {:.1}", each(**calls))).collect();
         format!("{:6.1}  ({})", each(self.total()), names.join(", "))

@@ -215,6 +215,15 @@ fn whoever_wakes_the_loop_is_heard_before_files_move_on_which_never_wait_twice()
     assert!(turn(anna), "our user has something");
 }
 
+#[test]
+fn what_is_due_is_not_late_because_the_turn_before_took_long() {
+    let mut anna = side("anna");
+    let before = Instant::now();
+    anna.now = before - PATIENCE; // as if a disk had held it up ever since
+    anna.turn(Some(before)).unwrap();
+    assert!(before.elapsed() < PATIENCE / 2, "it waited as long as the turn had taken");
+}
+
 /// Gives anna and another one turns, in turn, until something holds of anna.
 fn turn_both(anna: &mut Reactor, other: &mut Reactor, holds: impl Fn(&Reactor) -> bool) {
     let latest = Instant::now() + PATIENCE;

@@ -354,12 +354,13 @@ impl Conversation {
         self.settle(connections, files, pool, now);
     }
 
-    /// Counts the time since the last turn, whose end `turn` tells, for the files under way. `stopped`: the process was.
-    pub fn account(&mut self, stopped: bool, now: Instant) {
+    /// Counts the time since the last turn began for the files under way. That turn `took` so long; `stopped`: the process
+    /// was, since.
+    pub fn account(&mut self, (took, stopped): (Duration, bool), now: Instant) {
         let asks = !self.untold && self.session.wants_processor();
         let processor = asks.then(sys::computed).flatten();
         self.untold |= asks && processor.is_none();
-        self.session.account(now, &Turn { stopped, processor, ..self.turn });
+        self.session.account(now, &Turn { took, stopped, processor, ..self.turn });
     }
 
     /// Hands jobs to the helpers, and lets go of the links that are over.

@@ -310,8 +310,8 @@ impl Reactor {
     /// When the system's poll fails.
     pub fn turn(&mut self, until: Option<Instant>) -> io::Result<Instant> {
         self.pump_links(Conversation::pump_talk); // what was said since the last turn: tried before it is waited for
-        self.wait(until)?;
-        self.account();
+        let took = self.wait(until)?;
+        self.account(took);
         self.hear_anew();
         self.accept();
         self.take_answers();
@@ -324,9 +324,12 @@ impl Reactor {
         Ok(self.now)
     }
 
-    /// Waits, latches readiness, and reads the clock: the only place that does.
-    fn wait(&mut self, until: Option<Instant>) -> io::Result<()> {
+    /// Waits, latches readiness, and reads the clock: the only place that does. How long the turn that ends here took: a
+    /// disk may have held it up, and what is due is not that much later for it.
+    fn wait(&mut self, until: Option<Instant>) -> io::Result<Duration> {
         let until = until.into_iter().chain(self.deadline()).min();
+        let began = std::mem::replace(&mut self.now, Instant::now());
+        let took = self.now.saturating_duration_since(began);
         loop {
             let allowed = match self.has_work() {
                 true => Some(Duration::ZERO),
@@ -377,13 +380,13 @@ impl Reactor {
         if signalled {
             self.take_signals();
         }
-        Ok(())
+        Ok(took)
     }
 
-    /// Counts what files waited for since the last turn.
-    fn account(&mut self) {
-        let stopped = std::mem::take(&mut self.stopped);
-        self.conversation.iter_mut().for_each(|conversation| conversation.account(stopped, self.now));
+    /// Counts what files waited for since the last turn began, which took so long.
+    fn account(&mut self, took: Duration) {
+        let turn = (took, std::mem::take(&mut self.stopped));
+        self.conversation.iter_mut().for_each(|conversation| conversation.account(turn, self.now));
     }
 
     fn has_work(&self) -> bool {

@@ -5,7 +5,7 @@
 use std::fs::File;
 use std::io;
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use blake3::Hasher;
 use blake3::hazmat::HasherExt;
@@ -63,12 +63,46 @@ impl Source {
     }
 }
 
+/// How often the system is asked what a thread has computed. What it tells of one that runs is as old as its last tick,
+/// 4 ms on many: a twenty-fifth of this.
+const ASK_EVERY: Duration = Duration::from_millis(100);
+
+/// What of the time of a thread that reads and hashes is its processor's. Between its jobs it may wait for a core, and a
+/// read that waits for one looks like a read that waits for a disk: only the system can tell.
+#[derive(Debug, Default)]
+struct Computing {
+    /// When it was asked, and what it said ([`sys::computed`]).
+    asked: Option<(Instant, Duration)>,
+    /// What was worked since then.
+    worked: Duration,
+}
+
+impl Computing {
+    /// A job that is over `now`. What was waited for a core is taken for hashing, which is the processor's too.
+    fn charge(&mut self, job: Spent, now: Instant, computed: impl FnOnce() -> Option<Duration>) -> Spent {
+        let worked = job.reading + job.hashing;
+        if self.asked.is_some_and(|(asked, _)| now.saturating_duration_since(asked) < ASK_EVERY) {
+            self.worked += worked;
+            return job;
+        }
+        let Some(told) = computed() else { return job };
+        let before = self.asked.map_or(Duration::ZERO, |(_, told)| told) + self.worked;
+        *self = Self { asked: Some((now, told)), worked: Duration::ZERO };
+        // Computed in this job, or waited for a core before it.
+        let ours = told.saturating_sub(before);
+        let blocked = worked.saturating_sub(ours);
+        let reading = if worked < ASK_EVERY { job.reading } else { job.reading.min(blocked) };
+        Spent { reading, hashing: ours.max(worked) - reading }
+    }
+}
+
 /// What a thread keeps from job to job.
 #[derive(Debug, Default)]
 pub struct Scratch {
     buffer: Buffer,
     names: Names,
     spent: Spent,
+    computing: Computing,
     read: Option<Buffer>,
 }
 
@@ -151,13 +185,19 @@ impl DiskWork {
 
     /// Does it, with what the thread keeps from job to job.
     pub fn run(self, scratch: &mut Scratch) -> Option<DiskAnswer> {
-        let Scratch { buffer, names, spent, read } = scratch;
+        let Scratch { buffer, names, spent, computing, read } = scratch;
+        let mut hashed = |file: Option<&File>, name: &str, block, into| {
+            let mut job = Spent::default();
+            let value = hash_file(file, name, block, (into, &mut job));
+            *spent += computing.charge(job, Instant::now(), sys::computed);
+            value
+        };
         Some(match self {
             Self::OpenSource(id, source) => DiskAnswer::SourceOpened(id, source.open()),
             Self::CheckSource(id, source) => DiskAnswer::SourceChecked(id, source.check()),
             Self::HashSource(id, block, source, mut lent) => {
                 let into = lent.as_mut().map_or(Target::Pieces(buffer), |lent| Target::Whole(lent));
-                let value = hash_file(source.file().map(Arc::as_ref), source.name(), block, (into, spent));
+                let value = hashed(source.file().map(Arc::as_ref), source.name(), block, into);
                 *read = lent.filter(|_| value.is_ok());
                 DiskAnswer::SourceHashed(id, block, value)
             }
@@ -168,7 +208,7 @@ impl DiskWork {
             },
             Self::HashPart(id, block, part) => {
                 let into = Target::Pieces(buffer);
-                DiskAnswer::PartHashed(id, block, hash_file(part.file(), part.name(), block, (into, spent)))
+                DiskAnswer::PartHashed(id, block, hashed(part.file(), part.name(), block, into))
             }
             Self::FlushPart(id, part) => DiskAnswer::PartFlushed(id, part.flush()),
             Self::RecordPart(id, first, values, last, part) => {
@@ -208,7 +248,7 @@ enum Target<'a> {
 }
 
 /// Hashes a block of an open file by reading it back, usually from the page cache. The clock is read twice a piece, which
-/// takes 50 ns of some 80 µs: nobody else can tell a slow disk from a slow processor.
+/// takes 50 ns of some 80 µs: nobody else can tell reading from hashing.
 fn hash_file(
     file: Option<&File>,
     name: &str,
@@ -300,6 +340,22 @@ mod tests {
             Some(DiskAnswer::SourceHashed(ID, of, result)) if of == block => result,
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn what_waited_for_a_core_is_the_processors() {
+        let (ms, start) = (Duration::from_millis, Instant::now());
+        let job = |reading, hashing| Spent { reading: ms(reading), hashing: ms(hashing) };
+        let mut computing = Computing::default();
+        let mut charge = |spent, at, told: Option<u64>| computing.charge(spent, start + ms(at), || told.map(ms));
+        assert_eq!(charge(job(1, 2), 3, Some(10)), job(1, 9), "for its first job it waited");
+        assert_eq!(charge(job(6, 4), 50, None), job(6, 4), "not asked again");
+        assert_eq!(charge(job(1, 1), 103, Some(80)), job(1, 59), "the job before had its part");
+        // One that was slow: it computed, or waited for a core, all the time; half of it; never.
+        assert_eq!(charge(job(60, 40), 203, Some(180)), job(0, 100));
+        assert_eq!(charge(job(60, 40), 303, Some(230)), job(50, 50));
+        assert_eq!(charge(job(60, 40), 403, Some(230)), job(60, 40));
+        assert_eq!(charge(job(60, 40), 503, None), job(60, 40), "the system does not tell");
     }
 
     #[test]

@@ -8,10 +8,9 @@
 //!             (and the rate limit)                                                  hashing -'
 //! ```
 //!
-//! Each side counts its own half. After every turn of its loop the time since the turn before goes to the one thing that
-//! a transfer then waited for ([`Wait`]), so that no clock is read for it: the turn has one moment, and that is enough. Two
-//! things a loop cannot see from there. What it spent in its own turns is partly its processor's, partly calls that
-//! waited for a disk; the system's own count of the loop's thread ([`Turn::processor`]), asked for a few times a
+//! Each side counts its own half. What its loop waited after a turn goes to the one thing that a transfer then waited for
+//! ([`Wait`]). Two things a loop cannot see from there. What it spent in its turns is partly its processor's, partly calls
+//! that waited for a disk; the system's own count of the loop's thread ([`Turn::processor`]), asked for a few times a
 //! transfer, tells them apart. And helpers read and hash in one job; they say which took how long.
 //!
 //! The halves travel in SPENT frames, now and then, and before END and COMMITTED. What the peer says is a claim: it is cut
@@ -207,7 +206,7 @@ impl Stages {
                 None => causes.push(Cause { resource: stage.resource(), stage, share }),
             }
         }
-        causes.sort_by(|a, b| b.share.total_cmp(&a.share));
+        causes.sort_unstable_by(|a, b| b.share.total_cmp(&a.share));
         let many = if causes[0].share >= DOMINANT { 1 } else { NAMED };
         causes.truncate(many);
         (total > 0.0).then_some(Verdict { causes })

@@ -540,7 +540,7 @@ impl Transfers {
         let outgoing = self.outgoing.values().map(|file| file.progress(now));
         let incoming = self.incoming.values().map(|file| file.progress(now));
         let mut all: Vec<_> = outgoing.chain(incoming).collect();
-        all.sort_by_key(|progress| progress.id);
+        all.sort_unstable_by_key(|progress| progress.id);
         all.extend(self.queue.iter().map(|file| file.progress(now)));
         all
     }

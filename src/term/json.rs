@@ -166,8 +166,7 @@ pub fn parse_input(line: &str) -> Result<Input, InputError> {
     let value: Value = serde_json::from_str(line).map_err(|error| wrong(format!("the line is not JSON: {error}")))?;
     let Value::Object(fields) = value else { return Err(wrong("the line is not a JSON object".to_owned())) };
     let is_text = |key: &str| wrong(format!("the value of \"{key}\" must be a text"));
-    let mut fields: Vec<(String, Value)> = fields.into_iter().collect();
-    fields.sort_by(|a, b| a.0.cmp(&b.0));
+    let mut fields: Vec<(String, Value)> = fields.into_iter().collect(); // in the order of their keys, as the map has them
     match fields.as_mut_slice() {
         [] => Err(wrong("the object is empty".to_owned())),
         [(key, value)] if matches!(key.as_str(), "say" | "transfer" | "command") => {

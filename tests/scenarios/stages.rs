@@ -24,6 +24,7 @@ const HELD: Turn = Turn {
     talk: Held { full: true, empty: true },
     bulk: Held { full: true, empty: true },
     secure: false,
+    took: Duration::ZERO,
     stopped: false,
     processor: None,
 };

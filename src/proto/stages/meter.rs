@@ -2,6 +2,7 @@
 //!
 //! Owns: the sums, and how they become a [`Half`]. Must not know: what a transfer does, what the other side says of itself.
 
+use std::ops::AddAssign;
 use std::time::{Duration, Instant};
 
 use super::{Half, Stages};
@@ -43,6 +44,8 @@ pub struct Turn {
     pub bulk: Held,
     /// Whether links are encrypted.
     pub secure: bool,
+    /// How long it took: the time before the loop waited.
+    pub took: Duration,
     /// Whether the process was stopped since.
     pub stopped: bool,
     /// Time that the loop's thread has computed, or waited for a core, since it began; only if that was asked for
@@ -53,10 +56,17 @@ pub struct Turn {
 /// What helpers spent on one job.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Spent {
-    /// Waiting for bytes.
+    /// Waiting for the disk, as far as that is known; else for bytes.
     pub reading: Duration,
-    /// Hashing them.
+    /// Hashing them, and waiting for a core.
     pub hashing: Duration,
+}
+
+impl AddAssign for Spent {
+    fn add_assign(&mut self, more: Self) {
+        self.reading += more.reading;
+        self.hashing += more.hashing;
+    }
 }
 
 /// What the system said of the loop's thread.
@@ -90,7 +100,7 @@ pub(in crate::proto) struct Meter {
 }
 
 impl Meter {
-    /// Time since the last turn, in which this was waited for. `ending`: no more bytes of it will move.
+    /// Time since the last turn began, at whose end this was waited for. `ending`: no more bytes of it will move.
     pub(in crate::proto) fn add(&mut self, wait: Wait, time: Duration, turn: &Turn, ending: bool) {
         self.secure = turn.secure;
         let sum = match wait {
@@ -101,7 +111,10 @@ impl Meter {
             Wait::Limit => &mut self.limit,
             Wait::Beyond => &mut self.beyond,
         };
-        *sum += time;
+        // A call of the turn itself may have waited for a disk. What is opened or synced goes on meanwhile.
+        let busy = if wait == Wait::Disk || turn.stopped { Duration::ZERO } else { turn.took.min(time) };
+        *sum += time - busy;
+        self.busy += busy;
         let at = self.total();
         if let Some(used) = turn.processor {
             let first = self.reading.map_or(used, |reading| reading.first);
@@ -118,8 +131,7 @@ impl Meter {
 
     /// A helper has worked for it.
     pub(in crate::proto) fn helped(&mut self, spent: Spent) {
-        self.spent.reading += spent.reading;
-        self.spent.hashing += spent.hashing;
+        self.spent += spent;
     }
 
     /// What the other side says.
@@ -212,6 +224,23 @@ mod tests {
             (ms(0), ms(900), ms(100)),
             "where the system does not tell"
         );
+    }
+
+    #[test]
+    fn a_turn_that_a_disk_held_up_did_not_wait_for_what_it_led_to() {
+        let cases = [(Wait::Beyond, 150, 0), (Wait::Helpers, 0, 150), (Wait::Limit, 0, 0)];
+        for (wait, beyond, hashing) in cases {
+            let mut meter = Meter::default();
+            let asked = |millis| Turn { took: ms(850), processor: Some(ms(millis)), ..Turn::default() };
+            meter.add(Wait::Busy, ms(0), &asked(5000), false);
+            meter.add(wait, ms(1000), &asked(5050), true);
+            let half = meter.half();
+            assert_eq!((half.disk, half.processor), (ms(800), ms(50)), "{wait:?}");
+            assert_eq!((half.beyond, half.hashing), (ms(beyond), ms(hashing)), "{wait:?}");
+        }
+        let mut meter = Meter::default();
+        meter.add(Wait::Disk, ms(1000), &Turn { took: ms(850), ..Turn::default() }, true);
+        assert_eq!(meter.half().disk, ms(1000), "it is being synced");
     }
 
     #[test]
