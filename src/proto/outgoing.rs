@@ -39,11 +39,10 @@ use super::trace::{Trace, emit};
 use super::transfers::{Out, SMALL_FILE};
 use super::{Span, TransferId};
 
-/// How far a file may be sent beyond what the peer has stored, in bytes. What a lost link can cost; and what a fast and
-/// long way can hold: 0.8 Gbit/s at a round trip of 100 ms, before whoever was sent so much has reported it.
-pub const WINDOW_STORED: u64 = 12 << 20;
+/// How far a file may be sent beyond what the peer has stored, in bytes. What a lost link can cost.
+pub const WINDOW_STORED: u64 = 8 << 20;
 /// How far a file may be sent beyond what is verified, in bytes. Bounds how far either side's hashing may lag.
-pub const WINDOW_VERIFIED: u64 = 36 << 20;
+pub const WINDOW_VERIFIED: u64 = 32 << 20;
 /// Blocks of one file being hashed at once.
 pub const HASHING: u64 = 16;
 /// How far ahead of the sending a file is hashed, in bytes, and so at least read. Enough that a disk is kept busy, and
