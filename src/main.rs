@@ -179,7 +179,14 @@ fn talk(mut config: Config, code: Option<CodeFrom>) -> Exit {
                 return Exit::Failed;
             }
         },
-        false => Mode::Lines { quiet: config.quiet, paint: paint(&config) },
+        // What a pipe takes is bytes.
+        false => Mode::Lines {
+            quiet: config.quiet,
+            style: Style {
+                paint: paint(&config),
+                charset: if io::stdout().is_terminal() { charset() } else { Charset::Unicode },
+            },
+        },
     };
     // Lines go to both streams, and stay in their order only where one thread writes them.
     let own = has_screen
@@ -232,10 +239,14 @@ fn is_dumb() -> bool {
 
 fn full(console: Console, log: Option<Receiver<String>>, config: &Config) -> Full {
     console::survive_panics();
-    let [all, kind, lang] = ["LC_ALL", "LC_CTYPE", "LANG"].map(text_of);
-    let charset = Charset::decide(all.as_deref(), kind.as_deref(), lang.as_deref());
-    let style = Style { paint: paint(config), charset };
+    let style = Style { paint: paint(config), charset: charset() };
     Full::new(console, style, Manner { quiet: config.quiet, bell: config.bell }, log)
+}
+
+/// What the terminal can show.
+fn charset() -> Charset {
+    let [all, kind, lang] = ["LC_ALL", "LC_CTYPE", "LANG"].map(text_of);
+    Charset::decide(all.as_deref(), kind.as_deref(), lang.as_deref())
 }
 
 /// A variable of the environment, with U+FFFD for what is not UTF-8.

@@ -12,7 +12,9 @@ use std::thread;
 use crate::net::event::Heeds;
 use crate::net::output::Sinks;
 use crate::sys;
+use crate::term::capable::Charset;
 use crate::term::plain::Paint;
+use crate::term::view::Style;
 
 use super::address::{Listen, Target};
 use super::config::{Config, Trust};
@@ -127,7 +129,7 @@ fn streams(script: Script, sinks: Sinks) -> Streams {
         input: Some(Box::new(script)),
         sinks,
         terminal: false,
-        mode: Mode::Lines { quiet: false, paint: Paint::Off },
+        mode: Mode::Lines { quiet: false, style: Style { paint: Paint::Off, charset: Charset::Unicode } },
         heeds: Heeds::Nothing,
     }
 }

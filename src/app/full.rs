@@ -79,9 +79,10 @@ pub struct Full {
     name: Untrusted,
     label: String,
     asked: Asked,
-    /// Whether the line being typed was begun under the present label, and whether the one before was.
-    is_answer: bool,
-    was_answer: bool,
+    /// What was asked before our user's eyes when the line being typed was begun, and when the one before was; `None`: it
+    /// was typed ahead of it.
+    begun: Option<Asked>,
+    begun_before: Option<Asked>,
     unread: VecDeque<Unread>,
     held: Vec<Waiting>,
     bars: Vec<Bar>,
@@ -123,8 +124,8 @@ impl Full {
             name: Untrusted::from(""),
             label: String::new(),
             asked: Asked::Nothing,
-            is_answer: true,
-            was_answer: true,
+            begun: Some(Asked::Nothing),
+            begun_before: None,
             unread: VecDeque::new(),
             held: Vec::new(),
             bars: Vec::new(),
@@ -219,9 +220,9 @@ impl Full {
             self.touch();
         }
         if matches!(outcome, Outcome::Submitted(_)) {
-            self.was_answer = self.is_answer;
+            self.begun_before = self.begun.take();
         }
-        self.is_answer |= self.editor.text().is_empty();
+        self.begin();
         while let Some(entries) = self.editor.take_new_entries() {
             for line in entries.lines() {
                 if let Err(error) = self.past.append(line) {
@@ -253,12 +254,21 @@ impl Full {
             return;
         }
         self.editor.set_recording(asked == Asked::Nothing);
-        // Who is in the middle of a line does not answer what is asked meanwhile; nor whoever typed ahead, where it is
-        // about who comes in.
-        let is_ahead = matches!(asked, Asked::Trust(_)) && !self.pressed.is_empty();
-        self.is_answer = self.editor.text().is_empty() && !is_ahead;
         self.asked = asked;
+        if self.editor.text().is_empty() {
+            self.begun = None;
+        }
+        self.begin();
         self.is_stale = true;
+    }
+
+    /// An empty line answers what is asked: who is in the middle of one does not, nor does whoever typed ahead, where it
+    /// is about who comes in.
+    fn begin(&mut self) {
+        let is_ahead = matches!(self.asked, Asked::Trust(_)) && !self.pressed.is_empty();
+        if self.editor.text().is_empty() && !is_ahead {
+            self.begun = Some(self.asked.clone());
+        }
     }
 
     /// What is asked.
@@ -266,9 +276,9 @@ impl Full {
         &self.asked
     }
 
-    /// Whether the last line was begun with the present question before one's eyes.
-    pub fn was_answer(&self) -> bool {
-        self.was_answer
+    /// What was asked before our user's eyes when the last line was begun; `None`: it was typed ahead of it.
+    pub fn begun_under(&self) -> Option<&Asked> {
+        self.begun_before.as_ref()
     }
 
     /// A question, or what else stood before it, and what was typed go where everything goes that was said.
@@ -408,7 +418,8 @@ impl Full {
     pub fn clear(&mut self) {
         // What stands on the screen is pushed out of it, not erased.
         let rows = usize::from(self.console.size().rows.saturating_sub(1));
-        self.opening = self.painter.wipe() + &"\r\n".repeat(rows) + HOME + &self.painter.begin();
+        let wiped = self.painter.wipe();
+        self.opening += &(wiped + &"\r\n".repeat(rows) + HOME + &self.painter.begin());
         self.touch();
     }
 

@@ -59,7 +59,7 @@ impl App {
         let mut pieces = 0;
         while !self.input_over && self.exit.is_none() && self.screen.takes_input() {
             if let Some((line, fresh)) = self.next_line() {
-                if self.use_line(&line, fresh) == Used::NotYet && !self.hold(line) {
+                if self.use_line(&line, fresh) == Used::NotYet && !self.hold(line, fresh) {
                     return false;
                 }
             } else if self.lines.is_ended() {
@@ -91,12 +91,13 @@ impl App {
     /// Whether lines are read although earlier ones are held: a person who talks to nobody yet must be able to leave, and
     /// whoever is asked who may come in, to answer.
     fn reads_ahead(&self) -> bool {
-        (self.terminal || self.questions.are_open()) && self.partner.is_none() && self.held.len() < HELD
+        let room = self.held.len() < self.early + HELD;
+        (self.terminal || self.questions.are_open()) && self.partner.is_none() && room
     }
 
-    /// Keeps a line whose time has not come; whether the next one may be read.
-    fn hold(&mut self, line: Line) -> bool {
-        if !self.reads_ahead() {
+    /// Keeps a line whose time has not come; whether the next one may be read. What was held before stays the first.
+    fn hold(&mut self, line: Line, fresh: bool) -> bool {
+        if !fresh || !self.reads_ahead() {
             self.held.push_front(line);
             return false;
         }
@@ -157,13 +158,15 @@ impl App {
         if line.cut == Cut::First && !is_object {
             self.tell_cut();
         }
-        // Who began a line before the question was there does not answer it, nor does what had to wait.
-        let answers = fresh && self.screen.full().is_none_or(|full| full.was_answer());
-        if answers && let Some(used) = self.use_trust_answer(line) {
+        // Who began a line before the question was there does not answer it, nor does what had to wait. Where lines are
+        // all there is, nobody knows when one was begun.
+        let begun = self.screen.full().map(|full| full.begun_under().cloned());
+        if fresh && let Some(used) = self.use_trust_answer(line, begun.as_ref()) {
             return used;
         }
+        let answers = fresh && begun.is_none_or(|begun| begun == Some(Asked::Start(self.start.clone())));
         if self.start != Start::Over && (answers || !self.start.is_asking()) {
-            match self.use_answer(&line.text) {
+            match self.use_answer(line) {
                 Some(used) => return used,
                 None => self.start = Start::Over,
             }
@@ -186,18 +189,18 @@ impl App {
         }
     }
 
-    /// The answer to the question of trust on the screen, if there is one and this is one. What untrusted input is poured
-    /// into answers nothing.
-    fn use_trust_answer(&mut self, line: &Line) -> Option<Used> {
+    /// The answer to the question of trust on the screen, if there is one and this is one, `begun` before that. What
+    /// untrusted input is poured into answers nothing.
+    fn use_trust_answer(&mut self, line: &Line, begun: Option<&Option<Asked>>) -> Option<Used> {
         let listens = !self.screen.is_json() && (self.terminal || self.config.commands);
         // Any line shows that what was begun for an earlier question is over.
         let is_doubtful = self.questions.take_doubt() && !self.screen.is_full();
         let shown = self.questions.shown().filter(|_| listens);
-        let id = match (self.screen.full().map(|full| full.asked().clone()), shown) {
+        let id = match (begun, shown) {
             (None, shown) => shown?,
-            (Some(Asked::Trust(asked)), Some(id)) if asked == id => id,
+            (Some(Some(Asked::Trust(asked))), Some(id)) if *asked == id => id,
             // It came to an end while the answer was typed, and the next one was not before anybody's eyes.
-            (Some(Asked::Trust(_)), _) if questions::answer(&line.text, true).is_some() => {
+            (Some(Some(Asked::Trust(_))), _) if questions::answer(&line.text, true).is_some() => {
                 self.screen.loud_notice("that question is over");
                 return Some(Used::Yes);
             }
@@ -408,8 +411,10 @@ impl App {
     }
 
     /// An answer to a question of the start; `None` when the line is something else.
-    fn use_answer(&mut self, line: &str) -> Option<Used> {
-        let is_command = self.start.is_asking() && matches!(commands::parse(line), Parsed::Leave);
+    fn use_answer(&mut self, line: &Line) -> Option<Used> {
+        let may_order = line.may_be_command && self.start.is_asking();
+        let line = &line.text;
+        let is_command = may_order && matches!(commands::parse(line), Parsed::Leave);
         let question = self.start.prompt(&self.config).unwrap_or_default();
         if is_command {
             self.screen.answered(&question, line);

@@ -134,6 +134,8 @@ pub struct App {
     lines: LineReader,
     /// Lines that have to wait: for a connection, or for the other side to read.
     held: VecDeque<Line>,
+    /// How many of them were written before the question that is asked.
+    early: usize,
     /// Whether the input has nothing more to give and all of it was used.
     input_over: bool,
     /// Whether the input is being sent as a file.
@@ -225,6 +227,7 @@ impl App {
             reactor,
             screen,
             held: VecDeque::new(),
+            early: 0,
             stream: None,
             preparing: 0,
             to_find: VecDeque::new(),
@@ -375,7 +378,8 @@ impl App {
 
     fn deadline(&mut self) -> Option<Instant> {
         let stuck = self.stuck_since.map(|since| since + END_PATIENCE);
-        self.progress.next.into_iter().chain(stuck).chain(self.screen.due()).min()
+        let progress = self.progress.next.filter(|_| !self.is_stopping); // which shows none
+        progress.into_iter().chain(stuck).chain(self.screen.due()).min()
     }
 
     /// Lets helpers finish and readers read, within reason.

@@ -228,6 +228,7 @@ impl App {
             if !self.terminal && !self.screen.is_json() {
                 let early = std::iter::from_fn(|| self.lines.next_line());
                 self.held.extend(early);
+                self.early = self.held.len();
             }
         }
     }

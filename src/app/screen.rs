@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 
 use crate::net::output::{Output, Rendered, Stream};
 use crate::proto::text::Untrusted;
+use crate::term::capable::Charset;
 use crate::term::json::Object;
 use crate::term::plain::{self, Paint};
+use crate::term::view::Style;
 
 use super::full::Full;
 
@@ -27,8 +29,8 @@ pub enum Mode {
     Lines {
         /// Whether notices are left out.
         quiet: bool,
-        /// Whether names have colours.
-        paint: Paint,
+        /// Whether names have colours, and with which characters.
+        style: Style,
     },
     /// Events on standard output.
     Json,
@@ -172,7 +174,12 @@ impl Screen {
         if std::mem::take(&mut self.asking) {
             self.pending.push(Stream::Out, "\n");
         }
-        self.pending.push(stream, text);
+        match &self.mode {
+            Mode::Lines { style, .. } if style.charset == Charset::Ascii => {
+                self.pending.push(stream, &plain::in_ascii(text));
+            }
+            _ => self.pending.push(stream, text),
+        }
     }
 
     /// A line of the program's own. Its text may quote the peer: it is escaped.
@@ -187,8 +194,8 @@ impl Screen {
     /// A line of the program's own that even `--quiet` shows.
     pub fn loud_notice(&mut self, text: &str) {
         match &mut self.mode {
-            Mode::Lines { paint, .. } => {
-                let notice = plain::notice(text, *paint);
+            Mode::Lines { style, .. } => {
+                let notice = plain::notice(text, style.paint);
                 self.push(Stream::Err, &notice);
             }
             Mode::Full(full) => full.print(&plain::notice(text, full.paint())),
@@ -239,8 +246,8 @@ impl Screen {
     pub fn said(&mut self, name: &Untrusted, seq: u64, text: &Untrusted) {
         self.texts.rendered = seq;
         match &mut self.mode {
-            Mode::Lines { paint, .. } => {
-                let said = plain::said(name, text, *paint);
+            Mode::Lines { style, .. } => {
+                let said = plain::said(name, text, style.paint);
                 self.push(Stream::Out, &said);
             }
             Mode::Full(full) => full.said(name, text),

@@ -124,6 +124,38 @@ fn a_yes_that_stood_in_a_pipe_before_the_question_answers_nothing() {
 }
 
 #[test]
+fn a_yes_behind_more_lines_than_may_wait_is_heard_and_they_are_all_said() {
+    const LINES: usize = 300;
+    let (anna, bob) = Person::two();
+    let home = anna.home();
+    let args = ["--trust", "ask", "-l", "127.0.0.1:0", "--config-dir", home.to_str().unwrap()];
+    let mut listener = tete(&args).start();
+    let lines: String = (0..LINES).map(|nth| format!("line {nth}\n")).collect();
+    listener.send_bytes(lines.as_bytes());
+    let mut caller = bob.calls(listener.port(), &["--trust", "new"]);
+    listener.tells("Is that whom you want to talk to?");
+    listener.send("yes");
+    caller.count("message", LINES);
+    let texts = caller.all("message").map(|event| format!("{}\n", event["text"].as_str().unwrap()));
+    assert_eq!(texts.collect::<String>(), lines);
+}
+
+#[test]
+fn while_more_lines_wait_than_may_the_loop_goes_on_when_somebody_is_asked_about() {
+    let (anna, bob) = Person::two();
+    let (carol, _) = Person::two();
+    let mut listener = anna.listens(&["--trust", "ask"]);
+    for nth in 0..300 {
+        listener.send(&format!("{{\"say\": \"line {nth}\"}}"));
+    }
+    let port = listener.port();
+    let _bob = bob.calls(port, &["--trust", "new"]);
+    asked(&mut listener, 1, &bob);
+    let _carol = carol.calls(port, &["--trust", "new"]);
+    asked(&mut listener, 2, &carol);
+}
+
+#[test]
 fn where_nobody_can_be_asked_any_more_a_stranger_does_not_wait_for_an_answer() {
     let (anna, bob) = Person::two();
     let mut listener = anna.listens(&["--trust", "ask"]);

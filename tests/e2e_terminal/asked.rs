@@ -99,6 +99,35 @@ fn a_yes_for_a_caller_who_hangs_up_is_not_called() {
 }
 
 #[test]
+fn a_yes_begun_for_a_caller_who_hangs_up_is_not_said_to_the_next_one() {
+    let (mut ann, port) = waiting();
+    let mut bob = stranger("bob", port);
+    asks_about(&mut ann, 1, QUESTION);
+    ann.types("ye");
+    ann.prompts(&format!("{QUESTION} ye"));
+    bob.kill();
+    ann.prompts("ann> ye");
+    ann.says("s");
+    ann.shows("that question is over");
+    ann.prompts("ann>");
+    assert!(!ann.everything().contains("nobody is connected yet"), "{}", ann.seen());
+}
+
+#[test]
+fn whom_to_call_is_called_although_somebody_new_called_while_it_was_typed() {
+    let (mut ann, port) = at_the_target();
+    ann.types("127.0.0.1:");
+    ann.prompts(&format!("{TARGET} 127.0.0.1:"));
+    let bob = stranger("bob", port);
+    asks_about(&mut ann, 1, &format!("{QUESTION} 127.0.0.1:"));
+    ann.says("1");
+    ann.shows("calling 127.0.0.1:1");
+    ann.says("no");
+    is_turned_away(bob);
+    assert!(!ann.everything().contains("nobody is connected yet"), "{}", ann.seen());
+}
+
+#[test]
 fn enter_and_n_and_no_turn_away_whatever_is_asked_behind() {
     for answer in ["", "n", "N", "no"] {
         for is_behind in [false, true] {

@@ -52,6 +52,22 @@ fn two_of_a_classroom_talk_send_a_file_and_leave() {
 }
 
 #[test]
+fn more_lines_than_may_wait_for_somebody_are_all_said() {
+    const LINES: usize = 300;
+    let mut anna = Terminal::start(&[]);
+    let port = started(&mut anna, "anna");
+    anna.types("");
+    anna.shows("-- waiting for a call");
+    for nth in 0..LINES {
+        anna.types(&format!("line {nth}"));
+    }
+    let mut bob = tete(&bob(port, &["--json"])).start();
+    bob.count("message", LINES);
+    let texts: Vec<_> = bob.all("message").map(|event| event["text"].as_str().expect("a text").to_owned()).collect();
+    assert_eq!(texts, (0..LINES).map(|nth| format!("line {nth}")).collect::<Vec<_>>());
+}
+
+#[test]
 fn both_enter_each_others_port_at_the_same_time() {
     let (mut anna, mut bob) = (Terminal::start(&[]), Terminal::start(&[]));
     let port = started(&mut anna, "anna");

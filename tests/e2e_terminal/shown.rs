@@ -52,6 +52,19 @@ fn a_terminal_without_utf_8_gets_nothing_but_ascii_whatever_is_said_and_typed() 
 }
 
 #[test]
+fn a_terminal_without_utf_8_gets_nothing_but_ascii_also_where_it_is_given_lines() {
+    let desk = Desk::new().env("LANG", "C");
+    let mut ann = desk.start(&["--plain", "--ui", "plain", "-n", "ann", "-l", "127.0.0.1:0"]);
+    ann.shows("Whom to call");
+    ann.enter();
+    let port = port(&mut ann);
+    let mut bob = tete(&bob(port, &["--json"])).start();
+    bob.send(&serde_json::json!({ "say": "a\u{6db}2Jb" }).to_string());
+    ann.shows(r"bob: a\u{6db}2Jb");
+    assert!(ann.bytes().is_ascii(), "{}", ann.seen());
+}
+
+#[test]
 fn ctrl_z_is_obeyed_while_the_other_side_talks_without_a_pause() {
     let mut shell = Desk::new().shell();
     let before = shell.modes();

@@ -53,6 +53,17 @@ fn lesson(ann: &mut Console, bob: &mut Console, asks_about_files: bool) {
 }
 
 #[test]
+fn a_pasted_exit_is_an_answer_like_others() {
+    let mut ann = Desk::new().start(&[]);
+    ann.prompts(NAME);
+    ann.pastes("exit");
+    ann.enter();
+    ann.prompts(PORT);
+    ann.says("exit");
+    ann.ends(0);
+}
+
+#[test]
 fn two_terminals_of_one_account_hold_the_lesson_of_the_classroom() {
     let account = Desk::new();
     let (mut ann, mut bob) = (account.start(&[]), account.start(&[]));
