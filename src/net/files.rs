@@ -232,6 +232,9 @@ impl Files {
     fn close(&mut self, id: TransferId, job: &DiskJob) -> Option<DiskWork> {
         let entry = self.entries.remove(&id)?;
         self.read_ahead.forget(entry.ticket);
+        if let Kind::Part(part) = &entry.kind {
+            part.let_go(); // a job that is under way may be about to give it its name
+        }
         match (entry.kind, job) {
             (Kind::Source { source, .. }, _) => source.file().is_some().then_some(DiskWork::CloseSource(source)),
             (Kind::Stream(_) | Kind::Discarded, _) => None,

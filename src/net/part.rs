@@ -66,17 +66,23 @@ pub struct Part {
     place: Place,
     name: SafeName,
     made: OnceLock<Made>,
+    let_go: AtomicBool,
 }
 
 impl Part {
     /// A part that does not exist yet.
     pub fn new(place: Place, name: SafeName) -> Self {
-        Self { place, name, made: OnceLock::new() }
+        Self { place, name, made: OnceLock::new(), let_go: false.into() }
     }
 
     /// The name as offered: what messages call it, because they may go to the peer, whom our folders do not concern.
     pub fn name(&self) -> &str {
         self.name.as_str()
+    }
+
+    /// From here on it gets no name any more: whoever was told that it failed shall not find it.
+    pub fn let_go(&self) {
+        self.let_go.store(true, Ordering::SeqCst);
     }
 
     /// The open file, once it was created.
@@ -264,7 +270,8 @@ impl Part {
         }
         match sys::trim(&made.file).and_then(|()| sys::stamp(&made.file)) {
             Ok(stamp) if stamp.size < BLOCK => self.remove(),
-            Ok(_) => {}
+            // A job of another lane may hold it a while longer; whoever is offered it meanwhile goes on with it.
+            Ok(_) => drop(made.file.unlock()),
             Err(error) => log::debug!("{}: {}", made.stem.part(), sys::words(&error)),
         }
     }
@@ -292,6 +299,9 @@ impl Part {
     /// The system's, and when thousands of such names are taken.
     pub fn publish(&self, names: &mut Names) -> Result<String, DiskError> {
         let made = self.made()?;
+        if self.let_go.load(Ordering::SeqCst) {
+            return Err(DiskError { words: format!("{} was given up", self.name()), resumable: true });
+        }
         let folder = made.folder.as_fd();
         let wrong = |error: io::Error| for_good(self.name(), &error);
         names.refresh(folder).map_err(wrong)?;

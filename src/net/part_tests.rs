@@ -43,6 +43,16 @@ fn a_part_is_hidden_and_private_until_it_is_published() {
 }
 
 #[test]
+fn a_part_that_was_let_go_of_gets_no_name_any_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let part = created(&dir, "a", Calls::Native);
+    part.let_go();
+    assert!(part.publish(&mut Names::default()).unwrap_err().resumable);
+    let [hidden] = names(dir.path()).try_into().unwrap();
+    assert!(hidden.starts_with(".tete-"), "{hidden}");
+}
+
+#[test]
 fn a_file_of_no_bytes_is_published_like_any_other() {
     let dir = tempfile::tempdir().unwrap();
     let part = part(dir.path(), "empty", Calls::Native);

@@ -51,6 +51,31 @@ fn what_an_earlier_run_has_left_is_taken_up_as_far_as_its_journal_goes() {
 }
 
 #[test]
+fn a_part_that_has_its_name_already_is_not_written_to_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = begun(&dir);
+    let hidden = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path());
+    let hidden = hidden.into_iter().find(|path| path.extension().is_some_and(|end| end == "part")).unwrap();
+    let named = dir.path().join("fetched_a");
+    std::fs::hard_link(hidden, &named).unwrap();
+    drop(first); // killed where a name is made by a link
+    let again = part(&dir, "a", BOB);
+    assert_eq!(create(&again, 9), None);
+    again.restart();
+    assert_eq!(std::fs::metadata(&named).unwrap().len(), 5 * BLOCK + 9);
+    assert_eq!(entries(&dir), 2, "the file, and a new part");
+}
+
+#[test]
+fn a_part_that_is_let_go_of_can_be_gone_on_with_while_a_helper_holds_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = begun(&dir);
+    first.keep();
+    let second = part(&dir, "a", BOB);
+    assert_eq!(create(&second, 9), Some(values(4)));
+}
+
+#[test]
 fn a_part_that_is_held_is_not_shared() {
     let dir = tempfile::tempdir().unwrap();
     let first = begun(&dir);

@@ -85,7 +85,10 @@ impl Computing {
             self.worked += worked;
             return job;
         }
-        let Some(told) = computed() else { return job };
+        let Some(told) = computed() else {
+            self.worked += worked;
+            return job;
+        };
         let before = self.asked.map_or(Duration::ZERO, |(_, told)| told) + self.worked;
         *self = Self { asked: Some((now, told)), worked: Duration::ZERO };
         // Computed in this job, or waited for a core before it.
@@ -201,7 +204,12 @@ impl DiskWork {
                 *read = lent.filter(|_| value.is_ok());
                 DiskAnswer::SourceHashed(id, block, value)
             }
-            Self::HashStream(id, block, bytes) => DiskAnswer::SourceHashed(id, block, Ok(hash_bytes(block, &bytes))),
+            Self::HashStream(id, block, bytes) => {
+                let before = Instant::now();
+                let value = hash_bytes(block, &bytes);
+                computing.worked += before.elapsed();
+                DiskAnswer::SourceHashed(id, block, Ok(value))
+            }
             Self::CreatePart(id, size, part) => match part.create(size, names) {
                 Ok(Some(values)) => DiskAnswer::PartTaken(id, values),
                 result => DiskAnswer::PartCreated(id, result.map(drop)),

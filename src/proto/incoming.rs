@@ -37,14 +37,8 @@ use super::transfers::{Out, SMALL_FILE};
 use super::{Span, TransferId};
 
 mod metering;
+mod reporting;
 mod taking_up;
-
-/// Bytes after which progress is reported: half of the sender's window, so that it does not run dry where the way is
-/// short; where it is long there is [`REPORT_AFTER`]. Each report wakes the sender: with 1 MiB it took a sixth more
-/// processor time, hashing left out, and files went 1 to 3% more slowly.
-pub const REPORT_BYTES: u64 = 4 << 20;
-/// Time after which progress is reported, however little there was.
-pub const REPORT_AFTER: Duration = Duration::from_millis(100);
 
 /// What is left of a file whose disk failed: the part stays as it is, for the same file being offered again.
 #[derive(Debug)]
@@ -382,8 +376,7 @@ impl Incoming {
                 Frame::Cancel { words, reason, .. },
             ) => {
                 out.frames.push_back(Frame::Cancelled { id: self.id });
-                // What was stored is right as far as it goes when the sender merely stopped.
-                let keep = matches!(reason, Some(CancelReason::Leaving)) && self.is_verified_somewhere();
+                let keep = self.outlives(reason);
                 self.end(words, keep, (false, true), out);
             }
             (_, frame) => return Err(self.unexpected(frame.kind())),
@@ -526,33 +519,6 @@ impl Incoming {
     /// The part file cannot take, or give back, its bytes.
     pub fn sink_failed(&mut self, error: &DiskError, out: &mut Out) {
         self.cancel(CancelReason::DiskFailed, &error.words, error.resumable, false, out);
-    }
-
-    /// When progress has to be reported even if little happens; `None` when there is no news.
-    pub fn report_due(&self) -> Option<Instant> {
-        let State::Receiving(receiving) = &self.state else { return None };
-        if receiving.earlier.is_some() {
-            return None;
-        }
-        let (stored, verified, when) = receiving.reported;
-        let news = (receiving.stored, self.verified(receiving)) != (stored, verified);
-        let much = receiving.stored - stored >= REPORT_BYTES;
-        news.then_some(if much { when } else { when + REPORT_AFTER })
-    }
-
-    /// Reports progress if it is due.
-    pub fn report(&mut self, now: Instant, out: &mut Out) {
-        if self.report_due().is_none_or(|due| due > now) {
-            return;
-        }
-        let State::Receiving(receiving) = &self.state else { return };
-        let verified = self.verified(receiving);
-        if let State::Receiving(receiving) = &mut self.state {
-            let stored = receiving.stored;
-            receiving.reported = (stored, verified, now);
-            out.frames.push_back(Frame::Progress { id: self.id, stored, verified });
-            out.jobs.extend(receiving.begin_flush(self.id, self.terms.sync, Some(now)));
-        }
     }
 
     /// How far it is.

@@ -23,6 +23,8 @@ pub struct Access {
     pub mode: u32,
     /// Its length in bytes.
     pub size: u64,
+    /// Names that it has.
+    pub links: u64,
 }
 
 /// Whose an open file or folder is.
@@ -36,6 +38,9 @@ pub fn access(what: impl AsFd) -> io::Result<Access> {
         is_ours: stat.st_uid == geteuid().as_raw(),
         mode: stat.st_mode as u32 & 0o777,
         size: u64::try_from(stat.st_size).unwrap_or(0),
+        // The word's width depends on the machine.
+        #[allow(clippy::useless_conversion, reason = "on some machines it is a u64 already")]
+        links: u64::from(stat.st_nlink),
     })
 }
 

@@ -320,7 +320,7 @@ fn a_sender_of_a_stream_has_no_more_blocks_hashed_at_once_than_it_may() {
 }
 
 #[test]
-fn progress_is_reported_after_four_blocks_or_else_after_a_tenth_of_a_second() {
+fn progress_is_reported_after_four_blocks_of_one_soon_and_of_less_after_a_tenth_of_a_second() {
     let id = TransferId(2);
     let mut lone = Lone::new(setup(true));
     lone.hear_offer(id.0, Some(8 * BLOCK)).unwrap();
@@ -336,11 +336,36 @@ fn progress_is_reported_after_four_blocks_or_else_after_a_tenth_of_a_second() {
         lone.hear_chunk(id, block * BLOCK, &body).unwrap();
         assert_eq!(reported(&mut lone), expected, "block {block}");
     }
-    let due = lone.now + Duration::from_millis(100);
-    assert_eq!(lone.side.session.poll_timeout(), Some((due, Deadline::Report)));
-    lone.now = due;
+    let waits = |lone: &mut Lone, millis, stored| {
+        let due = lone.now + Duration::from_millis(millis);
+        assert_eq!(lone.side.session.poll_timeout(), Some((due, Deadline::Report)));
+        lone.now = due;
+        lone.side.session.handle_timeout(lone.now);
+        assert_eq!(reported(lone), [stored]);
+    };
+    waits(&mut lone, 5, 5 * BLOCK);
+    lone.hear_chunk(id, 5 * BLOCK, &body[1..]).unwrap();
+    waits(&mut lone, 100, 6 * BLOCK - 1);
+}
+
+#[test]
+fn what_was_verified_is_reported_at_once_when_it_is_much_for_the_sender_may_wait_for_that_alone() {
+    let id = TransferId(2);
+    let mut lone = Lone::new(setup(true));
+    lone.hear_offer(id.0, Some(8 * BLOCK)).unwrap();
+    lone.side.does = |job| !matches!(job, DiskJob::HashPart(..));
+    lone.serve();
+    let body = vec![0; BLOCK as usize];
+    (0..4).for_each(|block| lone.hear_chunk(id, block * BLOCK, &body).unwrap());
+    let value = |index| blake3::Hasher::new().set_input_offset(index * BLOCK).update(&body).finalize_non_root();
+    lone.hear(&Frame::Digests { id, first: 0, values: (0..4).map(value).collect() }).unwrap();
+    lone.frames();
+    lone.side.does = |_| true;
+    lone.serve();
     lone.side.session.handle_timeout(lone.now);
-    assert_eq!(reported(&mut lone), [5 * BLOCK]);
+    let reports = |frame| if let Frame::Progress { verified, .. } = frame { Some(verified) } else { None };
+    let reported: Vec<_> = lone.frames().into_iter().filter_map(reports).collect();
+    assert_eq!(reported, [4 * BLOCK]);
 }
 
 #[test]

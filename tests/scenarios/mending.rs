@@ -8,7 +8,7 @@ use tete::proto::digest::BLOCK;
 use tete::proto::disk::DiskJob;
 use tete::proto::error::ProtocolError;
 use tete::proto::event::LeaveReason;
-use tete::proto::frame::Frame;
+use tete::proto::frame::{CancelReason, Frame};
 use tete::proto::session::Session;
 
 use crate::support::disk::{Fault, Part};
@@ -66,6 +66,29 @@ fn a_chunk_that_reaches_beyond_the_block_that_is_mended_ends_it() {
     let result = lone.hear_chunk(id, BLOCK + 1000, &vec![0; BLOCK as usize]);
     let (expected, got) = (BLOCK + 1000, 2 * BLOCK + 1000);
     assert_eq!(result, Err(ProtocolError::Offset { transfer: id, expected, got }));
+}
+
+#[test]
+fn what_an_earlier_run_has_left_outlives_a_source_that_cannot_be_read_now() {
+    for (digests, outlives) in [(false, true), (true, false)] {
+        let id = TransferId(2);
+        let mut lone = Lone::new(setup(true));
+        let (_, part) = left(&[]).pop_first().unwrap();
+        let values = part.journal.clone();
+        lone.side.disk.left.insert("fetched_x.bin".to_owned(), part);
+        lone.hear_offer(id.0, Some(SIZE)).unwrap();
+        lone.serve();
+        if digests {
+            // It is this try's by then, and goes as what a try has brought goes.
+            lone.hear(&Frame::Digests { id, first: 0, values }).unwrap();
+            lone.serve();
+        }
+        lone.hear(&Frame::Cancel { id, reason: Some(CancelReason::SourceFailed), words: "gone".into() }).unwrap();
+        lone.serve();
+        let (kept, removed) = if outlives { (&[id][..], &[][..]) } else { (&[][..], &[id][..]) };
+        assert_eq!((&lone.side.disk.kept[..], &lone.side.disk.removed[..]), (kept, removed));
+        assert_eq!(lone.side.failure(id), Some((outlives, false)));
+    }
 }
 
 #[test]

@@ -244,7 +244,10 @@ impl Drive {
             DiskJob::KeepPart(_) | DiskJob::RemovePart(_) => self.entries.remove(&id),
             _ => self.entries.get(&id).copied(),
         };
-        held.and_then(|held| self.parts.get_mut(&held.part)).into_iter().for_each(|part| part.jobs += 1);
+        if let Some(part) = held.and_then(|held| self.parts.get_mut(&held.part)) {
+            part.jobs += 1;
+            part.let_go |= matches!(job, DiskJob::KeepPart(_) | DiskJob::RemovePart(_));
+        }
         held
     }
 

@@ -31,6 +31,8 @@ pub(crate) struct Open {
     pub(crate) made: Option<Made>,
     /// Jobs that have it.
     pub(crate) jobs: usize,
+    /// It gets no name any more.
+    pub(crate) let_go: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -42,12 +44,12 @@ pub(crate) struct Made {
     journal: Option<Option<(Inode, Journal)>>,
     pub(crate) published: Option<String>,
     spoilt: bool,
-    gone: bool,
+    pub(crate) gone: bool,
 }
 
 impl Open {
     pub(crate) fn new(name: SafeName) -> Self {
-        Self { name, made: None, jobs: 0 }
+        Self { name, made: None, jobs: 0, let_go: false }
     }
 }
 
@@ -325,7 +327,8 @@ impl Drive {
 
     pub(crate) fn publish(&mut self, id: TransferId, part: u64) -> Result<String, DiskError> {
         let made = self.made(part)?;
-        let name = self.parts.get(&part).map(|open| open.name.clone()).ok_or_else(|| for_good("it is gone"))?;
+        let open = self.parts.get(&part).filter(|open| !open.let_go);
+        let name = open.map(|open| open.name.clone()).ok_or_else(|| for_good("it was given up"))?;
         self.need(id, "the folder cannot be listed for a name", None)?;
         if self.platter.sync_failed(made.inode) && self.synced {
             self.broken.push(format!("{id} was published after its sync failed"));

@@ -375,6 +375,7 @@ impl World {
             self.begins(side, &job);
             let disk = &mut self.ends[side].disk;
             let inode = held.and_then(|held| Some(disk.parts.get(&held.part)?.made.as_ref()?.inode));
+            let gone = held.and_then(|held| Some(disk.parts.get(&held.part)?.made.as_ref()?.gone)) == Some(true);
             let before = held.and_then(|held| disk.parts.get(&held.part)?.made.as_ref()?.published.clone());
             let receives = matches!(job, DiskJob::CreatePart { .. } | DiskJob::ResumePart { .. } | DiskJob::Publish(_));
             self.ledger.is_behind_gate(!receives || self.gate.has_decided(), "a file is received")?;
@@ -394,7 +395,8 @@ impl World {
                 Some(name.to_owned())
             };
             let name = name_of(&self.ends[side].disk);
-            let there = name.as_ref().is_some_and(|name| !is_final(name));
+            // What could not be removed is there, and nothing is written down of it any more.
+            let there = !gone && name.as_ref().is_some_and(|name| !is_final(name));
             // Also when nobody waits for the answer any more.
             let named = name.filter(|name| is_final(name) && matches!(asked, DiskJob::Publish(_)));
             if let (Some(saved), None) = (named, before) {

@@ -19,6 +19,7 @@ use crate::proto::earlier::{Earlier, Known};
 use crate::proto::event::{Direction, Event};
 use crate::proto::frame::Frame;
 use crate::proto::ledger::Ledger;
+use crate::proto::reason::CancelReason;
 use crate::proto::receiving::Receiving;
 use crate::proto::trace::{Trace, emit};
 use crate::proto::transfers::Out;
@@ -122,6 +123,17 @@ impl Incoming {
             State::Receiving(receiving) => receiving.tree.blocks() > 0 || receiving.earlier.is_some(),
             // The part of an earlier run may be among what it finds.
             State::Creating { .. } | State::Committing { .. } => true,
+            _ => self.earlier.is_some(),
+        }
+    }
+
+    /// Whether a part stays when the sender stops for this reason. What was stored is right as far as it goes when it merely
+    /// leaves; and what an earlier try has left is no worse for a source that cannot be read now.
+    pub(super) fn outlives(&self, reason: Option<CancelReason>) -> bool {
+        match (reason, &self.state) {
+            (Some(CancelReason::Leaving), _) => self.is_verified_somewhere(),
+            (Some(CancelReason::SourceFailed), State::Receiving(receiving)) => receiving.earlier.is_some(),
+            (Some(CancelReason::SourceFailed), State::Creating { .. }) => true,
             _ => false,
         }
     }

@@ -35,7 +35,7 @@ pub struct Held {
     pub empty: bool,
 }
 
-/// What a loop knows of the time since its last turn.
+/// What a loop knows of the time since its last turn began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Turn {
     /// The talk link when it ended.
@@ -169,7 +169,7 @@ impl Meter {
             None => self.busy,
         };
         let blocked = self.busy.saturating_sub(computed);
-        // What was computed beyond the turns that led to the next at once belongs to those that led to a wait.
+        // What was computed beyond the turns kept something waiting: a core, or what is opened and synced meanwhile.
         let waits = running - self.busy;
         let beyond_busy = computed.saturating_sub(self.busy);
         let kept = if waits > Duration::ZERO { 1.0 - beyond_busy.as_secs_f64() / waits.as_secs_f64() } else { 0.0 };
