@@ -34,9 +34,17 @@ pub(super) struct Progress {
     last: Option<TransferId>,
     /// When, and at how many bytes, the span of its rate began.
     began: HashMap<TransferId, (Instant, u64)>,
+    /// The same of those that go on from an earlier try, when they did.
+    there: HashMap<TransferId, (Instant, u64)>,
 }
 
 impl Progress {
+    /// A file goes on from so many bytes, which do not come now.
+    pub(super) fn goes_on(&mut self, id: TransferId, now: Instant, bytes: u64) {
+        self.began.insert(id, (now, bytes));
+        self.there.insert(id, (now, bytes));
+    }
+
     /// Bytes a second, since about a second ago.
     fn rate(&mut self, transfer: &Transfer, now: Instant) -> f64 {
         if transfer.state == "resuming" {
@@ -111,7 +119,8 @@ impl App {
     }
 
     /// How fast a file went, for the person who saw it go.
-    pub(super) fn pace(&self, bytes: u64, elapsed: Duration) -> String {
+    pub(super) fn pace(&mut self, id: TransferId, bytes: u64, elapsed: Duration) -> String {
+        let bytes = bytes - self.progress.there.remove(&id).map_or(0, |(_, there)| there.min(bytes));
         let seconds = elapsed.as_secs_f64();
         match self.screen.is_full() && elapsed >= WORTH_A_PACE {
             true => format!(" ({seconds:.1} s, {})", plain::rate(bytes as f64 / seconds)),
@@ -172,5 +181,32 @@ impl App {
             None => "nobody is connected".to_owned(),
         };
         self.screen.answer(&line);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::ride::Ride;
+    use crate::proto::text::Untrusted;
+
+    #[test]
+    fn what_an_earlier_try_has_left_did_not_come_at_once() {
+        let (now, ms) = (Instant::now(), Duration::from_millis);
+        let transfer = Transfer {
+            id: TransferId(1),
+            direction: Direction::Receive,
+            name: Untrusted::from("a"),
+            sent: 201_000_000,
+            bytes: 201_000_000,
+            verified: 0,
+            size: None,
+            state: "receiving",
+            elapsed: ms(150),
+            ride: Ride::Talk,
+        };
+        let mut progress = Progress::default();
+        progress.goes_on(transfer.id, now, 200_000_000);
+        assert_eq!(progress.rate(&transfer, now + ms(100)), 1e7);
     }
 }

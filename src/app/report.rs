@@ -350,7 +350,7 @@ impl App {
                 };
                 self.screen.event("received", now, fields);
                 let saved = file(&Untrusted::from(saved));
-                let pace = self.pace(bytes, elapsed);
+                let pace = self.pace(id, bytes, elapsed);
                 self.screen.notice(&format!("received {saved} from {who}: {}, verified{pace}", plain::size(bytes)));
             }
             Event::Sent { id, name, bytes, elapsed, root, stages } => {
@@ -360,7 +360,7 @@ impl App {
                     why::fields(object.field("seconds", &seconds(elapsed)).field("blake3", &hex(&root)), &stages)
                 };
                 self.screen.event("sent", now, fields);
-                let pace = self.pace(bytes, elapsed);
+                let pace = self.pace(id, bytes, elapsed);
                 self.screen.notice(&format!("sent {} to {who}: {}, verified{pace}", file(&name), plain::size(bytes)));
             }
             Event::Failed { id, direction, name, reason, resumable, wanted, by_peer } => {
@@ -388,6 +388,7 @@ impl App {
                 self.screen.loud_notice(&format!("{} {what}: {reason}{again}", file(&name)));
             }
             Event::Resumed { id, direction, name, bytes, again } => {
+                self.progress.goes_on(id, now, bytes);
                 let fields = |object: Object| {
                     let object = object.field("id", &id.0).field("direction", direction.word());
                     object.untrusted("name", &name).field("bytes", &bytes).field("again", &again)
