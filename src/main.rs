@@ -179,13 +179,10 @@ fn talk(mut config: Config, code: Option<CodeFrom>) -> Exit {
                 return Exit::Failed;
             }
         },
-        // What a pipe takes is bytes.
         false => Mode::Lines {
             quiet: config.quiet,
-            style: Style {
-                paint: paint(&config),
-                charset: if io::stdout().is_terminal() { charset() } else { Charset::Unicode },
-            },
+            style: Style { paint: paint(&config), charset: charset_of(&io::stdout()) },
+            notices: charset_of(&io::stderr()),
         },
     };
     // Lines go to both streams, and stay in their order only where one thread writes them.
@@ -241,6 +238,11 @@ fn full(console: Console, log: Option<Receiver<String>>, config: &Config) -> Ful
     console::survive_panics();
     let style = Style { paint: paint(config), charset: charset() };
     Full::new(console, style, Manner { quiet: config.quiet, bell: config.bell }, log)
+}
+
+/// What a stream can show: a pipe, and a file, anything.
+fn charset_of(stream: &impl IsTerminal) -> Charset {
+    if stream.is_terminal() { charset() } else { Charset::Unicode }
 }
 
 /// What the terminal can show.

@@ -129,7 +129,11 @@ fn streams(script: Script, sinks: Sinks) -> Streams {
         input: Some(Box::new(script)),
         sinks,
         terminal: false,
-        mode: Mode::Lines { quiet: false, style: Style { paint: Paint::Off, charset: Charset::Unicode } },
+        mode: Mode::Lines {
+            quiet: false,
+            style: Style { paint: Paint::Off, charset: Charset::Unicode },
+            notices: Charset::Unicode,
+        },
         heeds: Heeds::Nothing,
     }
 }

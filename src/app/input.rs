@@ -28,6 +28,9 @@ use super::{App, Exit, Start};
 pub(super) const PIECE: usize = 16 * 1024;
 /// Lines that are kept, at most, for somebody to connect.
 pub(super) const HELD: usize = 256;
+/// The same where more and more callers are asked about: what was written before a question does not answer it, and what
+/// is written behind has to be read.
+const MOST_HELD: usize = 4 * HELD;
 /// Pieces taken in one turn, so that an endless input of nothing leaves time for everything else.
 pub(super) const PIECES: usize = 4;
 
@@ -91,7 +94,7 @@ impl App {
     /// Whether lines are read although earlier ones are held: a person who talks to nobody yet must be able to leave, and
     /// whoever is asked who may come in, to answer.
     fn reads_ahead(&self) -> bool {
-        let room = self.held.len() < self.early + HELD;
+        let room = self.held.len() < (self.early + HELD).min(MOST_HELD);
         (self.terminal || self.questions.are_open()) && self.partner.is_none() && room
     }
 

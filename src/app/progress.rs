@@ -45,6 +45,12 @@ impl Progress {
         self.there.insert(id, (now, bytes));
     }
 
+    /// It is over; the bytes of it that were there before.
+    pub(super) fn forget(&mut self, id: TransferId) -> u64 {
+        self.began.remove(&id);
+        self.there.remove(&id).map_or(0, |(_, bytes)| bytes)
+    }
+
     /// Bytes a second, since about a second ago.
     fn rate(&mut self, transfer: &Transfer, now: Instant) -> f64 {
         if transfer.state == "resuming" {
@@ -89,7 +95,7 @@ impl App {
         let Some(session) = self.reactor.session().filter(|session| session.is_moving()) else {
             // The pace stays: files that come one after another are not told of more often than one.
             let next = self.progress.next.filter(|next| now < *next);
-            self.progress = Progress { next, ..Progress::default() };
+            self.progress = Progress { next, there: std::mem::take(&mut self.progress.there), ..Progress::default() };
             if let Some(full) = self.screen.full() {
                 full.set_bars(Vec::new());
             }
@@ -120,7 +126,7 @@ impl App {
 
     /// How fast a file went, for the person who saw it go.
     pub(super) fn pace(&mut self, id: TransferId, bytes: u64, elapsed: Duration) -> String {
-        let bytes = bytes - self.progress.there.remove(&id).map_or(0, |(_, there)| there.min(bytes));
+        let bytes = bytes.saturating_sub(self.progress.forget(id));
         let seconds = elapsed.as_secs_f64();
         match self.screen.is_full() && elapsed >= WORTH_A_PACE {
             true => format!(" ({seconds:.1} s, {})", plain::rate(bytes as f64 / seconds)),
@@ -158,7 +164,8 @@ impl App {
                 Direction::Receive => "from",
             };
             let of = progress.size.map_or_else(|| "?".to_owned(), |size| size.to_string());
-            let rate = progress.bytes as f64 / progress.elapsed.as_secs_f64().max(1e-3);
+            let there = self.progress.there.get(&progress.id).map_or(0, |(_, bytes)| *bytes);
+            let rate = progress.bytes.saturating_sub(there) as f64 / progress.elapsed.as_secs_f64().max(1e-3);
             lines.push(format!(
                 "{}: {} {way} {who}, {}, {} of {of} bytes, {} verified, {}, over {}{}",
                 progress.id,

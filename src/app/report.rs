@@ -290,6 +290,7 @@ impl App {
         if let Some(saved) = peer.saved.filter(|saved| *saved != saved_name::clean(&peer.name.lossy())) {
             self.screen.loud_notice(&format!("its key is saved as {saved}"));
         }
+        self.early = 0;
         self.partner = Some(Partner { name: peer.name, address: peer.address, proof });
         if self.is_sending() {
             self.begin_sending();
@@ -364,6 +365,7 @@ impl App {
                 self.screen.notice(&format!("sent {} to {who}: {}, verified{pace}", file(&name), plain::size(bytes)));
             }
             Event::Failed { id, direction, name, reason, resumable, wanted, by_peer } => {
+                self.progress.forget(id);
                 self.tally.failed += usize::from(!wanted);
                 if self.stream == Some(id) {
                     // Nobody takes what is still to come from the input.

@@ -29,8 +29,10 @@ pub enum Mode {
     Lines {
         /// Whether notices are left out.
         quiet: bool,
-        /// Whether names have colours, and with which characters.
+        /// Whether names have colours, and with which characters messages are.
         style: Style,
+        /// With which characters notices are.
+        notices: Charset,
     },
     /// Events on standard output.
     Json,
@@ -174,11 +176,14 @@ impl Screen {
         if std::mem::take(&mut self.asking) {
             self.pending.push(Stream::Out, "\n");
         }
-        match &self.mode {
-            Mode::Lines { style, .. } if style.charset == Charset::Ascii => {
-                self.pending.push(stream, &plain::in_ascii(text));
-            }
-            _ => self.pending.push(stream, text),
+        let charset = match (&self.mode, stream) {
+            (Mode::Lines { style, .. }, Stream::Out) => style.charset,
+            (Mode::Lines { notices, .. }, Stream::Err) => *notices,
+            _ => Charset::Unicode,
+        };
+        match charset {
+            Charset::Ascii => self.pending.push(stream, &plain::in_ascii(text)),
+            Charset::Unicode => self.pending.push(stream, text),
         }
     }
 

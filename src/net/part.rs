@@ -270,8 +270,7 @@ impl Part {
         }
         match sys::trim(&made.file).and_then(|()| sys::stamp(&made.file)) {
             Ok(stamp) if stamp.size < BLOCK => self.remove(),
-            // A job of another lane may hold it a while longer; whoever is offered it meanwhile goes on with it.
-            Ok(_) => drop(made.file.unlock()),
+            Ok(_) => {}
             Err(error) => log::debug!("{}: {}", made.stem.part(), sys::words(&error)),
         }
     }
@@ -299,9 +298,6 @@ impl Part {
     /// The system's, and when thousands of such names are taken.
     pub fn publish(&self, names: &mut Names) -> Result<String, DiskError> {
         let made = self.made()?;
-        if self.let_go.load(Ordering::SeqCst) {
-            return Err(DiskError { words: format!("{} was given up", self.name()), resumable: true });
-        }
         let folder = made.folder.as_fd();
         let wrong = |error: io::Error| for_good(self.name(), &error);
         names.refresh(folder).map_err(wrong)?;
@@ -310,6 +306,10 @@ impl Part {
             let name = self.name.saved_name(&self.place.prefix, number);
             if names.has_twin(&name) {
                 continue;
+            }
+            // Looking through the folder may have taken long.
+            if self.let_go.load(Ordering::SeqCst) {
+                return Err(DiskError { words: format!("{} was given up", self.name()), resumable: true });
             }
             let rename = || sys::rename_new(self.place.calls, folder, &hidden, &name);
             match names.changing(folder, Some(&name), rename) {

@@ -113,8 +113,9 @@ fn hold(folder: BorrowedFd<'_>, stem: &Stem) -> io::Result<Option<File>> {
     let access = sys::access(&file)?;
     // Who had it may have removed it, or given it its name, before the lock was free.
     let is_free = access.is_file && access.is_ours && file.try_lock().is_ok();
-    // Where a rename cannot be kept from replacing, a file has two names for a moment. Who died in it had its name.
-    if is_free && access.links > 1 {
+    // Where a rename cannot be kept from replacing, a file has two names for a moment. Whoever died in it had its name. Who
+    // has made a link to a part, to copy a folder, loses no more than the time it took.
+    if is_free && sys::access(&file)?.links > 1 {
         discard(folder, stem)?;
         return Ok(None);
     }

@@ -67,15 +67,6 @@ fn a_part_that_has_its_name_already_is_not_written_to_again() {
 }
 
 #[test]
-fn a_part_that_is_let_go_of_can_be_gone_on_with_while_a_helper_holds_it() {
-    let dir = tempfile::tempdir().unwrap();
-    let first = begun(&dir);
-    first.keep();
-    let second = part(&dir, "a", BOB);
-    assert_eq!(create(&second, 9), Some(values(4)));
-}
-
-#[test]
 fn a_part_that_is_held_is_not_shared() {
     let dir = tempfile::tempdir().unwrap();
     let first = begun(&dir);

@@ -85,11 +85,13 @@ impl Computing {
             self.worked += worked;
             return job;
         }
+        let told_before = self.asked.map_or(Duration::ZERO, |(_, told)| told);
         let Some(told) = computed() else {
+            self.asked = Some((now, told_before));
             self.worked += worked;
             return job;
         };
-        let before = self.asked.map_or(Duration::ZERO, |(_, told)| told) + self.worked;
+        let before = told_before + self.worked;
         *self = Self { asked: Some((now, told)), worked: Duration::ZERO };
         // Computed in this job, or waited for a core before it.
         let ours = told.saturating_sub(before);
