@@ -370,7 +370,8 @@ impl Conversation {
             while let Some(job) = self.session.poll_job() {
                 files.submit(pool, job);
             }
-            let Some(answer) = files.poll_answer() else { break };
+            let answer = files.poll_answer().or_else(|| files.hash_next(pool, |id| self.session.sends_at(id)));
+            let Some(answer) = answer else { break };
             self.session.job_done(now, answer);
         }
         for carrier in self.carriers() {

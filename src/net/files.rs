@@ -4,11 +4,12 @@
 //! answer a [`DiskAnswer`] again. Must not know: sockets, frames, when bytes are moved.
 //!
 //! Reading and writing happen here, on the loop, by offset; whatever takes a path, waits for the disk or hashes
-//! happens on the helpers, but for what is hashed better in [passing](super::passing). Both sides share a file by an [`Arc`]; it is closed when the last lets go of it.
+//! happens on the helpers, but for what is hashed better in [passing](super::passing). Both sides share a file by an
+//! [`Arc`]; it is closed when the last lets go of it.
 //!
-//! A source whose bytes pass through the program is read once: what a helper has read to hash it is what is sent,
-//! as far as [`ReadAhead`] keeps it. Whether they will is guessed when the helper is asked; a wrong guess costs time, or
-//! memory for a while, and nothing else.
+//! A source whose bytes pass through the program is read once: what was read to hash it is what is sent, as far as
+//! [`ReadAhead`] keeps it. Whether they will is guessed when a helper is asked; a wrong guess costs time, or memory for a
+//! while, and nothing else.
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
@@ -22,9 +23,10 @@ use super::pool::{Job, Pool, Ticket, Work};
 use super::read_ahead::ReadAhead;
 use super::source::Prepared;
 use super::stream::Stream;
-use super::work::{DiskWork, Source};
+use super::work::{DiskWork, Source, hash_at_once};
 use crate::proto::TransferId;
-use crate::proto::disk::{DiskAnswer, DiskError, DiskJob};
+use crate::proto::digest::BLOCK;
+use crate::proto::disk::{Block, DiskAnswer, DiskError, DiskJob};
 use crate::sys::{self, Buffer, Calls, Pipe};
 
 /// Of answers that are true whatever became of the transfer.
@@ -36,6 +38,8 @@ enum Kind {
         source: Arc<Source>,
         /// Whether its bytes have to pass through the program.
         copied: bool,
+        /// Whether some of them were not in memory.
+        cold: bool,
     },
     Stream(Stream),
     Part(Arc<Part>),
@@ -67,6 +71,8 @@ pub struct Files {
     tickets: u64,
     /// Answers to jobs that needed no helper.
     answers: VecDeque<DiskAnswer>,
+    /// Blocks of sources that are hashed here when they are sent, in the order in which they were asked for.
+    later: VecDeque<(TransferId, Block)>,
 }
 
 impl Files {
@@ -81,6 +87,7 @@ impl Files {
             entries: HashMap::new(),
             tickets: ALWAYS.0,
             answers: VecDeque::new(),
+            later: VecDeque::new(),
         }
     }
 
@@ -125,7 +132,7 @@ impl Files {
     /// A file of ours that will be offered. Nothing is opened yet.
     pub fn add_source(&mut self, id: TransferId, prepared: Prepared) {
         let copied = self.place.calls != Calls::Native;
-        self.insert(id, Kind::Source { source: Arc::new(Source::new(prepared)), copied });
+        self.insert(id, Kind::Source { source: Arc::new(Source::new(prepared)), copied, cold: false });
     }
 
     /// A stream of ours that will be offered; [`feed`](Self::feed) brings its bytes.
@@ -162,6 +169,25 @@ impl Files {
             self.answers.push_back(DiskAnswer::PartHashed(id, block, Ok(value)));
             return;
         }
+        if let DiskJob::HashSource(_, block) = job
+            && self.hashes_here(id)
+        {
+            self.later.push_back((id, block));
+            return;
+        }
+        self.hand_over(pool, id, job);
+    }
+
+    /// Whether the loop hashes the blocks of this source: as what arrives, those that pass through the program, unless a
+    /// disk would have to be waited for.
+    fn hashes_here(&self, id: TransferId) -> bool {
+        let passes = |copied| copied || self.place.peer.is_some();
+        matches!(self.entries.get(&id).map(|entry| &entry.kind), Some(Kind::Source { copied, cold: false, .. })
+            if self.hashing == Hashing::InPassing && passes(*copied))
+    }
+
+    /// Gives a job to the helpers.
+    fn hand_over(&mut self, pool: &mut Pool, id: TransferId, job: DiskJob) {
         let ticket = self.entries.get(&id).map_or(ALWAYS, |entry| entry.ticket);
         match self.work(id, job) {
             Ok(work) => pool.submit(Job { ticket, work: Work::Disk(work) }),
@@ -180,7 +206,7 @@ impl Files {
                 DiskWork::CheckSource(id, Arc::clone(source))
             }
             (DiskJob::CheckSource(_), Some(Kind::Stream(_))) => DiskWork::Say(DiskAnswer::SourceChecked(id, Ok(()))),
-            (DiskJob::HashSource(_, block), Some(Kind::Source { source, copied })) => {
+            (DiskJob::HashSource(_, block), Some(Kind::Source { source, copied, .. })) => {
                 let passes = *copied || self.place.peer.is_some(); // who has a key is sent nothing in the clear
                 let buffer = ticket.filter(|_| passes).and_then(|ticket| self.read_ahead.lend(ticket, block));
                 DiskWork::HashSource(id, block, Arc::clone(source), buffer)
@@ -232,6 +258,7 @@ impl Files {
     fn close(&mut self, id: TransferId, job: &DiskJob) -> Option<DiskWork> {
         let entry = self.entries.remove(&id)?;
         self.read_ahead.forget(entry.ticket);
+        self.later.retain(|(of, _)| *of != id);
         if let Kind::Part(part) = &entry.kind {
             part.let_go(); // a job that is under way may be about to give it its name
         }
@@ -246,6 +273,41 @@ impl Files {
     /// The next answer to a job that needed no helper.
     pub fn poll_answer(&mut self) -> Option<DiskAnswer> {
         self.answers.pop_front()
+    }
+
+    /// Hashes a block of a source of which the next byte to be sent is, by `sends_at`; that block goes on from the
+    /// core's cache to the wire. What was sent already goes to the helpers, all of it does while somebody talks, and so does
+    /// a source that is not in memory.
+    pub fn hash_next(&mut self, pool: &mut Pool, sends_at: impl Fn(TransferId) -> Option<u64>) -> Option<DiskAnswer> {
+        let mut at = 0;
+        while let Some(&(id, block)) = self.later.get(at) {
+            let begin = block.index * BLOCK;
+            let next = sends_at(id).filter(|_| !pool.is_gentle() && self.hashes_here(id));
+            if next.is_some_and(|next| next < begin) {
+                at += 1;
+                continue;
+            }
+            self.later.remove(at);
+            if next.is_some_and(|next| next < begin + u64::from(block.len))
+                && let Some(answer) = self.hash_here(id, block)
+            {
+                return Some(answer);
+            }
+            self.hand_over(pool, id, DiskJob::HashSource(id, block));
+        }
+        None
+    }
+
+    /// Hashes a block of a source that is in memory, and keeps what was read.
+    fn hash_here(&mut self, id: TransferId, block: Block) -> Option<DiskAnswer> {
+        let Entry { ticket, kind: Kind::Source { source, cold, .. }, .. } = self.entries.get_mut(&id)? else {
+            return None;
+        };
+        let mut buffer = self.read_ahead.lend(*ticket, block)?;
+        let value = hash_at_once(source, block, &mut buffer);
+        *cold = value.is_none();
+        self.read_ahead.give_back(*ticket, block, Some(buffer).filter(|_| value.is_some()));
+        Some(DiskAnswer::SourceHashed(id, block, Ok(value?)))
     }
 
     /// Takes a helper's answer back, with the buffer that it has `read` into; gives what the session shall hear, or
@@ -275,7 +337,7 @@ impl Files {
     /// A source that the system can send by itself; `None`: it has to be read.
     pub fn file(&self, id: TransferId) -> Option<Arc<File>> {
         match self.entries.get(&id).map(|entry| &entry.kind) {
-            Some(Kind::Source { source, copied: false }) => source.file().map(Arc::clone),
+            Some(Kind::Source { source, copied: false, .. }) => source.file().map(Arc::clone),
             _ => None,
         }
     }

@@ -235,6 +235,94 @@ fn a_block_that_is_asked_for_twice_at_once_is_hashed_twice_and_kept_once() {
     assert!(disk.keeps_nothing());
 }
 
+/// Hashed by the loop, as the session asks for it: all blocks of an encrypted source.
+fn hashing_here(size: u64) -> Disk {
+    let mut disk = Disk::sending(|files| encrypted(files).hashing(Hashing::InPassing), []);
+    let file = std::fs::File::options().write(true).open(disk.dir.path().join("source")).unwrap();
+    file.set_len(size).unwrap();
+    (0..3).for_each(|index| disk.submit(DiskJob::HashSource(OURS, block(index))));
+    assert_eq!(disk.files.poll_answer(), None, "nothing is sent yet");
+    disk
+}
+
+impl Disk {
+    /// What the loop hashes itself when the next byte that is sent is this one.
+    fn hash_next(&mut self, sends_at: Option<u64>) -> Option<DiskAnswer> {
+        self.files.hash_next(&mut self.fixture.pool, |id| sends_at.filter(|_| id == OURS))
+    }
+
+    /// Which blocks the helpers have hashed.
+    fn hashed_by_helpers(&mut self, count: usize) -> Vec<u64> {
+        let blocks = (0..count).map(|_| match self.heard() {
+            Some(DiskAnswer::SourceHashed(OURS, block, Ok(_))) => block.index,
+            other => panic!("{other:?}"),
+        });
+        blocks.collect()
+    }
+}
+
+fn ones(index: u64) -> BlockValue {
+    let bytes = Arc::new(vec![1; block(index).len as usize]);
+    value(DiskWork::HashStream(OURS, block(index), bytes).run(&mut Scratch::default()))
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn on_few_processors_a_block_is_hashed_when_it_is_sent_and_sent_as_it_was_hashed() {
+    let mut disk = hashing_here(SIZE);
+    for index in 0..3 {
+        let begin = index * BLOCK;
+        assert_eq!(value(disk.hash_next(Some(begin))), ones(index));
+        assert_eq!(disk.hash_next(Some(begin)), None, "the next one has time");
+        let len = u64::from(block(index).len);
+        assert_eq!(disk.files.read_ahead.bytes(Ticket(1), begin).unwrap().len() as u64, len);
+        assert_eq!(disk.read(begin, len), 1);
+    }
+    assert!(disk.keeps_nothing() && disk.files.later.is_empty());
+    assert_eq!(disk.fixture.pool.under_way(), 0);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_helpers_hash_what_was_sent_already_and_everything_while_somebody_talks_or_nothing_is_sent() {
+    let mut disk = hashing_here(SIZE);
+    assert_eq!(disk.hash_next(Some(2 * BLOCK)).map(|answer| value(Some(answer))), Some(ones(2)));
+    assert_eq!(disk.hashed_by_helpers(2), [0, 1]);
+
+    let mut disk = hashing_here(SIZE);
+    assert_eq!(disk.hash_next(None), None);
+    assert_eq!(disk.hashed_by_helpers(3), [0, 1, 2]);
+
+    let mut disk = hashing_here(SIZE);
+    disk.fixture.pool.set_gentle(true);
+    assert_eq!(disk.hash_next(Some(0)), None);
+    assert_eq!(disk.hashed_by_helpers(3), [0, 1, 2]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_source_that_is_not_there_to_be_read_at_once_is_left_to_the_helpers() {
+    let mut disk = hashing_here(BLOCK);
+    assert_eq!(value(disk.hash_next(Some(0))), ones(0));
+    assert_eq!(disk.hash_next(Some(BLOCK)), None);
+    for _ in 1..3 {
+        assert!(matches!(disk.heard(), Some(DiskAnswer::SourceHashed(OURS, _, Err(_)))), "it tells what is wrong");
+    }
+    disk.submit(DiskJob::HashSource(OURS, block(0)));
+    assert!(disk.files.later.is_empty());
+    assert_eq!(disk.hashed_by_helpers(1), [0]);
+    disk.read(0, BLOCK);
+    assert!(disk.keeps_nothing());
+}
+
+#[test]
+fn what_the_loop_was_to_hash_goes_with_the_source() {
+    let mut disk = hashing_here(SIZE);
+    disk.submit(DiskJob::CloseSource(OURS));
+    assert_eq!(disk.hash_next(Some(0)), None);
+    assert!(disk.files.later.is_empty());
+}
+
 #[test]
 fn nothing_is_kept_of_a_source_that_is_over() {
     let mut disk = Disk::sending(encrypted, [0]);

@@ -209,6 +209,11 @@ impl Pool {
         self.gentle = gentle;
     }
 
+    /// Whether it does.
+    pub fn is_gentle(&self) -> bool {
+        self.gentle
+    }
+
     /// Gives a job to its lane. Never blocks: what finds no place there waits here.
     pub fn submit(&mut self, job: Job) {
         self.under_way += 1;

@@ -296,6 +296,21 @@ fn hash_file(
     Ok(value(&hasher, block.index))
 }
 
+/// Reads a block of a source that is in memory, into a buffer that it fits into, and hashes it. `None`: it would have to
+/// be waited for, or something is wrong with it, which a helper will tell.
+pub fn hash_at_once(source: &Source, block: Block, into: &mut [u8]) -> Option<BlockValue> {
+    let (file, mut hasher, mut offset) = (source.file()?, hasher(block.index), block.index * BLOCK);
+    for piece in into[..block.len as usize].chunks_mut(PIECE) {
+        let n = sys::read_at_once(file, piece, offset).ok()?;
+        if n < piece.len() {
+            return None;
+        }
+        hasher.update(piece);
+        offset += n as u64;
+    }
+    Some(value(&hasher, block.index))
+}
+
 fn hash_bytes(block: Block, bytes: &[u8]) -> BlockValue {
     value(hasher(block.index).update(bytes), block.index)
 }

@@ -171,6 +171,11 @@ impl Outgoing {
         matches!(self.state, State::Sending(_))
     }
 
+    /// The next byte that is to be sent; `None`: it is not being sent.
+    pub fn sends_at(&self) -> Option<u64> {
+        if let State::Sending(sending) = &self.state { Some(sending.sent) } else { None }
+    }
+
     fn enter(&mut self, state: State) {
         let from = self.state_name();
         self.state = state;

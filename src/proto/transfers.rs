@@ -454,6 +454,11 @@ impl Transfers {
         self.outgoing.get(&id).is_some_and(Outgoing::has_source)
     }
 
+    /// The next byte of a file that is to be sent; `None`: it is not being sent.
+    pub fn sends_at(&self, id: TransferId) -> Option<u64> {
+        self.outgoing.get(&id)?.sends_at()
+    }
+
     /// `n` bytes of a chunk were accepted by the channel.
     pub fn sent(&mut self, id: TransferId, n: u64, out: &mut Out) {
         if let Some(limit) = &mut self.limit {

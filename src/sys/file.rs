@@ -98,6 +98,14 @@ pub fn read_at(file: &File, into: &mut [u8], offset: u64) -> io::Result<usize> {
     }
 }
 
+/// Reads from `offset` what is in memory already, so that no disk is waited for; gives the bytes read, 0 at the end.
+///
+/// # Errors
+/// The system's; `WouldBlock` when nothing is there, and something else where the system cannot tell.
+pub fn read_at_once(file: &File, into: &mut [u8], offset: u64) -> io::Result<usize> {
+    native::read_at_once(file, into, offset)
+}
+
 /// Writes all of `bytes` at `offset`.
 ///
 /// # Errors

@@ -8,7 +8,7 @@
 //! is really wrong, if anything is.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, IoSliceMut, Read};
 use std::num::NonZeroU64;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,7 +19,7 @@ use rustix::fs::{
     Advice, FallocateFlags, Mode, OFlags, RenameFlags, ResolveFlags, fadvise, fallocate, fstatfs, openat2,
     renameat_with, sendfile,
 };
-use rustix::io::{Errno, retry_on_intr};
+use rustix::io::{Errno, ReadWriteFlags, preadv2, retry_on_intr};
 use rustix::net::{SendFlags, send};
 use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
 use rustix::process::{getpriority_process, setpriority_process};
@@ -106,6 +106,14 @@ pub(super) fn allocate(file: &File, size: u64) -> io::Result<bool> {
 pub(super) fn is_in_memory(file: &File) -> bool {
     // The word's width and sign depend on the machine; the numbers have 32 bits everywhere.
     retry_on_intr(|| fstatfs(file)).is_ok_and(|system| IN_MEMORY.contains(&(system.f_type as u32)))
+}
+
+/// A file system that is in memory may not know the flag.
+pub(super) fn read_at_once(file: &File, into: &mut [u8], offset: u64) -> io::Result<usize> {
+    match retry_on_intr(|| preadv2(file, &mut [IoSliceMut::new(into)], offset, ReadWriteFlags::NOWAIT)) {
+        Err(Errno::OPNOTSUPP) if is_in_memory(file) => super::read_at(file, into, offset),
+        read => Ok(read?),
+    }
 }
 
 pub(super) fn will_read(file: &File) -> io::Result<()> {

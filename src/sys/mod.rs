@@ -29,8 +29,8 @@ use std::time::Duration;
 
 pub use buffer::Buffer;
 pub use file::{
-    Stamp, allocate, cut, open_source, os_string, read_at, reserve_descriptor, set_mode, spares_stored, stamp,
-    sync_data, sync_file, trim, will_read, write_all_at,
+    Stamp, allocate, cut, open_source, os_string, read_at, read_at_once, reserve_descriptor, set_mode, spares_stored,
+    stamp, sync_data, sync_file, trim, will_read, write_all_at,
 };
 pub use folder::{folder_stamp, free_bytes, is_entry, list_names, open_folder, sync_folder, unlink};
 pub use kept::{

@@ -120,6 +120,12 @@ pub(super) fn wake_precisely() -> io::Result<()> {
     Ok(())
 }
 
+/// No other system has such a call.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn read_at_once(_: &File, _: &mut [u8], _: u64) -> io::Result<usize> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 #[cfg(not(target_os = "linux"))]
 pub(super) fn is_in_memory(_: &File) -> bool {
     false

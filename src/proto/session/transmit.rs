@@ -5,11 +5,11 @@
 use std::time::Instant;
 
 use super::{Presence, Session};
-use crate::proto::LinkId;
 use crate::proto::frame::Frame;
 use crate::proto::outbox::Transmit;
 use crate::proto::phase::Phase;
 use crate::proto::ride::Ride;
+use crate::proto::{LinkId, TransferId};
 
 /// Encoded texts and control frames in one batch, in bytes. What they can delay a chunk by.
 const BATCH: usize = 64 * 1024;
@@ -18,6 +18,11 @@ impl Session {
     /// When the rate limit lets a chunk go, if only that holds it back.
     pub(super) fn limit_due(&self) -> Option<Instant> {
         self.links.each().filter_map(|(link, other)| self.transfers.limit_due(link.ride, other)).min()
+    }
+
+    /// The next byte of a file of ours that is to be sent; `None`: it is not being sent.
+    pub fn sends_at(&self, id: TransferId) -> Option<u64> {
+        self.transfers.sends_at(id)
     }
 
     /// What to hand to the channel of the link next. Texts and answers go before files.
