@@ -364,15 +364,23 @@ impl Conversation {
         self.session.account(now, &Turn { took, stopped, processor, ..self.turn });
     }
 
-    /// Hands jobs to the helpers, and lets go of the links that are over.
+    /// Hands jobs to the helpers, hashes what is sent next if that is the loop's to do, and lets go of the links that are
+    /// over.
     fn settle(&mut self, connections: &mut Slab<Connection>, files: &mut Files, pool: &mut Pool, now: Instant) {
+        let mut hashed = false;
         loop {
             while let Some(job) = self.session.poll_job() {
                 files.submit(pool, job);
             }
-            let answer = files.poll_answer().or_else(|| files.hash_next(pool, |id| self.session.sends_at(id)));
+            let answer = files.poll_answer().or_else(|| match hashed {
+                false => files.hash_next(pool, |id| self.session.sends_at(id)).inspect(|_| hashed = true),
+                true => None, // a turn hashes one block, which takes as long as sending it; the next one follows at once
+            });
             let Some(answer) = answer else { break };
             self.session.job_done(now, answer);
+        }
+        if hashed && let Some(talk) = connections.get_mut(self.talk.key) {
+            talk.more = true;
         }
         for carrier in self.carriers() {
             if let Some(connection) = connections.get_mut(carrier.key) {

@@ -1,7 +1,7 @@
 //! The files under way: what a transfer's number stands for.
 //!
 //! Owns: the table of sources, streams and parts; how a session's [`DiskJob`] becomes work for the helpers and their
-//! answer a [`DiskAnswer`] again. Must not know: sockets, frames, when bytes are moved.
+//! answer a [`DiskAnswer`] again. Must not know: sockets, frames, when bytes are moved; how far a source is sent it is told.
 //!
 //! Reading and writing happen here, on the loop, by offset; whatever takes a path, waits for the disk or hashes
 //! happens on the helpers, but for what is hashed better in [passing](super::passing). Both sides share a file by an
@@ -64,7 +64,10 @@ pub struct Files {
     place: Place,
     /// Whether what arrives is thrown away, to measure without a disk.
     discard: bool,
+    /// Who hashes what arrives.
     hashing: Hashing,
+    /// Who hashes what is sent and passes through the program.
+    hashing_ours: Hashing,
     /// Of sources whose bytes pass through the program.
     read_ahead: ReadAhead,
     entries: HashMap<TransferId, Entry>,
@@ -83,6 +86,7 @@ impl Files {
             place,
             discard: false,
             hashing: Hashing::ByHelpers,
+            hashing_ours: Hashing::ByHelpers,
             read_ahead: ReadAhead::default(),
             entries: HashMap::new(),
             tickets: ALWAYS.0,
@@ -106,6 +110,12 @@ impl Files {
     /// The same, and who hashes what arrives.
     pub fn hashing(mut self, hashing: Hashing) -> Self {
         self.hashing = hashing;
+        self
+    }
+
+    /// The same, and who hashes what is sent, unless the system sends it by itself.
+    pub fn hashing_ours(mut self, hashing: Hashing) -> Self {
+        self.hashing_ours = hashing;
         self
     }
 
@@ -183,7 +193,7 @@ impl Files {
     fn hashes_here(&self, id: TransferId) -> bool {
         let passes = |copied| copied || self.place.peer.is_some();
         matches!(self.entries.get(&id).map(|entry| &entry.kind), Some(Kind::Source { copied, cold: false, .. })
-            if self.hashing == Hashing::InPassing && passes(*copied))
+            if self.hashing_ours == Hashing::InPassing && passes(*copied))
     }
 
     /// Gives a job to the helpers.

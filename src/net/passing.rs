@@ -32,12 +32,12 @@ const MAX_PASSED: usize = (WINDOW_VERIFIED / BLOCK) as usize;
 /// Processors from which on helpers hash: one for the loop, one for them, and one for whatever else wants to run.
 const ENOUGH: usize = 3;
 
-/// Who hashes what arrives.
+/// Who hashes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hashing {
-    /// Helpers, who read it back.
+    /// Helpers, who read it for that, or read it back.
     ByHelpers,
-    /// The loop, before it writes.
+    /// The loop, before it writes, or encrypts.
     InPassing,
 }
 

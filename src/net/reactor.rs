@@ -164,6 +164,7 @@ impl Reactor {
                 .syncing(settings.setup.sync)
                 .with_calls(settings.calls)
                 .discarding(settings.discard)
+                .hashing_ours(Hashing::for_this_machine())
                 .hashing(match (settings.setup.verify, settings.discard) {
                     (true, false) => Hashing::for_this_machine(),
                     (true, true) => Hashing::InPassing, // nobody can read it back

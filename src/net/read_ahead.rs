@@ -1,11 +1,12 @@
-//! What was read ahead of the sending, to be hashed, and is sent from there.
+//! What was read before the sending, to be hashed, and is sent from there.
 //!
 //! Owns: the buffers that blocks of sources are read into, which of them holds what, and the bounds on their memory.
 //! Must not know: files, helpers, sessions, why a block is wanted.
 //!
 //! A source whose bytes pass through the program, because they are encrypted or because the system does not send them by
 //! itself, would be read twice: by the helper that hashes a block, and by the loop that sends it. Instead the loop lends
-//! the helper a buffer, which comes back with the block in it.
+//! the helper a buffer, which comes back with the block in it. Where the loop [hashes itself](super::passing), it lends the
+//! buffer to itself.
 //!
 //! ```text
 //!  free --lend--> lent --give_back--> held --passed, forget--> free
@@ -82,7 +83,7 @@ impl ReadAhead {
             self.lent.swap_remove(at);
         }
         self.held.extend(buffer.map(|buffer| Held { of, block, buffer }));
-        self.free_when_idle();
+        self.free_when_idle(1);
     }
 
     /// The bytes of a source from `offset` on, to the end of their block; `None`: they are not here.
@@ -95,7 +96,7 @@ impl ReadAhead {
     /// The source is sent up to `offset`: what lies before that is needed no longer.
     pub fn passed(&mut self, of: Ticket, offset: u64) {
         self.let_go(|held| held.of == of && held.end() <= offset);
-        self.free_when_idle();
+        self.free_when_idle(1);
     }
 
     /// Copies bytes of a source from `offset` on, and lets go of what lies before their end; their number. `None`: they
@@ -114,7 +115,7 @@ impl ReadAhead {
     /// The source is over. What helpers still have of it comes back, and is to be forgotten again.
     pub fn forget(&mut self, of: Ticket) {
         self.let_go(|held| held.of == of);
-        self.free_when_idle();
+        self.free_when_idle(0);
     }
 
     /// Makes buffers free: those of whole blocks, as many as one source can use.
@@ -126,11 +127,19 @@ impl ReadAhead {
         }
     }
 
-    /// Gives the memory back when nothing is read ahead: a program that sends nothing stays small.
-    fn free_when_idle(&mut self) {
+    /// Gives the memory back when nothing is read ahead, but for `kept` buffers: a program that sends nothing stays small,
+    /// and who reads block by block reads each into the same buffer.
+    fn free_when_idle(&mut self, kept: usize) {
         if self.held.is_empty() && self.lent.is_empty() {
-            *self = Self::default();
+            self.free.truncate(kept);
+            self.free.shrink_to_fit();
         }
+    }
+
+    /// Buffers that there are.
+    #[cfg(test)]
+    pub(super) fn buffers(&self) -> usize {
+        self.lent.len() + self.held.len() + self.free.len()
     }
 }
 
@@ -177,10 +186,6 @@ mod tests {
         held
     }
 
-    fn buffers(ahead: &ReadAhead) -> usize {
-        ahead.lent.len() + ahead.held.len() + ahead.free.len()
-    }
-
     #[test]
     fn a_file_is_read_in_pieces_of_any_size_and_each_block_is_let_go_of_at_its_end() {
         for piece in [1000, 128 * 1024, BLOCK as usize, SIZE as usize] {
@@ -195,7 +200,9 @@ mod tests {
                 assert_eq!(held(&ahead), left.filter(|_| (read.len() as u64) < SIZE).collect::<Vec<_>>());
             }
             assert!(read == file, "{piece}");
-            assert_eq!(buffers(&ahead), 0, "nothing is kept once nothing is read ahead");
+            assert_eq!(ahead.buffers(), 1, "the next block goes into one of them");
+            ahead.forget(OURS);
+            assert_eq!(ahead.buffers(), 0, "nothing is kept once nothing is sent");
         }
     }
 
@@ -242,7 +249,7 @@ mod tests {
     fn all_sources_together_have_a_bound() {
         let mut ahead = ReadAhead::default();
         let lent = (0..10 * MAX_BUFFERS as u64).filter(|n| ahead.lend(Ticket(n / 3), whole(n % 3)).is_some()).count();
-        assert_eq!((lent, buffers(&ahead)), (MAX_BUFFERS, MAX_BUFFERS));
+        assert_eq!((lent, ahead.buffers()), (MAX_BUFFERS, MAX_BUFFERS));
         ahead.give_back(Ticket(0), whole(1), None);
         assert!(ahead.lend(OTHER, whole(99)).is_some(), "what could not be read leaves its place");
         assert!(ahead.lend(OTHER, whole(100)).is_none());
@@ -295,7 +302,7 @@ mod tests {
         ahead.forget(OURS);
         assert_eq!(ahead.bytes(OURS, 2 * BLOCK), None);
         ahead.forget(OTHER);
-        assert_eq!(buffers(&ahead), 0);
+        assert_eq!(ahead.buffers(), 0);
     }
 
     #[test]

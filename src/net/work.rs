@@ -1,4 +1,4 @@
-//! What a helper does for a file: the part of the disk's work that blocks or burns.
+//! What a helper does for a file: the part of the disk's work that blocks or burns; and what of it the loop may do.
 //!
 //! Owns: how each job is carried out, and hashing. Must not know: threads, the table of files, sessions.
 

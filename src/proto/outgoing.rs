@@ -13,8 +13,8 @@
 //!     Queued         --cancelled, or BYE of theirs--> over
 //! ```
 //!
-//! A file is hashed before it is sent, some blocks ahead: the helper that hashes a block has by that brought it into
-//! the system's cache, so that sending it never makes the loop wait for a disk. A stream is sent as it comes, and
+//! A file is hashed before it is sent, and asked for some blocks ahead: a helper that hashes a block has by that brought
+//! it into the system's cache, so that sending it never makes the loop wait for a disk. A stream is sent as it comes, and
 //! hashed behind.
 //!
 //! A cancelled transfer stays in the table until the peer has acknowledged it, so that what was under way meanwhile
@@ -45,7 +45,7 @@ pub const WINDOW_STORED: u64 = 8 << 20;
 pub const WINDOW_VERIFIED: u64 = 32 << 20;
 /// Blocks of one file being hashed at once.
 pub const HASHING: u64 = 16;
-/// How far ahead of the sending a file is hashed, in bytes, and so at least read. Enough that a disk is kept busy, and
+/// How far ahead of the sending hashes of a file are asked for, in bytes, and so at least read by helpers. Enough that a disk is kept busy, and
 /// little enough that it is still in the processor's cache when it is sent (16 MiB: a tenth slower, measured).
 pub const READ_AHEAD: u64 = 4 << 20;
 

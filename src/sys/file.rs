@@ -98,7 +98,8 @@ pub fn read_at(file: &File, into: &mut [u8], offset: u64) -> io::Result<usize> {
     }
 }
 
-/// Reads from `offset` what is in memory already, so that no disk is waited for; gives the bytes read, 0 at the end.
+/// Reads from `offset` what is in memory already, so that no disk is waited for (but for what such a file system has
+/// swapped out); gives the bytes read, 0 at the end, and on some kernels (5.9, 5.10) before it.
 ///
 /// # Errors
 /// The system's; `WouldBlock` when nothing is there, and something else where the system cannot tell.

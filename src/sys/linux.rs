@@ -1,7 +1,7 @@
 //! The calls that Linux alone has.
 //!
-//! Owns: `getrandom`, `openat2`, `renameat2`, `sendfile`, `splice`, `fallocate`, advice about files, options of sockets that are
-//! only here, the priority of one thread, and what `/proc` says about us.
+//! Owns: `getrandom`, `openat2`, `renameat2`, `sendfile`, `splice`, `fallocate`, `preadv2`, advice about files, options of
+//! sockets that are only here, the priority of one thread, and what `/proc` says about us.
 //! Must not know: what they are used for.
 //!
 //! An old kernel, a file system in user space or a sandbox may refuse each of them; the portable call then says what
