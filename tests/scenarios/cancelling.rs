@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tete::proto::TransferId;
 use tete::proto::claim::FIRST_EPOCH;
+use tete::proto::digest::BLOCK;
 use tete::proto::disk::DiskJob;
 use tete::proto::error::CommandError;
 use tete::proto::frame::{CancelReason, Frame};
@@ -79,6 +80,23 @@ fn a_cancel_by_the_receiver_ends_it_in_every_state_and_nothing_is_published() {
         assert!(!pair.b.disk.published.contains_key(&id), "{state}");
         comes_to_rest(pair, id, state);
     }
+}
+
+#[test]
+fn what_its_receiver_cancels_is_not_kept_however_much_of_it_is_verified() {
+    let mut pair = Pair::new();
+    // The last block is never hashed there: the others are verified, and written down.
+    pair.b.does = |job| !matches!(job, DiskJob::HashPart(_, block) if u64::from(block.len) < BLOCK);
+    let id = pair.offer(0, 3 * BLOCK + 5);
+    pair.pass(Duration::from_secs(10));
+    assert_eq!(pair.b.state(id), Some("Receiving"));
+    assert!(pair.b.session.progress().iter().any(|file| file.id == id && file.verified == 3 * BLOCK));
+    pair.b.session.cancel(pair.now, Some(id)).unwrap();
+    pair.run();
+    assert_eq!((pair.a.failure(id), pair.b.failure(id)), (Some((false, false)), Some((false, true))));
+    assert!(pair.b.disk.asked.contains(&DiskJob::RemovePart(id)));
+    assert_eq!(pair.b.disk.kept.len(), 0);
+    comes_to_rest(pair, id, "Receiving");
 }
 
 #[test]

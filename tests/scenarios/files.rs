@@ -423,3 +423,19 @@ fn the_time_of_a_file_counts_from_its_acceptance() {
     lone.side.session.handle_timeout(lone.now);
     assert_eq!((file(&lone).state, file(&lone).elapsed), ("starting", Duration::from_secs(3)));
 }
+
+#[test]
+fn the_next_byte_is_told_while_a_file_is_sent_and_neither_before_nor_behind() {
+    let mut pair = Pair::new();
+    pair.a.does = |job| !matches!(job, DiskJob::OpenSource(_));
+    let id = pair.offer(5, 3 * BLOCK);
+    pair.run();
+    assert_eq!((pair.a.state(id), pair.a.session.sends_at(id)), (Some("Opening"), None));
+    pair.a.does = |job| !matches!(job, DiskJob::HashSource(_, block) if block.index == 2);
+    pair.pass(Duration::from_secs(1));
+    assert_eq!(pair.a.session.sends_at(id), Some(2 * BLOCK), "the third block is not hashed yet");
+    assert_eq!(pair.a.session.sends_at(TransferId(id.0 + 2)), None);
+    pair.a.does = |job| !matches!(job, DiskJob::CheckSource(_));
+    pair.pass(Duration::from_secs(1));
+    assert_eq!((pair.a.state(id), pair.a.session.sends_at(id)), (Some("Checking"), None));
+}

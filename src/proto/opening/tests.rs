@@ -87,10 +87,13 @@ fn an_opening_is_judged_while_it_is_ours_to_decide_and_may_join_until_that_is_sa
     assert_eq!((told(&other), other.peer()), ((true, true), Some(Nonce([9; 16]))));
     pass(&mut other, &mut lead);
     assert_eq!(told(&lead), (false, false), "the other side speaks first");
+    assert!(!other.is_welcoming());
     other.welcome("bob", 0, TICKET);
     assert_eq!(told(&other), (false, true));
+    assert!(other.is_welcoming(), "it is let in, and waits");
     pass(&mut other, &mut lead);
     assert_eq!(told(&lead), (true, true));
+    assert!(!lead.is_welcoming());
     lead.welcome("anna", 0, TICKET);
     assert_eq!(told(&lead), (false, false));
 }
