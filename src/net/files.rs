@@ -285,9 +285,9 @@ impl Files {
         self.answers.pop_front()
     }
 
-    /// Hashes a block of a source of which the next byte to be sent is, by `sends_at`; that block goes on from the
-    /// core's cache to the wire. What was sent already goes to the helpers, all of it does while somebody talks, and so does
-    /// a source that is not in memory.
+    /// Hashes the block of a source that the next byte to be sent, by `sends_at`, lies in: from the core's cache it goes
+    /// on to the wire. A block that was sent already goes to the helpers; every block does while somebody talks, and those
+    /// of a source that is not in memory.
     pub fn hash_next(&mut self, pool: &mut Pool, sends_at: impl Fn(TransferId) -> Option<u64>) -> Option<DiskAnswer> {
         let mut at = 0;
         while let Some(&(id, block)) = self.later.get(at) {
