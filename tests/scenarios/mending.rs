@@ -68,26 +68,50 @@ fn a_chunk_that_reaches_beyond_the_block_that_is_mended_ends_it() {
     assert_eq!(result, Err(ProtocolError::Offset { transfer: id, expected, got }));
 }
 
+/// What becomes of what an earlier run has left when the sender gives up for this reason: before it was looked at
+/// (`digests`: after), or before the disk has even found it (`found`).
+fn given_up(reason: CancelReason, found: bool, digests: bool) -> (Lone, TransferId) {
+    let id = TransferId(2);
+    let mut lone = Lone::new(setup(true));
+    let (_, part) = left(&[]).pop_first().unwrap();
+    let values = part.journal.clone();
+    lone.side.disk.left.insert("fetched_x.bin".to_owned(), part);
+    if !found {
+        lone.side.does = |job| !matches!(job, DiskJob::CreatePart { .. });
+    }
+    lone.hear_offer(id.0, Some(SIZE)).unwrap();
+    lone.serve();
+    if digests {
+        // It is this try's by then, and goes as what a try has brought goes.
+        lone.hear(&Frame::Digests { id, first: 0, values }).unwrap();
+        lone.serve();
+    }
+    lone.hear(&Frame::Cancel { id, reason: Some(reason), words: "gone".into() }).unwrap();
+    lone.side.does = |_| true;
+    lone.serve();
+    (lone, id)
+}
+
 #[test]
-fn what_an_earlier_run_has_left_outlives_a_source_that_cannot_be_read_now() {
-    for (digests, outlives) in [(false, true), (true, false)] {
-        let id = TransferId(2);
-        let mut lone = Lone::new(setup(true));
-        let (_, part) = left(&[]).pop_first().unwrap();
-        let values = part.journal.clone();
-        lone.side.disk.left.insert("fetched_x.bin".to_owned(), part);
-        lone.hear_offer(id.0, Some(SIZE)).unwrap();
-        lone.serve();
-        if digests {
-            // It is this try's by then, and goes as what a try has brought goes.
-            lone.hear(&Frame::Digests { id, first: 0, values }).unwrap();
-            lone.serve();
-        }
-        lone.hear(&Frame::Cancel { id, reason: Some(CancelReason::SourceFailed), words: "gone".into() }).unwrap();
-        lone.serve();
+fn what_an_earlier_run_has_left_outlives_a_source_that_cannot_be_read_now_and_a_sender_who_leaves() {
+    use CancelReason::{Leaving, SourceChanged, SourceFailed};
+    for (reason, digests, outlives) in [
+        (SourceFailed, false, true),
+        (SourceFailed, true, false),
+        (Leaving, false, true),
+        (Leaving, true, true),
+        (SourceChanged, false, false),
+    ] {
+        let (lone, id) = given_up(reason, true, digests);
         let (kept, removed) = if outlives { (&[id][..], &[][..]) } else { (&[][..], &[id][..]) };
-        assert_eq!((&lone.side.disk.kept[..], &lone.side.disk.removed[..]), (kept, removed));
-        assert_eq!(lone.side.failure(id), Some((outlives, false)));
+        let disk = &lone.side.disk;
+        assert_eq!((&disk.kept[..], &disk.removed[..]), (kept, removed), "{reason:?}, {digests}");
+        assert_eq!(lone.side.failure(id), Some((outlives, false)), "{reason:?}, {digests}");
+    }
+    for (reason, outlives) in [(SourceFailed, true), (Leaving, true), (SourceChanged, false)] {
+        let (lone, id) = given_up(reason, false, false);
+        let job = if outlives { DiskJob::KeepPart(id) } else { DiskJob::RemovePart(id) };
+        assert!(lone.side.disk.asked.contains(&job), "{reason:?}: {:?}", lone.side.disk.asked);
     }
 }
 
