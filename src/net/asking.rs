@@ -13,6 +13,7 @@ use super::standing::{Callee, Standing, Them};
 use crate::proto::TransferId;
 use crate::proto::error::CommandError;
 use crate::proto::text::Untrusted;
+use crate::proto::trace::{Trace, emit};
 use crate::secure::folder::Folder;
 
 /// Tickets from here on are the reactor's own; those below are of files.
@@ -110,6 +111,7 @@ impl Reactor {
     /// A helper has saved somebody; under which name, if that is news. Who comes back to this conversation with the same
     /// key is known from now on.
     pub(super) fn handle_remembered(&mut self, number: u64, result: Result<Option<String>, String>) {
+        emit(Trace::Answer { what: "remembered", transfer: None });
         match result {
             Ok(None) => {}
             Ok(Some(name)) => {

@@ -446,10 +446,7 @@ impl Reactor {
                     self.recognising -= 1;
                     self.handle_recognised(number_of(ticket), known);
                 }
-                Done::Remembered(result) => {
-                    emit(Trace::Answer { what: "remembered", transfer: None });
-                    self.handle_remembered(number_of(ticket), result);
-                }
+                Done::Remembered(result) => self.handle_remembered(number_of(ticket), result),
             }
         }
     }
