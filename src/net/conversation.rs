@@ -46,6 +46,7 @@ const TALK: Share = Share { send: 1 << 20, receive: 1 << 20, piece: 256 << 10 };
 /// Of the bulk link while nobody talks. With less, files are slower (measured on two cores, file to memory, with
 /// pieces of 32 KiB: 1.2 instead of 1.8 GB/s, and a third more processor time); with more, no faster. What leaves seldom
 /// fills more than half of it: a socket takes no more at once, and a turn for each MiB would cost 2% of processor time.
+/// Where the loop hashes what it encrypts it has such turns, each of a block, and gains more by them than that.
 const FAST: Share = Share { send: 4 << 20, receive: 1 << 20, piece: 1 << 20 };
 /// Of the bulk link while our user presses keys, of which each waits for two turns at most. Measured by
 /// `cargo bench --bench screen` on two cores for both sides: encrypted files as fast as with [`FAST`], half the median

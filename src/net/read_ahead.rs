@@ -132,7 +132,6 @@ impl ReadAhead {
     fn free_when_idle(&mut self, kept: usize) {
         if self.held.is_empty() && self.lent.is_empty() {
             self.free.truncate(kept);
-            self.free.shrink_to_fit();
         }
     }
 

@@ -45,8 +45,9 @@ pub const WINDOW_STORED: u64 = 8 << 20;
 pub const WINDOW_VERIFIED: u64 = 32 << 20;
 /// Blocks of one file being hashed at once.
 pub const HASHING: u64 = 16;
-/// How far ahead of the sending hashes of a file are asked for, in bytes, and so at least read by helpers. Enough that a disk is kept busy, and
-/// little enough that it is still in the processor's cache when it is sent (16 MiB: a tenth slower, measured).
+/// How far ahead of the sending a file's hashes are asked for, in bytes; what helpers hash is read by then. Enough that a
+/// disk is kept busy, and little enough that it is still in the processor's cache when it is sent (16 MiB: a tenth
+/// slower, measured).
 pub const READ_AHEAD: u64 = 4 << 20;
 
 #[derive(Debug)]

@@ -38,7 +38,7 @@ pub enum Stage {
     SourceRead,
     /// The sender has not hashed them.
     SourceHashing,
-    /// The sender is at work on them: it encrypts.
+    /// The sender is at work on them: it encrypts, and on few processors hashes.
     Encryption,
     /// The same of a plain link, or the sender does not run.
     SendQueue,
