@@ -118,10 +118,13 @@ serve_scp() {
         "Ciphers $cipher" 'PermitRootLogin prohibit-password' 'Subsystem sftp internal-sftp' >"$work/sshd_config"
     exec "$(command -v sshd || echo /usr/sbin/sshd)" -D -e -f "$work/sshd_config" -o "ListenAddress=$ADDRESS:$1"
 }
-send_scp() {
+scp_over() {
     scp -q -F none -c "$cipher" -i "$work/user" -o StrictHostKeyChecking=no -o "UserKnownHostsFile=$work/hosts" \
-        -o IdentitiesOnly=yes -o BatchMode=yes -P "$1" "$source" "$(id -un)@$ADDRESS:$arrived"
+        -o IdentitiesOnly=yes -o BatchMode=yes -P "$1" "$2" "$3"
 }
+send_scp() { scp_over "$1" "$source" "$(id -un)@$ADDRESS:$arrived"; }
+# The same server, and whoever wants the file calls.
+send_fetch() { scp_over "${port[scp]}" "$(id -un)@$ADDRESS:$source" "$arrived"; }
 
 # It moves no file, but as many bytes from memory to memory: what a file could be at most.
 receive_iperf3() { iperf3 -s -1 -B "$ADDRESS" -p "$1"; }
@@ -129,13 +132,13 @@ send_iperf3() { iperf3 -c "$ADDRESS" -p "$1" -n "${SIZE}M"; }
 
 declare -A title=(
     [plain]="tete --plain" [encrypted]="tete" [nc]="nc" [socat]="socat -b1048576" [python]="classroom program, Python"
-    [rsync]="rsync daemon -W --inplace" [scp]="scp -c $cipher" [iperf3]="iperf3 (from and to memory)"
+    [rsync]="rsync daemon -W --inplace" [scp]="scp -c $cipher" [fetch]="scp, fetching" [iperf3]="iperf3 (from and to memory)"
 )
 peers=(plain encrypted) skipped=()
-for peer in nc socat python rsync scp iperf3; do
+for peer in nc socat python rsync scp fetch iperf3; do
     case $peer in
         python) needs=(python3) ;;
-        scp) needs=(scp ssh-keygen /usr/sbin/sshd) ;;
+        scp | fetch) needs=(scp ssh-keygen /usr/sbin/sshd) ;;
         *) needs=("$peer") ;;
     esac
     missing=()

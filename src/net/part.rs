@@ -295,11 +295,15 @@ impl Part {
     /// Gives it the first name that is free and that no person could mistake for another one in the folder.
     ///
     /// # Errors
-    /// The system's, and when thousands of such names are taken.
+    /// The system's, and when thousands of such names are taken: they say nothing against the bytes, which stay unless
+    /// the folder is gone.
     pub fn publish(&self, names: &mut Names) -> Result<String, DiskError> {
         let made = self.made()?;
         let folder = made.folder.as_fd();
-        let wrong = |error: io::Error| for_good(self.name(), &error);
+        let wrong = |error: io::Error| DiskError {
+            resumable: error.kind() != io::ErrorKind::NotFound,
+            ..for_good(self.name(), &error)
+        };
         names.refresh(folder).map_err(wrong)?;
         let hidden = made.stem.part();
         for number in 1..=MAX_NUMBER {
@@ -330,7 +334,7 @@ impl Part {
             }
         }
         let words = format!("{}: {MAX_NUMBER} files of this name are there already", self.name());
-        Err(DiskError { words, resumable: false })
+        Err(DiskError { words, resumable: true })
     }
 
     /// Waits until the folder's entries are on the disk. Only then the journal goes: nobody will need it.

@@ -83,7 +83,7 @@ impl Commit {
     ///
     /// # Errors
     /// The disk's, which ends the commit: an fsync that failed once is never tried again, for the system may have
-    /// dropped the bytes and would then call them clean.
+    /// dropped the bytes and would then call them clean. Bytes that merely got no name are good for a later try.
     ///
     /// # Panics
     /// When the answer is not of the last job: a bug of whoever runs the jobs.

@@ -487,7 +487,7 @@ impl Incoming {
                 self.state = state;
                 self.sink_failed(&error, out);
             }
-            (State::Committing { commit, size, since, ledger }, answer) => match commit.answered(answer) {
+            (State::Committing { commit, size, since, mut ledger }, answer) => match commit.answered(answer) {
                 Ok(Next::Job(commit, job)) => {
                     out.jobs.push_back(job);
                     self.state = State::Committing { commit, size, since, ledger };
@@ -503,11 +503,12 @@ impl Incoming {
                     emit(Trace::State { transfer: Some(id), from: "Committing", to: "Over" });
                 }
                 Err(error) => {
-                    let words = Untrusted::from(error.words.as_str());
-                    out.jobs.push_back(DiskJob::RemovePart(self.id));
-                    let reason = Some(CancelReason::DiskFailed);
-                    out.frames.push_back(Frame::Cancel { id: self.id, reason, words: words.clone() });
-                    self.tell_failed(words, false, (false, false), out);
+                    let is_kept = error.resumable && self.leaves_part() && ledger.record_rest(self.id, &mut out.jobs);
+                    let (id, words) = (self.id, Untrusted::from(error.words.as_str()));
+                    out.jobs.push_back(if is_kept { DiskJob::KeepPart(id) } else { DiskJob::RemovePart(id) });
+                    let reason = Some(if is_kept { CancelReason::DiskKept } else { CancelReason::DiskFailed });
+                    out.frames.push_back(Frame::Cancel { id, reason, words: words.clone() });
+                    self.tell_failed(words, is_kept, (false, false), out);
                     self.state = State::Cancelled;
                 }
             },

@@ -3,8 +3,11 @@
 //! Owns: their values, how many of them stand in the journal, and when more of them go there.
 //! Must not know: how a journal looks, where it is.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use super::TransferId;
+use super::disk::DiskJob;
 use super::journal::MAX_BLOCKS;
 
 /// Blocks after which they are written down: what a crash costs, beside what was under way.
@@ -55,6 +58,13 @@ impl Ledger {
         let first = std::mem::replace(&mut self.recorded, self.values.len());
         self.when = now.unwrap_or(self.when);
         (first < self.values.len()).then(|| (first as u64, self.values[first..].to_vec()))
+    }
+
+    /// Asks for what is new to be written down, before nobody will for now; whether there is anything to rely on.
+    pub(super) fn record_rest(&mut self, transfer: TransferId, jobs: &mut VecDeque<DiskJob>) -> bool {
+        let new = self.take_new(None);
+        jobs.extend(new.map(|(first, values)| DiskJob::RecordPart { transfer, first, values, last: true }));
+        !self.values.is_empty()
     }
 }
 

@@ -52,7 +52,6 @@ fn whatever_fails_both_are_told_nothing_is_published_and_the_conversation_goes_o
         Fault::Write(0),
         Fault::HashPart,
         Fault::Sync,
-        Fault::Publish,
     ] {
         let (mut pair, id) = faulty(fault);
         assert_failed(&mut pair, id, fault);
@@ -77,6 +76,32 @@ fn fault_68_a_sync_that_fails_fails_the_file_and_is_never_asked_for_again() {
     assert!(pair.a.failed(id) && pair.b.failed(id));
     let asked = |job: &DiskJob| pair.b.disk.asked.iter().filter(|asked| *asked == job).count();
     assert_eq!((asked(&DiskJob::SyncPart(id)), asked(&DiskJob::Publish(id))), (1, 0));
+}
+
+#[test]
+fn a_whole_file_for_whose_name_there_is_no_room_is_left_for_a_later_try() {
+    let (mut pair, id) = faulty(Fault::Publish);
+    pair.pass(Duration::from_secs(1));
+    assert_eq!((pair.a.failure(id), pair.b.failure(id)), (Some((true, false)), Some((true, false))));
+    assert!(!pair.b.disk.published.contains_key(&id));
+    assert_eq!((&pair.b.disk.removed[..], &pair.b.disk.kept[..]), (&[][..], &[id][..]));
+    let recorded = |job: &DiskJob| match job {
+        DiskJob::RecordPart { transfer, values, .. } if *transfer == id => values.len(),
+        _ => 0,
+    };
+    assert_eq!(pair.b.disk.asked.iter().map(recorded).sum::<usize>(), 4, "all its blocks stand in the journal");
+}
+
+#[test]
+fn of_a_stream_for_whose_name_there_is_no_room_nothing_stays() {
+    let mut pair = Pair::new();
+    let id = pair.a.session.offer(pair.now, "stream", None).unwrap();
+    pair.a.disk.sources.insert(id, Source { key: 1, size: 2 * BLOCK });
+    pair.b.disk.faults.insert(id, Fault::Publish);
+    pair.a.session.stream_grew(pair.now, id, 2 * BLOCK, true);
+    pair.pass(Duration::from_secs(1));
+    assert_eq!((pair.a.failure(id), pair.b.failure(id)), (Some((false, false)), Some((false, false))));
+    assert_eq!((&pair.b.disk.removed[..], &pair.b.disk.kept[..]), (&[id][..], &[][..]));
 }
 
 /// A transfer whose disk was full after three blocks.

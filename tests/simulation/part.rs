@@ -329,7 +329,8 @@ impl Drive {
         let made = self.made(part)?;
         let open = self.parts.get(&part).filter(|open| !open.let_go);
         let name = open.map(|open| open.name.clone()).ok_or_else(|| for_good("it was given up"))?;
-        self.need(id, "the folder cannot be listed for a name", None)?;
+        let unnamed = |error| DiskError { resumable: true, ..error };
+        self.need(id, "the folder cannot be listed for a name", None).map_err(unnamed)?;
         if self.platter.sync_failed(made.inode) && self.synced {
             self.broken.push(format!("{id} was published after its sync failed"));
         }
@@ -345,10 +346,10 @@ impl Drive {
             if self.platter.inode(&saved).is_some() && !over {
                 continue;
             }
-            self.need(id, "a name cannot be given", Some(Fault::Publish))?;
+            self.need(id, "a name cannot be given", Some(Fault::Publish)).map_err(unnamed)?;
             let renamed =
                 if over { self.platter.replace(&hidden, &saved) } else { self.platter.rename_new(&hidden, &saved) };
-            renamed.map_err(|error| for_good(&error.to_string()))?;
+            renamed.map_err(|error| unnamed(for_good(&error.to_string())))?;
             let made = Made { published: Some(saved.clone()), ..made };
             self.set(part, made.clone());
             if !self.synced {

@@ -296,7 +296,9 @@ impl MemDisk {
     }
 
     fn publish(&mut self, id: TransferId) -> Result<String, DiskError> {
-        self.result(id, Fault::Publish)?;
+        if self.fails(id, Fault::Publish) {
+            return Err(DiskError { resumable: true, ..error("No space left on device") });
+        }
         let part = self.parts.remove(&id).ok_or_else(|| error("No such file or directory"))?;
         if part.sync_failed {
             self.broken.push(format!("{id} was published after its sync failed"));

@@ -88,20 +88,19 @@ impl Incoming {
     /// Writes down what is verified and not written yet, before the part is left alone. Whether a later try can go on
     /// from something.
     pub(super) fn record_last(&mut self, out: &mut Out) -> bool {
+        let leaves_part = self.leaves_part();
         let ledger = match &mut self.state {
             State::Receiving(receiving) if receiving.earlier.is_some() => return true,
             State::Receiving(Receiving { ledger, .. }) | State::Committing { ledger, .. } => ledger,
             State::Creating { earlier, .. } => return earlier.is_some(),
             _ => return self.earlier.is_some(),
         };
-        // Of a stream, and of a file that is smaller than a block, no part is kept.
-        if self.is_stream || self.size.is_none_or(|size| size < BLOCK) {
-            return false;
-        }
-        if let Some((first, values)) = ledger.take_new(None) {
-            out.jobs.push_back(DiskJob::RecordPart { transfer: self.id, first, values, last: true });
-        }
-        ledger.len() > 0
+        leaves_part && ledger.record_rest(self.id, &mut out.jobs)
+    }
+
+    /// Whether it is a file of which a part may be kept: no stream, and of a block at least.
+    pub(super) fn leaves_part(&self) -> bool {
+        !self.is_stream && self.size.is_some_and(|size| size >= BLOCK)
     }
 
     /// The talk link of this epoch takes the place of a lost one: the sender has to know what came before.
