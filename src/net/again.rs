@@ -36,8 +36,8 @@ impl Conversation {
     /// What the gate has to know of it.
     pub(super) fn talking(&self) -> Talking {
         let (peer, key, ticket, epoch) = (self.peer, self.them.key, self.ticket, self.epoch);
-        let (has_bulk, is_away) = (self.bulk.is_some(), self.session.is_away());
-        Talking { peer, key, ticket, epoch, has_bulk, ip: self.address.ip(), is_away }
+        let (has_bulk, is_away, is_silent) = (self.bulk.is_some(), self.session.is_away(), self.session.is_silent());
+        Talking { peer, key, ticket, epoch, has_bulk, ip: self.address.ip(), is_away, is_silent }
     }
 }
 
@@ -48,12 +48,12 @@ impl Reactor {
         let Some(conversation) = &mut self.conversation else { return };
         let Some((need, address, due)) = conversation.call_due(now).filter(|(.., due)| *due <= now) else { return };
         log::debug!("calling {address} for {need:?}, {:?} late", now.saturating_duration_since(due));
+        let epoch = conversation.next_epoch();
         // A partner who merely says nothing has not been lost: that is told first, if it comes to it.
         if need == Need::Talk && conversation.session.is_away() {
             let (to, attempt) = (address.to_string(), conversation.failures.max(1));
-            self.events.push_back(NetEvent::Dialling { to, attempt });
+            self.tell_calling(NetEvent::Dialling { to, attempt });
         }
-        let epoch = conversation.next_epoch();
         let called = sys::connect(address).map(TcpStream::from_std);
         let added =
             called.and_then(|stream| self.add_connection(stream, address, Origin::DialledAgain, CONNECT_PATIENCE));

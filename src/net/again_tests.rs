@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::net::Settings;
+use crate::net::conversation::Reach;
 use crate::net::event::Heeds;
 use crate::net::gate::Trust;
 use crate::net::input::Input;
@@ -95,7 +96,7 @@ impl Two {
             let now = side.now;
             let conversation = side.conversation.as_mut().unwrap();
             conversation.session.link_lost(conversation.talk.link, now, "it was cut");
-            (conversation.away, conversation.call) = (true, Call::None);
+            (conversation.reach, conversation.call) = (Reach::Away, Call::None);
             conversation.listens = (which == 0).then_some(bob);
         }
     }
@@ -187,6 +188,57 @@ fn a_partner_who_merely_says_nothing_is_called_without_a_word() {
     bob.call_again();
     assert!(matches!(bob.conversation.as_ref().unwrap().call, Call::UnderWay(_)));
     assert_eq!(attempts(bob), [0; 0]);
+}
+
+#[test]
+fn who_says_nothing_is_called_at_once_though_calls_for_files_have_long_pauses() {
+    let mut two = Two::new();
+    let bob = &mut two.sides[1];
+    let now = bob.now;
+    let conversation = bob.conversation.as_mut().unwrap();
+    (conversation.failures, conversation.call) = (9, Call::Failed(now + Duration::from_secs(480)));
+    conversation.session.say(now, "are you there?").unwrap();
+    conversation.session.handle_timeout(now + 2 * SILENT_AFTER);
+    assert_eq!(conversation.call_due(now).map(|(need, ..)| need), Some(Need::Talk));
+    conversation.pump_talk(&mut bob.connections, &mut bob.files, &mut bob.pool, now);
+    let due = conversation.call_due(now).map(|(.., due)| due).unwrap();
+    assert!(due <= now + Duration::from_secs(1), "in {:?}", due - now);
+}
+
+#[test]
+fn a_link_of_a_conversation_that_is_over_does_not_keep_the_loop_awake() {
+    let mut two = Two::new();
+    let bob = &mut two.sides[1];
+    let (now, key) = (bob.now, bob.conversation.as_ref().unwrap().talk.key);
+    bob.session().unwrap().give_up(now, "behind the last look at its links");
+    bob.connections[key].more = true;
+    assert!(std::iter::from_fn(|| bob.poll_event()).any(|event| matches!(event, NetEvent::Ended { .. })));
+    bob.turn(Some(now)).unwrap();
+    bob.turn(Some(now)).unwrap();
+    assert_eq!(bob.connections.iter().map(|(_, it)| it.stage.name()).collect::<Vec<_>>(), [""; 0]);
+}
+
+#[test]
+fn of_calls_that_nobody_hears_of_only_the_last_are_told() {
+    let mut anna = side("anna");
+    for attempt in 1..1000 {
+        anna.tell_calling(NetEvent::Dialling { to: "bob".to_owned(), attempt });
+    }
+    let told = attempts(&mut anna);
+    assert!(told.len() < 100 && told.ends_with(&[998, 999]), "{told:?}");
+}
+
+#[test]
+fn a_link_for_files_leaves_a_call_for_the_talk_link_alone() {
+    let mut two = Two::new();
+    let bob = &mut two.sides[1];
+    let now = bob.now;
+    let conversation = bob.conversation.as_mut().unwrap();
+    for (call, left) in [(7, Call::UnderWay(7)), (8, Call::None)] {
+        conversation.call = Call::UnderWay(call);
+        conversation.take_bulk(Carrier { key: 99, link: LinkId(8) }, 9, now);
+        assert_eq!(conversation.call, left);
+    }
 }
 
 #[test]

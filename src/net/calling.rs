@@ -12,6 +12,9 @@ use super::event::NetEvent;
 use super::reactor::Reactor;
 use super::standing::Resolved;
 
+/// Events that may wait for our user before those of calls are left out.
+const MAX_UNTOLD: usize = 64;
+
 impl Reactor {
     /// Goes on with calling.
     pub(super) fn drive_dialler(&mut self) {
@@ -58,8 +61,17 @@ impl Reactor {
         let Some(dialler) = &mut self.dialler else { return };
         if std::mem::replace(&mut dialler.told, dialler.attempt) != dialler.attempt {
             let (to, attempt) = (dialler.called.clone(), dialler.attempt);
-            self.events.push_back(NetEvent::Dialling { to, attempt });
+            self.tell_calling(NetEvent::Dialling { to, attempt });
         }
+    }
+
+    /// Tells of a call. Of those that nobody has taken note of for long only the last ones are kept: whom nobody answers
+    /// is called for days.
+    pub(super) fn tell_calling(&mut self, event: NetEvent) {
+        if self.events.len() >= MAX_UNTOLD {
+            self.events.retain(|event| !matches!(event, NetEvent::Dialling { .. } | NetEvent::Unanswered { .. }));
+        }
+        self.events.push_back(event);
     }
 
     pub(super) fn handle_resolved(&mut self, result: Result<Resolved, String>) {
@@ -85,7 +97,7 @@ impl Reactor {
         let words = dialler.last_words.clone();
         match fate {
             Fate::Goes => {}
-            Fate::Unanswered => self.events.push_back(NetEvent::Unanswered { to, words }),
+            Fate::Unanswered => self.tell_calling(NetEvent::Unanswered { to, words }),
             Fate::GivenUp => {
                 self.dialler = None;
                 let words = format!("nobody answered at {to}: {words}");

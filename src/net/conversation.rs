@@ -90,6 +90,17 @@ pub enum Call {
     Failed(Instant),
 }
 
+/// Whether the other side can be talked to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// It can, as far as is known.
+    Here,
+    /// There is a link, over which nothing comes although something should.
+    Silent,
+    /// There is no link.
+    Away,
+}
+
 /// A partner who is there again and knows nothing of the conversation: its process was started again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Anew {
@@ -118,8 +129,8 @@ pub struct Conversation {
     pub pressed: Option<Instant>,
     /// How many calls came to nothing, and links to an end, since one more was needed.
     pub failures: u32,
-    /// Whether the talk link was lost when this was last looked at.
-    pub away: bool,
+    /// How the talk link was when this was last looked at.
+    pub reach: Reach,
     /// Which process is at the other end.
     pub peer: Nonce,
     /// Whose it is.
@@ -224,10 +235,18 @@ impl Conversation {
         }
     }
 
+    fn reach(&self) -> Reach {
+        match (self.session.is_away(), self.session.is_silent()) {
+            (true, _) => Reach::Away,
+            (false, true) => Reach::Silent,
+            (false, false) => Reach::Here,
+        }
+    }
+
     /// Whether there is no link to talk over, or none that works: a peer that says nothing may only be unreachable over
     /// this one.
     fn needs_talk(&self) -> bool {
-        self.session.is_away() || self.session.is_silent()
+        self.reach() != Reach::Here
     }
 
     /// What is to be called for, where and when; `None`: nothing is needed, or it is the other side's to do. Of two who
@@ -279,14 +298,19 @@ impl Conversation {
         Call::Failed(now + pause + pause * u32::from(dice) / 512)
     }
 
-    /// Whether the talk link was lost, or is there again, since the last look.
+    /// Whether the talk link was lost, or says nothing, or is there again, since the last look. A call for it does not wait
+    /// as long as one for files may have to after others that came to nothing.
     fn notice_parting(&mut self, now: Instant) {
-        if self.away == self.session.is_away() {
+        let reach = self.reach();
+        if std::mem::replace(&mut self.reach, reach) == reach {
             return;
         }
-        self.away = !self.away;
         self.failures = 0;
-        self.call = if self.away { self.call_later(now) } else { Call::None };
+        self.call = match (reach, self.call) {
+            (Reach::Silent | Reach::Away, _) => self.call_later(now),
+            (Reach::Here, Call::UnderWay(_)) => self.call,
+            (Reach::Here, _) => Call::None,
+        };
     }
 
     /// How long until the next call for a talk link; `None`: it is the other side that calls.
@@ -313,14 +337,18 @@ impl Conversation {
         self.session.link_up(carrier.link, epoch, now);
         (self.epoch, self.talk_epoch) = (self.epoch.max(epoch), epoch);
         (self.talk, self.bulk, self.call) = (carrier, None, Call::None);
-        (self.away, self.failures) = (false, 0);
+        (self.reach, self.failures) = (Reach::Here, 0);
     }
 
     /// Takes a connection that is through the gate as the link for files.
     pub fn take_bulk(&mut self, carrier: Carrier, epoch: u32, now: Instant) {
         self.session.bulk_up(carrier.link, epoch, now);
         self.epoch = self.epoch.max(epoch);
-        (self.bulk, self.call) = (Some(carrier), Call::None);
+        self.bulk = Some(carrier);
+        // Another call that is under way may be for the talk link, lost meanwhile.
+        if !matches!(self.call, Call::UnderWay(other) if LinkId(other) != carrier.link) {
+            self.call = Call::None;
+        }
     }
 
     /// Moves what can be moved over the talk link alone: what our user has said since.
@@ -456,8 +484,8 @@ impl Conversation {
     }
 
     /// Lets go of the connection of a link that the session has no longer.
-    fn close_if_over(&self, carrier: Carrier, connection: &mut Connection, now: Instant) {
-        if !matches!(connection.stage, Stage::Talking(_)) {
+    pub(super) fn close_if_over(&self, carrier: Carrier, connection: &mut Connection, now: Instant) {
+        if !matches!(connection.stage, Stage::Talking(link) if link == carrier.link) {
             return;
         }
         match self.session.ended() {

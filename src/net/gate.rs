@@ -25,9 +25,9 @@ use super::standing::Standing;
 /// Callers about whom a person is being asked at once.
 pub const MAX_QUESTIONS: usize = 4;
 
-/// How far a claim's epoch may be ahead of those that we know: calls of the other side that never got through to us. A
-/// greater step would use up the numbers.
-const MAX_JUMP: u32 = 4096;
+/// How far a claim's epoch may be ahead of those that we know: calls of the other side that never got through to us, two
+/// each few seconds for a year. A greater step would use up the numbers.
+const MAX_JUMP: u32 = 1 << 24;
 
 /// Which of those may come in whose key is new, or who have none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +88,8 @@ pub struct Talking {
     pub ip: IpAddr,
     /// Whether it is out of reach.
     pub is_away: bool,
+    /// Whether it owes us an answer, and has said nothing for a while.
+    pub is_silent: bool,
 }
 
 /// What we are doing.
@@ -176,10 +178,13 @@ pub fn judge(caller: &Caller, host: &Host) -> Verdict {
 }
 
 /// Whether somebody else at first sight is the partner whom we have lost: its process has died and was started again.
-/// Another process of ours with the same key may say so too, and a plain caller from the same address; but nobody else.
+/// Another process of ours with the same key may say so too, and a plain caller from the same address; but nobody else. Of
+/// a key that only the partner has, silence is enough: the system may not notice for minutes that the old link is dead.
 fn has_begun_anew(caller: &Caller, talking: &Talking) -> bool {
     let same = talking.key == caller.key && (talking.key.is_some() || talking.ip == caller.ip);
-    talking.is_away && same && !caller.dialled
+    let is_theirs_alone = talking.key.is_some() && caller.standing != Standing::Own;
+    let is_gone = talking.is_away || (talking.is_silent && is_theirs_alone);
+    is_gone && same && !caller.dialled
 }
 
 /// Judges somebody whose key is new.
@@ -220,6 +225,8 @@ fn judge_second(caller: &Caller, talking: &Talking) -> Verdict {
         (Some(claim), None) if claim.epoch - talking.epoch <= MAX_JUMP => Verdict::Join(claim.epoch),
         (Some(_), _) => Verdict::Refuse(Refusal::NoSession),
         (None, Some(epoch)) => Verdict::Join(epoch),
+        // It knows nothing of the conversation, of which it has lost the first word: else it would return.
+        (None, None) if talking.is_away && !caller.dialled => Verdict::Anew,
         (None, None) if talking.has_bulk => Verdict::Refuse(Refusal::Surplus),
         (None, None) if caller.dialled => Verdict::Join(talking.epoch.saturating_add(1)),
         (None, None) if caller.leads => Verdict::Later,
@@ -294,13 +301,23 @@ mod tests {
 
     fn talking(peer: Nonce) -> Host {
         let ip = stranger().ip;
-        let talking = Talking { peer, key: None, ticket: TICKET, epoch: 1, has_bulk: false, ip, is_away: false };
+        let talking = Talking {
+            peer,
+            key: None,
+            ticket: TICKET,
+            epoch: 1,
+            has_bulk: false,
+            ip,
+            is_away: false,
+            is_silent: false,
+        };
         Host { talking: Some(talking), ..host(Trust::New) }
     }
 
     fn talking_with_bulk(peer: Nonce) -> Host {
         let ip = stranger().ip;
-        let talking = Talking { peer, key: None, ticket: TICKET, epoch: 2, has_bulk: true, ip, is_away: false };
+        let talking =
+            Talking { peer, key: None, ticket: TICKET, epoch: 2, has_bulk: true, ip, is_away: false, is_silent: false };
         Host { talking: Some(talking), ..host(Trust::New) }
     }
 
@@ -322,6 +339,30 @@ mod tests {
         assert_eq!(judge(&calling(None), &with(None, true)), Verdict::Anew);
         let elsewhere = Caller { ip: IpAddr::from([10, 9, 8, 7]), ..stranger() };
         assert_eq!(judge(&elsewhere, &with(None, true)), busy);
+    }
+
+    #[test]
+    fn a_silent_partner_may_begin_anew_where_the_key_is_nobody_elses() {
+        let old = talking(Nonce([9; 16]));
+        let with =
+            |key| Host { talking: old.talking.map(|talking| Talking { key, is_silent: true, ..talking }), ..old };
+        let key = Some(KEY);
+        let calling = |standing, key| Caller { standing, key, ..stranger() };
+        let busy = Verdict::Refuse(Refusal::Busy);
+        assert_eq!(judge(&calling(Standing::Known, key), &with(key)), Verdict::Anew);
+        assert_eq!(judge(&calling(Standing::Own, key), &with(key)), busy, "a third terminal of ours");
+        assert_eq!(judge(&calling(Standing::Plain, None), &with(None)), busy, "anybody at that address");
+    }
+
+    #[test]
+    fn who_knows_nothing_of_the_conversation_that_is_away_begins_anew_though_it_is_the_same_process() {
+        let host = talking(THEIRS);
+        let host = Host { talking: host.talking.map(|talking| Talking { is_away: true, ..talking }), ..host };
+        for leads in [false, true] {
+            assert_eq!(judge(&Caller { leads, ..stranger() }, &host), Verdict::Anew);
+        }
+        assert_eq!(judge(&Caller { dialled: true, ..stranger() }, &host), Verdict::Join(2), "we have called it");
+        assert_eq!(judge(&Caller { claim: Some(right_claim(2)), ..stranger() }, &host), Verdict::Join(2));
     }
 
     #[test]
@@ -415,6 +456,9 @@ mod tests {
         assert_eq!(judge(&returning(right_claim(2)), &talking_with_bulk(THEIRS)), late, "said before, or overtaken");
         assert_eq!(judge(&returning(right_claim(1)), &talking(THEIRS)), late, "of the link that is lost");
         assert_eq!(judge(&returning(right_claim(u32::MAX)), &talking(THEIRS)), refused, "it would use up the numbers");
+        // A call each 8 s, with the numbers of both sides, for thirty days that no call got through.
+        let month = 2 * 30 * 24 * 3600 / 8;
+        assert_eq!(judge(&returning(right_claim(month)), &talking(THEIRS)), Verdict::Join(month));
         for wrong in [
             Claim::new(&TICKET, 3, OURS, &Binding::NONE),
             Claim::new(&TICKET, 3, THEIRS, &Binding([1; 32])),

@@ -22,7 +22,7 @@ use crate::sys::{self, Shape};
 
 use super::channel::Channel;
 use super::connection::{Connection, Intent, Origin, Stage, token};
-use super::conversation::{Anew, Call, Carrier, Conversation};
+use super::conversation::{Anew, Call, Carrier, Conversation, Reach};
 use super::dialler::Dialler;
 use super::doorkeeper::{Admission, Parting};
 use super::event::{NetEvent, Peer, Refuser};
@@ -371,7 +371,7 @@ impl Reactor {
             told_first: false,
             pressed: None,
             failures: 0,
-            away: false,
+            reach: Reach::Here,
             peer,
             them: them.clone(),
             remembered: 0,
@@ -419,6 +419,12 @@ impl Reactor {
     /// The conversation is over and told; its connection, if it lives, flushes by itself.
     pub(super) fn finish_conversation(&mut self) {
         let Some(mut conversation) = self.conversation.take() else { return };
+        // What has ended it may have come after the last look at its links, which nobody looks at from here on.
+        for carrier in conversation.carriers() {
+            if let Some(connection) = self.connections.get_mut(carrier.key) {
+                conversation.close_if_over(carrier, connection, self.now);
+            }
+        }
         self.proved = None; // a code was for this meeting
         self.anew = conversation.anew;
         while let Some(job) = conversation.session.poll_job() {

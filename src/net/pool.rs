@@ -28,7 +28,7 @@ use crate::sys::{self, Buffer};
 
 /// Jobs that may wait for one thread; more of them wait in the pool.
 const MAX_WAITING: usize = 1_024;
-/// Most threads that hash. One hashes some 5 GB/s, and the loop on another processor needs one of its own: with two of
+/// Most threads that hash what comes, or what goes. One hashes some 5 GB/s, and the loop on another processor needs one of its own: with two of
 /// them on two processors, files went 4 to 7% more slowly (eleven and nine rounds in turn, plain and encrypted).
 const MAX_HASHING: usize = 2;
 
@@ -154,6 +154,14 @@ struct Lane {
     steps_back: bool,
 }
 
+/// Those who hash.
+#[derive(Debug)]
+struct Hashers {
+    at_once: Lane,
+    /// While somebody talks: threads that step back.
+    gently: Lane,
+}
+
 /// The helpers.
 #[derive(Debug)]
 pub struct Pool {
@@ -165,12 +173,13 @@ pub struct Pool {
     paths: Lane,
     /// Who is known: apart from the disk's, because nobody comes in while it waits.
     peers: Lane,
+    /// Files of ours: apart from those that arrive, which a folder that does not answer is no reason to keep.
+    sources: Lane,
+    hash_sources: Hashers,
     disk: Lane,
     /// Bringing to the disk what has gathered: apart from the disk's, because no other file has to wait for that.
     flush: Lane,
-    hash: Lane,
-    /// The same while somebody talks: threads that step back.
-    hash_gently: Lane,
+    hash_parts: Hashers,
     gentle: bool,
     /// One message a job, `None` from those that have no answer.
     answers: Receiver<Option<Answer>>,
@@ -191,10 +200,11 @@ impl Pool {
             names: Lane::new("names", MAX_NAMING),
             paths: Lane::new("paths", 1),
             peers: Lane::new("peers", 1),
+            sources: Lane::new("sources", 1),
+            hash_sources: Hashers::new(["hash-sources", "hash-sources-gently"], hashing),
             disk: Lane::new("disk", 1),
             flush: Lane::new("flush", 1),
-            hash: Lane::new("hash", hashing),
-            hash_gently: Lane { steps_back: true, ..Lane::new("hash-gently", hashing) },
+            hash_parts: Hashers::new(["hash-parts", "hash-parts-gently"], hashing),
             gentle: false,
             answers,
             back,
@@ -234,8 +244,11 @@ impl Pool {
     /// Puts a job into its lane; gives it back when there is no place.
     fn place(&mut self, job: Job) -> Option<Job> {
         let lane = match &job.work {
-            Work::Disk(work) if work.hashes() && self.gentle => &mut self.hash_gently,
-            Work::Disk(work) if work.hashes() => &mut self.hash,
+            Work::Disk(DiskWork::HashSource(..) | DiskWork::HashStream(..)) => self.hash_sources.lane(self.gentle),
+            Work::Disk(DiskWork::HashPart(..)) => self.hash_parts.lane(self.gentle),
+            Work::Disk(DiskWork::OpenSource(..) | DiskWork::CheckSource(..) | DiskWork::CloseSource(..)) => {
+                &mut self.sources
+            }
             // The last one goes before what is done with the part afterwards.
             Work::Disk(
                 DiskWork::FlushPart(..) | DiskWork::RecordPart(_, _, _, false, _) | DiskWork::RestartPart(..),
@@ -276,6 +289,17 @@ impl Pool {
     /// At zero nothing is left to wait for before the process ends.
     pub fn under_way(&self) -> usize {
         self.under_way
+    }
+}
+
+impl Hashers {
+    fn new([at_once, gently]: [&'static str; 2], threads: usize) -> Self {
+        let gently = Lane { steps_back: true, ..Lane::new(gently, threads) };
+        Self { at_once: Lane::new(at_once, threads), gently }
+    }
+
+    fn lane(&mut self, gentle: bool) -> &mut Lane {
+        if gentle { &mut self.gently } else { &mut self.at_once }
     }
 }
 
@@ -492,6 +516,39 @@ pub(super) mod tests {
         fixture.submit(2, local(Family::Any));
         assert_eq!(fixture.answer().ticket, Ticket(2));
         assert_eq!(stuck.try_recv().map(|job| job.ticket), Ok(Ticket(1)));
+    }
+
+    #[test]
+    fn a_source_that_is_stuck_does_not_keep_what_arrives() {
+        use crate::net::part::{Part, Place};
+        use crate::net::work::Source;
+        use crate::proto::disk::{Block, DiskError};
+        use crate::proto::name::SafeName;
+        let mut fixture = Fixture::new();
+        // Threads that never take their jobs stand for ones that are stuck in the system.
+        let stuck = || {
+            let (queue, jobs) = mpsc::sync_channel(4);
+            (vec![Some(queue)], jobs)
+        };
+        let (opening, hashing) = (stuck(), stuck());
+        fixture.pool.sources.threads = opening.0;
+        fixture.pool.hash_sources.at_once = Lane { threads: hashing.0, ..Lane::new("hash-sources", 1) };
+        let (id, block) = (TransferId(1), Block { index: 0, len: 1 });
+        let request = Request { words: Words::Path("Cargo.toml".into()), folder: ".".into(), home: None };
+        let source = Arc::new(Source::new(prepare(&request).ready.pop().unwrap()));
+        fixture.submit(1, Work::Disk(DiskWork::OpenSource(id, Arc::clone(&source))));
+        fixture.submit(2, Work::Disk(DiskWork::HashSource(id, block, source, None)));
+        let place =
+            Place { folder: ".".into(), prefix: String::new(), calls: sys::Calls::Native, sync: true, peer: None };
+        let part = Arc::new(Part::new(place, SafeName::check(b"a").unwrap()));
+        fixture.submit(3, Work::Disk(DiskWork::HashPart(id, block, Arc::clone(&part))));
+        let unmade = DiskError { words: "a is not open".into(), resumable: false };
+        let hashed = Done::Disk(DiskAnswer::PartHashed(id, block, Err(unmade)));
+        assert_eq!(fixture.answer().done, hashed);
+        fixture.submit(4, Work::Disk(DiskWork::Publish(id, part)));
+        assert!(matches!(fixture.answer().done, Done::Disk(DiskAnswer::Published(..))));
+        assert_eq!(fixture.pool.under_way(), 2);
+        drop((opening.1, hashing.1));
     }
 
     #[test]

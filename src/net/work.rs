@@ -162,11 +162,6 @@ pub enum DiskWork {
 }
 
 impl DiskWork {
-    /// Whether it hashes, and so may overtake.
-    pub fn hashes(&self) -> bool {
-        matches!(self, Self::HashSource(..) | Self::HashStream(..) | Self::HashPart(..))
-    }
-
     /// The answer if it cannot be done at all; `None` for what has no answer.
     pub fn failure(&self, words: &str) -> Option<DiskAnswer> {
         let error = DiskError { words: words.to_owned(), resumable: false };

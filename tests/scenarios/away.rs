@@ -343,6 +343,19 @@ fn who_leaves_while_the_link_is_lost_is_soon_gone() {
 }
 
 #[test]
+fn who_leaves_at_once_before_the_other_side_is_back_is_heard_all_the_same() {
+    let mut pair = pair();
+    pair.run();
+    pair.talk_lost(true, true);
+    pair.talk_up(NEXT, [None, None]);
+    pair.a.session.cut(pair.now, LeaveReason::Interrupted);
+    pair.run();
+    assert_eq!(pair.b.ended(), Some(&Ended::Left));
+    pair.pass(Duration::from_secs(2));
+    assert_eq!(pair.a.ended(), Some(&Ended::Unanswered));
+}
+
+#[test]
 fn a_goodbye_that_was_lost_is_said_again() {
     let mut pair = pair();
     pair.run();

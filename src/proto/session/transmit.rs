@@ -41,8 +41,20 @@ impl Session {
 
     /// The next batch: answers and orders, texts, BYE behind them, then at most one chunk.
     fn refill(&mut self) {
-        let Some(link) = self.links.talk.as_mut().filter(|_| self.presence == Presence::Here) else { return };
+        let Some(link) = self.links.talk.as_mut() else { return };
         let outbox = &mut link.outbox;
+        match (self.presence, &mut self.phase) {
+            (Presence::Here, _) => {}
+            // Behind our BACK it is heard whatever theirs says, and that is waited for no more. It may be all of it.
+            (_, Phase::Cut { reason, announced, said: said @ false, .. }) => {
+                for _ in 0..2 {
+                    outbox.push(&Frame::Bye { reason: *reason });
+                }
+                (*announced, *said) = (true, true);
+                return;
+            }
+            _ => return,
+        }
         if let Some(orders) = self.orders.tell() {
             outbox.push(&Frame::Heard { orders });
         }
