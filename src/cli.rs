@@ -306,16 +306,16 @@ fn complete(
 
 /// What a command has no use for is a mistake, not a detail: `tete bob id` might be meant as a call.
 fn refuse_strangers_to(command: &Command, matches: &ArgMatches, words_behind: bool) -> Result<(), UsageError> {
-    let (name, own): (_, &[&str]) = match command {
-        Command::Demo => ("demo", &[]),
-        Command::Bench(choices) if choices.between.is_wanted() => ("bench", &["json", "config_dir"]),
-        Command::Bench(_) => ("bench", &["json"]),
-        Command::Id => ("id", &["json", "config_dir"]),
-        Command::Peers { .. } => ("peers", &["json", "config_dir"]),
-        Command::Partial { .. } => ("partial", &["json", "config_dir", "into"]),
-        Command::Completions { .. } => ("completions", &[]),
-        Command::Man => ("man", &[]),
+    let (name, between) = match command {
+        Command::Demo => ("demo", false),
+        Command::Bench(choices) => ("bench", choices.between.is_wanted()),
+        Command::Id => ("id", false),
+        Command::Peers { .. } => ("peers", false),
+        Command::Partial { .. } => ("partial", false),
+        Command::Completions { .. } => ("completions", false),
+        Command::Man => ("man", false),
     };
+    let own = if between { &["json", "config_dir"] } else { help::options_of(name) };
     // Options have no defaults in clap but the flags, which are then false: each other that it knows of was typed.
     let was_typed = |id: &&str| matches.value_source(id) == Some(ValueSource::CommandLine);
     let known = Cli::command();

@@ -77,6 +77,25 @@ fn help_and_version_go_to_stdout() {
 }
 
 #[test]
+fn the_help_of_a_command_lists_what_it_takes() {
+    let options = ["--into", "--json", "--config-dir"];
+    for (words, takes) in [
+        (&["demo"][..], [false, false, false]),
+        (&["man"], [false, false, false]),
+        (&["completions"], [false, false, false]),
+        (&["id"], [false, true, true]),
+        (&["peers"], [false, true, true]),
+        (&["peers", "forget"], [false, true, true]),
+        (&["partial"], [true, true, true]),
+        (&["partial", "clean"], [true, true, true]),
+    ] {
+        let mut run = tete(&[words, &["-h"]].concat()).start();
+        assert_eq!(run.exit_code(), 0, "{words:?}");
+        assert_eq!(options.map(|option| run.out().contains(option)), takes, "{words:?}: {}", run.out());
+    }
+}
+
+#[test]
 fn completions_and_the_man_page_go_to_stdout_and_nobody_has_to_read_them() {
     for (args, word) in [(&["completions", "bash"][..], "complete "), (&["man"], ".TH tete 1"), (&["--help"], "Usage")]
     {

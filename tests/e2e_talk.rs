@@ -301,6 +301,10 @@ fn input_objects_say_order_and_are_told_when_they_make_no_sense() {
         duo.bob.send(line);
     }
     duo.bob.count("error", 3);
+    // What was meant as a command is never said.
+    duo.bob.send(r#"{"command": "status"}"#);
+    duo.bob.send(r#"{"command": "nosuch"}"#);
+    duo.bob.count("error", 4);
     duo.bob.send(r#"{"command": "exit"}"#);
     duo.end_with(0, 0);
     assert_eq!(texts(&duo.anna), ["two\nlines", "exit"]);

@@ -167,6 +167,12 @@ impl App {
         if fresh && let Some(used) = self.use_trust_answer(line, begun.as_ref()) {
             return used;
         }
+        let is_answer = fresh && matches!(begun, Some(Some(Asked::Start(_))));
+        if is_answer && !self.start.is_asking() && !(line.may_be_command && commands::is_order(&line.text)) {
+            self.start = Start::Over;
+            self.screen.loud_notice("a call came first: what was being typed was an answer, and is not said");
+            return Used::Yes;
+        }
         let answers = fresh && begun.is_none_or(|begun| begun == Some(Asked::Start(self.start.clone())));
         if self.start != Start::Over && (answers || !self.start.is_asking()) {
             match self.use_answer(line) {
@@ -249,8 +255,10 @@ impl App {
             Ok(json::Input::Say(text)) => self.say_all(&text, fresh),
             Ok(json::Input::Transfer(path)) => self.transfer(Words::Path(OsString::from(path)), fresh),
             Ok(json::Input::Command(command)) => {
-                let raw = command.clone().into_bytes();
-                let line = Line { raw, text: command, cut: Cut::Whole, may_be_command: true };
+                // What was meant as a command is not said when it is none.
+                let is_one = command.starts_with('/') || commands::is_order(&command);
+                let text = if is_one { command } else { format!("/{command}") };
+                let line = Line { raw: text.clone().into_bytes(), text, cut: Cut::Whole, may_be_command: true };
                 self.use_command(&line, fresh)
             }
             Ok(json::Input::Answer { id, yes }) => {

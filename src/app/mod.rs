@@ -493,9 +493,10 @@ impl App {
         if waits || self.is_finding() || !self.ready.is_empty() || self.stream.is_some() {
             return;
         }
-        // Who came to send waits for the answers, and so does a person, who can leave at once all the same: goodbye would
-        // turn down what the other side is still asked about.
-        let asks_for_answers = self.is_sending() || (self.terminal && !self.input_over && leaving.by_us);
+        // Whoever leaves waits for the answers, and can leave at once all the same: goodbye would turn down what the other
+        // side is still asked about. A terminal that is gone has nobody who could.
+        let is_gone = self.terminal && self.input_over;
+        let asks_for_answers = self.is_sending() || (leaving.by_us && !is_gone);
         if asks_for_answers
             && leaving.reason == LeaveReason::Done
             && self.reactor.session().is_some_and(|session| session.is_offering())
@@ -507,10 +508,14 @@ impl App {
             }
             return;
         }
+        let (reason, persists) = (leaving.reason, self.input_over && !self.terminal);
         if let Some(session) = self.reactor.session()
             && !session.is_leaving()
         {
-            session.leave(now, leaving.reason, None);
+            if persists {
+                session.persist();
+            }
+            session.leave(now, reason, None);
             if leaving.asked {
                 self.tell_finishing();
             }
@@ -525,8 +530,11 @@ impl App {
 
     /// What is under way still, for a person who wants to leave.
     fn tell_finishing(&mut self) {
-        if self.terminal && self.reactor.session().is_some_and(|session| session.is_offering()) {
-            return self.screen.notice("not all that was offered is answered; a second exit leaves at once");
+        if self.reactor.session().is_some_and(|session| session.is_offering()) {
+            return self.screen.notice(match self.terminal {
+                true => "not all that was offered is answered; a second exit leaves at once",
+                false => "leaving once all that was offered is answered",
+            });
         }
         let running = self.reactor.session().map_or(0, |session| session.progress().len());
         if running > 0 && self.terminal {

@@ -125,8 +125,33 @@ pub(super) const EXAMPLES: &str = "  tete -n ann -l 5000                wait for
   tete --new-code                    show a code that lets the next caller in
   tete HOST --code - --send a.txt    prove it, send a file and leave";
 
-/// The same command line with these two texts.
+/// The same command line with these texts, and no option in the help of a command that refuses it.
 pub(super) fn of(command: Command) -> Command {
     let command = command.mut_subcommand("bench", |bench| bench.override_help(BENCH));
-    command.about(SHORT).long_about(format!("{LONG}{EXAMPLES}")).help_template("{about}")
+    let mut command = command.about(SHORT).long_about(format!("{LONG}{EXAMPLES}")).help_template("{about}");
+    command.build(); // only then a command has the options that all have
+    let names: Vec<String> = command.get_subcommands().map(|command| command.get_name().to_owned()).collect();
+    names.iter().fold(command, |command, name| {
+        let own = options_of(name);
+        command.mut_subcommand(name, |command| without_others(command, own))
+    })
+}
+
+/// The options for all commands that this one has a use for.
+pub(super) fn options_of(command: &str) -> &'static [&'static str] {
+    match command {
+        "bench" => &["json"],
+        "id" | "peers" => &["json", "config_dir"],
+        "partial" => &["json", "config_dir", "into"],
+        _ => &[],
+    }
+}
+
+fn without_others(command: Command, own: &'static [&'static str]) -> Command {
+    let command = command.mut_args(|arg| {
+        let is_other = arg.is_global_set() && !own.contains(&arg.get_id().as_str());
+        if is_other { arg.hide(true) } else { arg }
+    });
+    let names: Vec<String> = command.get_subcommands().map(|command| command.get_name().to_owned()).collect();
+    names.iter().fold(command, |command, name| command.mut_subcommand(name, |command| without_others(command, own)))
 }

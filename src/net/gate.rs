@@ -183,8 +183,7 @@ pub fn judge(caller: &Caller, host: &Host) -> Verdict {
 fn has_begun_anew(caller: &Caller, talking: &Talking) -> bool {
     let same = talking.key == caller.key && (talking.key.is_some() || talking.ip == caller.ip);
     let is_theirs_alone = talking.key.is_some() && caller.standing != Standing::Own;
-    let is_gone = talking.is_away || (talking.is_silent && is_theirs_alone);
-    is_gone && same && !caller.dialled
+    (talking.is_away || (talking.is_silent && is_theirs_alone)) && same && !caller.dialled
 }
 
 /// Judges somebody whose key is new.

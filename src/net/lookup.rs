@@ -32,7 +32,7 @@ pub fn find(callee: &Callee, family: Family, folder: Option<&Folder>) -> Result<
     let saved = known.as_ref().filter(|_| callee.port.is_none()).and_then(|known| known.by_name(&callee.host));
     if let Some(saved) = saved {
         // Also without an address: a host that happens to have that name is not whom our user means.
-        let unreached = || format!("{} was never reached from here: call HOST:PORT, where he listens", saved.name);
+        let unreached = || format!("where {} can be called is not known here: call HOST:PORT", saved.name);
         let address = saved.address.as_ref().ok_or_else(unreached)?;
         let (host, port) = split(address).ok_or_else(unreached)?;
         let named = Expected { key: saved.key, name: Some(saved.name.clone()) };

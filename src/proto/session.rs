@@ -69,6 +69,8 @@ pub struct Session {
     alive: Alive,
     phase: Phase,
     peer_bye: Option<LeaveReason>,
+    /// Whether leaving, too, waits for a lost peer.
+    persists: bool,
     /// When either last said something.
     talked: Option<Instant>,
     /// The last moment that we were told.
@@ -92,6 +94,7 @@ impl Session {
             alive: Alive::new(now),
             phase: Phase::Talking,
             peer_bye: None,
+            persists: false,
             talked: None,
             now,
             accounted: now,
@@ -572,7 +575,7 @@ impl Session {
         }
         let leave = match self.phase {
             Phase::Leaving { moved, latest, .. } => {
-                let patience = if self.transfers.is_idle() { LEAVE_TEXTS } else { LEAVE_FILES };
+                let patience = self.leave_patience();
                 Some(latest.map_or(moved + patience, |latest| latest.min(moved + patience)))
             }
             Phase::Cut { latest, .. } => Some(latest),

@@ -38,6 +38,21 @@ fn fault_13_the_end_of_input_right_after_a_transfer_finishes_it_too() {
 }
 
 #[test]
+fn who_leaves_waits_for_the_answer_to_what_was_offered() {
+    for ends in ["exit\n", ""] {
+        let (mut ann, mut bob) = talking(plan("ann").file("a", b"a"), plan("bob").args(["--accept", "ask"]));
+        ann.types_raw(format!("transfer a\n{ends}").as_bytes());
+        if ends.is_empty() {
+            ann.ends_input();
+        }
+        bob.event("question");
+        bob.types("/accept");
+        assert_eq!((ann.exit_code(), bob.exit_code()), (0, 0));
+        assert_eq!(bob.received_names(), ["fetched_a"]);
+    }
+}
+
+#[test]
 fn a_receiver_who_leaves_midway_still_gets_the_file() {
     let (mut ann, mut bob) = slow_pair(3_000_000);
     bob.types("exit");

@@ -151,6 +151,24 @@ fn a_call_that_comes_first_ends_the_question_and_what_stood_typed_there_is_not_s
 }
 
 #[test]
+fn an_answer_that_a_call_has_overtaken_is_not_said() {
+    let mut ann = Desk::new().start(&["--plain"]);
+    answers(&mut ann, NAME, "ann");
+    answers(&mut ann, PORT, "0");
+    ann.prompts(TARGET);
+    let at = port(&mut ann);
+    ann.types("192.0.2");
+    ann.prompts(&format!("{TARGET} 192.0.2"));
+    let mut bob = tete(&bob(at, &["--json", "-l", "0"])).start();
+    bob.event("connected");
+    ann.waits_for("the prompt of a conversation", |ann| ann.prompt().starts_with("ann>"));
+    ann.says(".7:5000");
+    ann.shows("-- a call came first");
+    ann.says("hello");
+    assert_eq!(bob.event("message")["text"], "hello");
+}
+
+#[test]
 fn the_questions_and_their_answers_stay_in_the_scrollback() {
     let mut ann = Desk::new().start(&["--plain"]);
     answers(&mut ann, NAME, "");

@@ -356,6 +356,41 @@ fn who_leaves_at_once_before_the_other_side_is_back_is_heard_all_the_same() {
 }
 
 #[test]
+fn who_leaves_and_is_waited_for_by_nobody_stays_for_a_lost_peer_and_its_text_arrives() {
+    let mut pair = pair();
+    pair.talk_lost(true, true);
+    pair.a.session.say(pair.now, "unread").unwrap();
+    pair.a.session.persist();
+    pair.leave_a();
+    pair.pass(Duration::from_secs(100));
+    assert_eq!(pair.a.ended(), None);
+    pair.talk_up(NEXT, [None, None]);
+    pair.run();
+    pair.leave_b();
+    pair.run();
+    assert_eq!(pair.b.texts(), ["unread"]);
+    assert!(pair.both_left());
+}
+
+#[test]
+fn who_leaves_and_is_waited_for_by_nobody_gives_a_lost_peer_up_in_the_end() {
+    let mut pair = pair();
+    pair.talk_lost(true, true);
+    pair.a.session.persist();
+    pair.leave_a();
+    pair.pass(Duration::from_secs(10));
+    assert_eq!(pair.a.ended(), Some(&Ended::Unanswered), "nothing waits for it but a goodbye");
+    let mut pair = self::pair();
+    pair.talk_lost(true, true);
+    pair.a.session.say(pair.now, "unread").unwrap();
+    pair.a.session.persist();
+    pair.leave_a();
+    pair.pass(Duration::from_secs(181));
+    assert!(pair.a.ended().is_some());
+    assert_eq!(pair.a.delivered(), 0);
+}
+
+#[test]
 fn a_goodbye_that_was_lost_is_said_again() {
     let mut pair = pair();
     pair.run();

@@ -23,7 +23,7 @@ use crate::proto::error::ProtocolError;
 use crate::proto::event::Event;
 use crate::proto::frame::Frame;
 use crate::proto::orders::is_order;
-use crate::proto::phase::Phase;
+use crate::proto::phase::{LEAVE_FILES, LEAVE_TEXTS, Phase};
 use crate::proto::ride::Ride;
 
 /// On a new link the peer says at once what has come. One that does not is no better than none.
@@ -57,6 +57,21 @@ impl Session {
         match self.presence {
             Presence::Here => None,
             Presence::Away(since) | Presence::Back(since, _) => Some(since),
+        }
+    }
+
+    /// From here on a peer that is lost is waited for as long as [`Setup::linger`](crate::proto::setup::Setup::linger) says,
+    /// also by who leaves with a text that was not acknowledged: no person waits for us to be gone.
+    pub fn persist(&mut self) {
+        self.persists = true;
+    }
+
+    /// How long leaving waits for something to go on.
+    pub(super) fn leave_patience(&self) -> Duration {
+        match self.transfers.is_idle() {
+            true if self.persists && self.lost_at().is_some() && !self.is_through() => self.setup.linger,
+            true => LEAVE_TEXTS,
+            false => LEAVE_FILES,
         }
     }
 
