@@ -168,7 +168,10 @@ impl App {
             }
             Wanted::Peer { .. } => self.reactor.list_peers(),
         };
-        self.tab = request.map(|request| Tab { request, line, cursor, wanted });
+        // A second Tab waits for what the first one has asked for.
+        if let Some(request) = request {
+            self.tab = Some(Tab { request, line, cursor, wanted });
+        }
     }
 
     /// What was asked for, if the line is still the one for which it was.
