@@ -37,12 +37,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::net::Reactor;
 use crate::net::event::Heeds;
 use crate::net::input::Input;
 use crate::net::output::{Output, Sinks};
 use crate::net::source::{Prepared, Request, Words};
 use crate::net::standing::Secure;
+use crate::net::{NetEvent, Reactor};
 use crate::proto::TransferId;
 use crate::proto::event::LeaveReason;
 use crate::proto::text::Untrusted;
@@ -388,12 +388,17 @@ impl App {
         self.screen.leave();
         let latest = self.reactor.now() + END_PATIENCE;
         loop {
+            while let Some(event) = self.reactor.poll_event() {
+                // All else is of a conversation that is over.
+                if let (NetEvent::Saved { name }, false) = (event, self.terminal) {
+                    self.tell_saved(&name);
+                }
+            }
             self.screen.flush(self.reactor.now());
             let shown = self.screen.is_idle() || self.screen.is_broken();
             if (shown && self.reactor.is_quiet()) || self.reactor.now() >= latest {
                 break;
             }
-            while self.reactor.poll_event().is_some() {}
             self.reactor.turn(Some(latest))?;
         }
         match self.screen.failure() {
@@ -404,6 +409,10 @@ impl App {
             }
             _ => Ok(exit),
         }
+    }
+
+    fn tell_saved(&mut self, name: &str) {
+        self.screen.notice(&format!("saved as {name}: known from now on"));
     }
 
     /// The conversation is over, and what it still has to tell finds no reader.

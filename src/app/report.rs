@@ -118,7 +118,7 @@ impl App {
             }
             NetEvent::CodeOver(over) => self.tell_code_over(over),
             NetEvent::Trouble { words, hint } => self.screen.error(now, &words, hint),
-            NetEvent::Saved { name } => self.screen.notice(&format!("saved as {name}: known from now on")),
+            NetEvent::Saved { name } => self.tell_saved(&name),
             NetEvent::QuestionOver { id } => self.end_question(id),
             NetEvent::Connected(peer) => self.handle_connected(peer),
             NetEvent::Session(event) => self.handle_session_event(event),

@@ -1,8 +1,10 @@
 //! Somebody's own key, new keys, known keys, and two who call each other.
 
+use std::ffi::OsString;
 use std::fs;
+use std::process::Stdio;
 
-use crate::common::free_port;
+use crate::common::{free_port, tete};
 use crate::noise;
 use crate::person::{Person, at, connected, meet, part, refused, talk, turned_away};
 
@@ -65,6 +67,18 @@ fn new_keys_that_both_want_are_let_in_and_known_afterwards_on_both_sides() {
         let mut caller = guest.calls(listener.port(), &[]);
         meet("known", (host, &mut listener), (guest, &mut caller));
     }
+}
+
+#[test]
+fn who_is_met_only_for_a_moment_is_saved_and_that_is_told() {
+    let (anna, bob) = Person::two();
+    let mut listener = anna.listens(&["--trust", "new"]);
+    let (home, there) = (bob.home(), at(listener.port()));
+    let words = ["--trust", "new", "--config-dir"].map(OsString::from);
+    let args: Vec<_> = words.into_iter().chain([home.into(), there.into()]).collect();
+    let mut caller = tete(&args).input(Stdio::null()).start();
+    assert_eq!(caller.exit_code(), 0, "{}", caller.err());
+    assert!(caller.err().contains("-- saved as anna: known from now on\n"), "{}", caller.err());
 }
 
 #[test]
