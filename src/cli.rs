@@ -326,7 +326,8 @@ fn refuse_strangers_to(command: &Command, matches: &ArgMatches, words_behind: bo
     let takes = match own {
         [] => "no options and no PEER",
         ["json"] => "its own options and --json, and nothing else",
-        _ => "--json and --config-dir, and nothing else",
+        ["json", "config_dir"] => "--json and --config-dir, and nothing else",
+        _ => "--json, --config-dir and --into, and nothing else",
     };
     let hint = format!("to call a host or a peer of that name: -- {name}");
     Err(UsageError::new(format!("{name} takes {takes}"), hint))

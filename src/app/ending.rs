@@ -58,7 +58,8 @@ impl App {
         if again {
             return self.cut(LeaveReason::Interrupted);
         }
-        self.leaving = Some(super::Leaving { reason: LeaveReason::Interrupted, by_us: true, asked: true });
+        let reason = LeaveReason::Interrupted;
+        self.leaving = Some(super::Leaving { reason, by_us: true, asked: true, persists: false });
         self.stream = None;
         if let Some(session) = self.reactor.session() {
             session.leave(now, LeaveReason::Interrupted, Some(SIGNAL_PATIENCE));

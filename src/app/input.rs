@@ -137,7 +137,9 @@ impl App {
     pub(super) fn handle_end_of_input(&mut self) {
         self.input_over = true;
         if self.partner.is_some() {
+            let begins = self.leaving.is_none();
             self.leave(LeaveReason::Done, true);
+            self.leaving.iter_mut().for_each(|leaving| leaving.persists = begins && !self.terminal);
         } else if self.start.is_asking() {
             self.screen.end_line();
             self.exit = Some(Exit::Done);

@@ -112,6 +112,8 @@ struct Leaving {
     by_us: bool,
     /// Whether our user has asked for it: a second time means at once.
     asked: bool,
+    /// Whether nobody waits for us to be gone: the input of a pipe has come to its end.
+    persists: bool,
 }
 
 /// What is known of whom we talk with.
@@ -390,8 +392,8 @@ impl App {
         loop {
             while let Some(event) = self.reactor.poll_event() {
                 // All else is of a conversation that is over.
-                if let (NetEvent::Saved { name }, false) = (event, self.terminal) {
-                    self.tell_saved(&name);
+                if matches!(event, NetEvent::Saved { .. } | NetEvent::Trouble { .. }) && !self.terminal {
+                    self.handle_event(event);
                 }
             }
             self.screen.flush(self.reactor.now());
@@ -409,10 +411,6 @@ impl App {
             }
             _ => Ok(exit),
         }
-    }
-
-    fn tell_saved(&mut self, name: &str) {
-        self.screen.notice(&format!("saved as {name}: known from now on"));
     }
 
     /// The conversation is over, and what it still has to tell finds no reader.
@@ -444,7 +442,7 @@ impl App {
 
     /// Leaves as soon as nothing that was typed before is left to begin.
     fn leave(&mut self, reason: LeaveReason, by_us: bool) {
-        let leaving = self.leaving.get_or_insert(Leaving { reason, by_us, asked: false });
+        let leaving = self.leaving.get_or_insert(Leaving { reason, by_us, asked: false, persists: false });
         leaving.asked |= by_us;
         if self.partner.is_none() {
             self.exit.get_or_insert(if self.tally.is_short() { Exit::Undelivered } else { Exit::Done });
@@ -517,14 +515,13 @@ impl App {
             }
             return;
         }
-        let (reason, persists) = (leaving.reason, self.input_over && !self.terminal);
         if let Some(session) = self.reactor.session()
             && !session.is_leaving()
         {
-            if persists {
+            if leaving.persists {
                 session.persist();
             }
-            session.leave(now, reason, None);
+            session.leave(now, leaving.reason, None);
             if leaving.asked {
                 self.tell_finishing();
             }
@@ -539,11 +536,8 @@ impl App {
 
     /// What is under way still, for a person who wants to leave.
     fn tell_finishing(&mut self) {
-        if self.reactor.session().is_some_and(|session| session.is_offering()) {
-            return self.screen.notice(match self.terminal {
-                true => "not all that was offered is answered; a second exit leaves at once",
-                false => "leaving once all that was offered is answered",
-            });
+        if self.terminal && self.reactor.session().is_some_and(|session| session.is_offering()) {
+            return self.screen.notice("not all that was offered is answered; a second exit leaves at once");
         }
         let running = self.reactor.session().map_or(0, |session| session.progress().len());
         if running > 0 && self.terminal {
@@ -555,7 +549,7 @@ impl App {
     /// Leaves at once.
     fn cut(&mut self, reason: LeaveReason) {
         let now = self.reactor.now();
-        self.leaving.get_or_insert(Leaving { reason, by_us: true, asked: true });
+        self.leaving.get_or_insert(Leaving { reason, by_us: true, asked: true, persists: false });
         match self.reactor.session() {
             Some(session) => session.cut(now, reason),
             None => self.exit = Some(Exit::Done),
@@ -572,6 +566,13 @@ impl App {
             Ok(id) => self.stream = Some(id),
             Err(error) => self.screen.error(self.reactor.now(), &error.to_string(), error.hint()),
         }
+    }
+
+    /// Whether our user may yet say what to do with an offered file. Of two who wait for answers before they leave, who has
+    /// asked to leave does not.
+    fn answers_offers(&self) -> bool {
+        let is_leaving = self.leaving.is_some_and(|leaving| leaving.asked);
+        self.config.commands && !self.input_over && !is_leaving
     }
 
     fn is_sending(&self) -> bool {

@@ -88,7 +88,7 @@ impl App {
         }
     }
 
-    fn handle_event(&mut self, event: NetEvent) {
+    pub(super) fn handle_event(&mut self, event: NetEvent) {
         let now = self.reactor.now();
         match event {
             NetEvent::Dialling { to, attempt } => {
@@ -118,7 +118,7 @@ impl App {
             }
             NetEvent::CodeOver(over) => self.tell_code_over(over),
             NetEvent::Trouble { words, hint } => self.screen.error(now, &words, hint),
-            NetEvent::Saved { name } => self.tell_saved(&name),
+            NetEvent::Saved { name } => self.screen.notice(&format!("saved as {name}: known from now on")),
             NetEvent::QuestionOver { id } => self.end_question(id),
             NetEvent::Connected(peer) => self.handle_connected(peer),
             NetEvent::Session(event) => self.handle_session_event(event),
@@ -296,7 +296,12 @@ impl App {
             self.begin_sending();
             self.find_again();
             // Nobody has asked for that: the first `exit` does not cut it short.
-            self.leaving.get_or_insert(Leaving { reason: LeaveReason::Done, by_us: true, asked: false });
+            self.leaving.get_or_insert(Leaving {
+                reason: LeaveReason::Done,
+                by_us: true,
+                asked: false,
+                persists: !self.terminal,
+            });
         } else if self.input_over && !self.receive_only {
             self.leave(LeaveReason::Done, true);
         }
@@ -335,8 +340,8 @@ impl App {
                 let size_words = size.map_or_else(|| "size unknown".to_owned(), plain::size);
                 self.screen.notice(&format!("{who} sends {}: {size_words}", file(&name)));
                 match ask {
-                    // Nothing will ever be typed here, so the other side need not wait for it.
-                    true if self.input_over => self.order(|session| session.refuse(now, Some(id))),
+                    // No answer will ever be given here, so the other side need not wait for one.
+                    true if !self.answers_offers() => self.order(|session| session.refuse(now, Some(id))),
                     true => self.ask_about_file(id, &name, size),
                     false => {}
                 }

@@ -146,6 +146,7 @@ impl Reactor {
         sys::prepare_talk(&connection.stream);
         log::info!("{}: the conversation goes on over link {epoch}", connection.address);
         self.door.left(*now, connection.generation, Parting::LetIn);
+        conversation.address = connection.address;
         let old = [Some(conversation.talk), conversation.bulk];
         let ours = conversation.call;
         conversation.take_talk(Carrier { key, link }, epoch, *now);

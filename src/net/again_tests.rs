@@ -200,7 +200,7 @@ fn who_says_nothing_is_called_at_once_though_calls_for_files_have_long_pauses() 
     conversation.session.say(now, "are you there?").unwrap();
     conversation.session.handle_timeout(now + 2 * SILENT_AFTER);
     assert_eq!(conversation.call_due(now).map(|(need, ..)| need), Some(Need::Talk));
-    conversation.pump_talk(&mut bob.connections, &mut bob.files, &mut bob.pool, now);
+    conversation.notice_parting(now);
     let due = conversation.call_due(now).map(|(.., due)| due).unwrap();
     assert!(due <= now + Duration::from_secs(1), "in {:?}", due - now);
 }

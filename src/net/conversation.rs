@@ -137,7 +137,7 @@ pub struct Conversation {
     pub them: Them,
     /// The number of the request that they be saved, 0 if there was none.
     pub remembered: u64,
-    /// Where they were when it began.
+    /// Where they are, or were last.
     pub address: SocketAddr,
     /// Who has begun anew, after which this ends.
     pub anew: Option<Anew>,
@@ -300,7 +300,7 @@ impl Conversation {
 
     /// Whether the talk link was lost, or says nothing, or is there again, since the last look. A call for it does not wait
     /// as long as one for files may have to after others that came to nothing.
-    fn notice_parting(&mut self, now: Instant) {
+    pub(super) fn notice_parting(&mut self, now: Instant) {
         let reach = self.reach();
         if std::mem::replace(&mut self.reach, reach) == reach {
             return;

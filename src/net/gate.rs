@@ -178,12 +178,13 @@ pub fn judge(caller: &Caller, host: &Host) -> Verdict {
 }
 
 /// Whether somebody else at first sight is the partner whom we have lost: its process has died and was started again.
-/// Another process of ours with the same key may say so too, and a plain caller from the same address; but nobody else. Of
-/// a key that only the partner has, silence is enough: the system may not notice for minutes that the old link is dead.
+/// Another process of ours with the same key may say so too, and a plain caller from the same address; but nobody else.
+/// From another address silence is enough: it has moved, and the system may not notice for minutes that a link is dead.
+/// At the same one its system would have said that the process is gone; it may only have been stopped.
 fn has_begun_anew(caller: &Caller, talking: &Talking) -> bool {
-    let same = talking.key == caller.key && (talking.key.is_some() || talking.ip == caller.ip);
-    let is_theirs_alone = talking.key.is_some() && caller.standing != Standing::Own;
-    (talking.is_away || (talking.is_silent && is_theirs_alone)) && same && !caller.dialled
+    let is_there = talking.ip == caller.ip;
+    let is_same = talking.key == caller.key && (talking.key.is_some() || is_there);
+    is_same && !caller.dialled && (talking.is_away || (talking.is_silent && !is_there))
 }
 
 /// Judges somebody whose key is new.
@@ -225,7 +226,7 @@ fn judge_second(caller: &Caller, talking: &Talking) -> Verdict {
         (Some(_), _) => Verdict::Refuse(Refusal::NoSession),
         (None, Some(epoch)) => Verdict::Join(epoch),
         // It knows nothing of the conversation, of which it has lost the first word: else it would return.
-        (None, None) if talking.is_away && !caller.dialled => Verdict::Anew,
+        (None, None) if talking.is_away && has_begun_anew(caller, talking) => Verdict::Anew,
         (None, None) if talking.has_bulk => Verdict::Refuse(Refusal::Surplus),
         (None, None) if caller.dialled => Verdict::Join(talking.epoch.saturating_add(1)),
         (None, None) if caller.leads => Verdict::Later,
@@ -341,16 +342,15 @@ mod tests {
     }
 
     #[test]
-    fn a_silent_partner_may_begin_anew_where_the_key_is_nobody_elses() {
+    fn a_silent_partner_may_begin_anew_elsewhere() {
         let old = talking(Nonce([9; 16]));
-        let with =
-            |key| Host { talking: old.talking.map(|talking| Talking { key, is_silent: true, ..talking }), ..old };
-        let key = Some(KEY);
-        let calling = |standing, key| Caller { standing, key, ..stranger() };
-        let busy = Verdict::Refuse(Refusal::Busy);
-        assert_eq!(judge(&calling(Standing::Known, key), &with(key)), Verdict::Anew);
-        assert_eq!(judge(&calling(Standing::Own, key), &with(key)), busy, "a third terminal of ours");
-        assert_eq!(judge(&calling(Standing::Plain, None), &with(None)), busy, "anybody at that address");
+        let silent = |key| old.talking.map(|talking| Talking { key, is_silent: true, ..talking });
+        let with = |key| Host { talking: silent(key), ..old };
+        let elsewhere = |key| Caller { key, ip: IpAddr::from([10, 9, 8, 7]), ..stranger() };
+        let (key, busy) = (Some(KEY), Verdict::Refuse(Refusal::Busy));
+        assert_eq!(judge(&elsewhere(key), &with(key)), Verdict::Anew);
+        assert_eq!(judge(&Caller { key, ..stranger() }, &with(key)), busy, "its process may only have been stopped");
+        assert_eq!(judge(&elsewhere(None), &with(None)), busy, "in plain it may be anybody");
     }
 
     #[test]
@@ -360,6 +360,7 @@ mod tests {
         for leads in [false, true] {
             assert_eq!(judge(&Caller { leads, ..stranger() }, &host), Verdict::Anew);
         }
+        assert_eq!(judge(&Caller { ip: [10, 9, 8, 7].into(), ..stranger() }, &host), Verdict::Nod, "no secret");
         assert_eq!(judge(&Caller { dialled: true, ..stranger() }, &host), Verdict::Join(2), "we have called it");
         assert_eq!(judge(&Caller { claim: Some(right_claim(2)), ..stranger() }, &host), Verdict::Join(2));
     }
@@ -455,8 +456,7 @@ mod tests {
         assert_eq!(judge(&returning(right_claim(2)), &talking_with_bulk(THEIRS)), late, "said before, or overtaken");
         assert_eq!(judge(&returning(right_claim(1)), &talking(THEIRS)), late, "of the link that is lost");
         assert_eq!(judge(&returning(right_claim(u32::MAX)), &talking(THEIRS)), refused, "it would use up the numbers");
-        // A call each 8 s, with the numbers of both sides, for thirty days that no call got through.
-        let month = 2 * 30 * 24 * 3600 / 8;
+        let month = 2 * 30 * 24 * 3600 / 8; // two numbers each 8 s
         assert_eq!(judge(&returning(right_claim(month)), &talking(THEIRS)), Verdict::Join(month));
         for wrong in [
             Claim::new(&TICKET, 3, OURS, &Binding::NONE),

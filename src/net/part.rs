@@ -295,8 +295,8 @@ impl Part {
     /// Gives it the first name that is free and that no person could mistake for another one in the folder.
     ///
     /// # Errors
-    /// The system's, and when thousands of such names are taken: they say nothing against the bytes, which stay unless
-    /// the folder is gone.
+    /// The system's, which says nothing against the bytes: they stay, unless the folder is gone. When thousands of such
+    /// names are taken.
     pub fn publish(&self, names: &mut Names) -> Result<String, DiskError> {
         let made = self.made()?;
         let folder = made.folder.as_fd();
@@ -334,7 +334,7 @@ impl Part {
             }
         }
         let words = format!("{}: {MAX_NUMBER} files of this name are there already", self.name());
-        Err(DiskError { words, resumable: true })
+        Err(DiskError { words, resumable: false })
     }
 
     /// Waits until the folder's entries are on the disk. Only then the journal goes: nobody will need it.

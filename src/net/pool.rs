@@ -201,10 +201,10 @@ impl Pool {
             paths: Lane::new("paths", 1),
             peers: Lane::new("peers", 1),
             sources: Lane::new("sources", 1),
-            hash_sources: Hashers::new(["hash-sources", "hash-sources-gently"], hashing),
+            hash_sources: Hashers::new(["hash-out", "hash-out-low"], hashing),
             disk: Lane::new("disk", 1),
             flush: Lane::new("flush", 1),
-            hash_parts: Hashers::new(["hash-parts", "hash-parts-gently"], hashing),
+            hash_parts: Hashers::new(["hash-in", "hash-in-low"], hashing),
             gentle: false,
             answers,
             back,
@@ -532,7 +532,7 @@ pub(super) mod tests {
         };
         let (opening, hashing) = (stuck(), stuck());
         fixture.pool.sources.threads = opening.0;
-        fixture.pool.hash_sources.at_once = Lane { threads: hashing.0, ..Lane::new("hash-sources", 1) };
+        fixture.pool.hash_sources.at_once = Lane { threads: hashing.0, ..Lane::new("hash-out", 1) };
         let (id, block) = (TransferId(1), Block { index: 0, len: 1 });
         let request = Request { words: Words::Path("Cargo.toml".into()), folder: ".".into(), home: None };
         let source = Arc::new(Source::new(prepare(&request).ready.pop().unwrap()));

@@ -126,7 +126,7 @@ pub enum Input {
     Say(String),
     /// `{"transfer": "path"}`: a file, its path verbatim.
     Transfer(String),
-    /// `{"command": "exit"}`: a line as it would be typed.
+    /// `{"command": "exit"}`: a line as it would be typed, with its slash or without.
     Command(String),
     /// `{"answer": 1, "yes": true}`: the answer to the event `question`.
     Answer {

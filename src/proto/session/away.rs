@@ -186,7 +186,7 @@ impl Session {
         self.out.frames = again;
         self.transfers.resume(self.links.talk_epoch(), &mut self.out);
         match &mut self.phase {
-            Phase::Leaving { said, .. } | Phase::Cut { announced: said, .. } if *said => *said = bye,
+            Phase::Leaving { said, .. } if *said => *said = bye,
             _ if bye => return Err(ProtocolError::Unexpected { frame: "BACK", state: "no goodbye was said" }),
             _ => {}
         }

@@ -45,7 +45,7 @@ impl Session {
         let outbox = &mut link.outbox;
         match (self.presence, &mut self.phase) {
             (Presence::Here, _) => {}
-            // Behind our BACK it is heard whatever theirs says, and that is waited for no more. It may be all of it.
+            // Behind our BACK it is heard whatever theirs says, and that is waited for no more. Neither may be there yet.
             (_, Phase::Cut { reason, announced, said: said @ false, .. }) => {
                 for _ in 0..2 {
                     outbox.push(&Frame::Bye { reason: *reason });
