@@ -33,8 +33,9 @@ use tete::net::event::{Ending, Heeds};
 use tete::net::output::Sinks;
 use tete::secure::code::OneTime;
 use tete::sys;
-use tete::term::capable::{self, Charset};
+use tete::term::capable::{self, Charset, Narrowing};
 use tete::term::console::{self, Console};
+use tete::term::painter::Painter;
 use tete::term::plain::{Choice, Paint};
 use tete::term::view::Style;
 
@@ -237,7 +238,8 @@ fn is_dumb() -> bool {
 fn full(console: Console, log: Option<Receiver<String>>, config: &Config) -> Full {
     console::survive_panics();
     let style = Style { paint: paint(config), charset: charset() };
-    Full::new(console, style, Manner { quiet: config.quiet, bell: config.bell }, log)
+    let painter = Painter::new(Narrowing::decide(text_of));
+    Full::new(console, painter, style, Manner { quiet: config.quiet, bell: config.bell }, log)
 }
 
 /// What a stream can show: a pipe, and a file, anything.

@@ -10,7 +10,6 @@ use crate::term::json::Object;
 
 use super::commands;
 use super::exit::Exit;
-use super::full::Full;
 use super::{App, SIGNAL_PATIENCE};
 
 impl App {
@@ -18,8 +17,8 @@ impl App {
         match signal {
             Signal::End(Ending::Interrupt) => self.handle_interrupt(),
             Signal::End(ending) => self.handle_ending(ending),
-            Signal::Resized => self.screen.full().into_iter().for_each(Full::resized),
-            Signal::Continued => self.screen.full().into_iter().for_each(Full::retake),
+            Signal::Resized => self.screen.full().into_iter().for_each(|full| full.resized(self.reactor.now())),
+            Signal::Continued => self.screen.full().into_iter().for_each(|full| full.retake(self.reactor.now())),
         }
     }
 

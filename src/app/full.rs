@@ -5,6 +5,7 @@
 //!
 //! A key is shown at once; what others do at most once a `FRAME`, so that a fast transfer or a flood of messages costs
 //! little. While the last frame is still on its way nothing is composed: what is shown next is what is true then.
+//! While a terminal that divides rows is pulled to another width nothing is composed either.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -14,20 +15,24 @@ use std::time::{Duration, Instant};
 
 use crate::proto::text::Untrusted;
 use crate::secure::folder::{Folder, StoreError};
-use crate::term::capable::Charset;
+use crate::term::capable::{Charset, Narrowing};
 use crate::term::console::Console;
 use crate::term::editor::{Editor, Outcome};
 use crate::term::history::History;
 use crate::term::keys::{Key, Keys};
 use crate::term::painter::Painter;
 use crate::term::plain::{self, Paint};
-use crate::term::view::{Bar, Prompt, Style, View, Waiting, lay_out};
+use crate::term::view::{Bar, Prompt, Size, Style, View, Waiting, lay_out};
 
 use super::past::{Opened, Past};
 use super::start::Start;
 
 /// Time between two frames that no key asked for: at most 30 a second, which the eye takes for motion.
 const FRAME: Duration = Duration::from_millis(34);
+/// Time without another width after which a terminal that divides rows is taken to have its last one. A frame that is
+/// drawn meanwhile may find another width than it was made for, and then it cannot be found again. Longer than tmux
+/// keeps a new size to itself while one follows the other (250 ms).
+const CALM: Duration = Duration::from_millis(300);
 /// Rows of one message: a screen or two.
 const MAX_ROWS: usize = 100;
 /// Bytes of a text that are shown while it waits: more than the widest row has.
@@ -68,6 +73,10 @@ pub struct Manner {
 pub struct Full {
     console: Console,
     painter: Painter,
+    /// How large the terminal was when that was last asked.
+    size: Size,
+    /// Until when nothing is drawn, because the width may change again.
+    calm_at: Option<Instant>,
     style: Style,
     manner: Manner,
     log: Option<Receiver<String>>,
@@ -108,9 +117,16 @@ impl fmt::Debug for Full {
 
 impl Full {
     /// An empty screen on this terminal. What comes by `log` is shown among the notices.
-    pub fn new(console: Console, style: Style, manner: Manner, log: Option<Receiver<String>>) -> Self {
-        let mut painter = Painter::new();
+    pub fn new(
+        console: Console,
+        mut painter: Painter,
+        style: Style,
+        manner: Manner,
+        log: Option<Receiver<String>>,
+    ) -> Self {
         Self {
+            size: console.size(),
+            calm_at: None,
             console,
             opening: painter.begin(),
             painter,
@@ -409,8 +425,13 @@ impl Full {
     // ---- frames ----
 
     /// The terminal has another size.
-    pub fn resized(&mut self) {
-        self.painter.resized(self.console.size());
+    pub fn resized(&mut self, now: Instant) {
+        let (before, size) = (self.size, self.console.size());
+        self.size = size;
+        self.painter.resized(size, now);
+        if self.painter.narrowing() == Narrowing::Flows && (before.columns != size.columns || self.calm_at.is_some()) {
+            self.calm_at = Some(now + CALM);
+        }
         self.touch();
     }
 
@@ -436,15 +457,20 @@ impl Full {
     }
 
     /// Takes the terminal again, and draws.
-    pub fn retake(&mut self) {
+    pub fn retake(&mut self, now: Instant) {
         self.console.retake();
         self.is_leaving = false;
         self.opening = self.painter.begin();
-        self.resized();
+        self.size = self.console.size();
+        self.painter.resized(self.size, now);
+        self.touch();
     }
 
     /// When a frame is due; `None`: there is nothing new to show.
     pub fn due(&self) -> Option<Instant> {
+        if let Some(calm_at) = self.calm_at.filter(|_| self.is_stale && !self.is_leaving) {
+            return Some(calm_at);
+        }
         let drawn = self.drawn.filter(|_| self.is_stale && !self.is_touched)?;
         Some(drawn + FRAME)
     }
@@ -462,6 +488,14 @@ impl Full {
         if !self.is_stale || (is_early && !self.is_touched) {
             return None;
         }
+        // The signal that tells of a new size may still be on its way.
+        if self.console.size() != self.size {
+            self.resized(now);
+        }
+        if !self.is_leaving && self.calm_at.is_some_and(|calm_at| now < calm_at) {
+            return None;
+        }
+        self.calm_at = None;
         let waiting: Vec<Waiting> = self.unread.iter().map(|unread| &unread.shown).chain(&self.held).cloned().collect();
         let search = self.editor.searching().map(|search| {
             let found = if search.matches { "search" } else { "nothing found" };
@@ -478,9 +512,9 @@ impl Full {
             None => Prompt { label, text, cursor: typed.0.len() },
         };
         let view = View { bars: &self.bars, waiting: &waiting, status: self.status.as_deref(), prompt };
-        let pinned = lay_out(&view, self.console.size(), self.style);
+        let pinned = lay_out(&view, self.size, self.style);
         let mut frame = std::mem::take(&mut self.opening);
-        frame.push_str(&self.painter.frame(&self.above, &pinned));
+        frame.push_str(&self.painter.frame(&self.above, &pinned, now));
         if self.is_leaving {
             frame.push_str(&self.painter.wipe());
         }

@@ -229,7 +229,7 @@ impl App {
         let Some(full) = self.screen.full() else { return };
         full.release();
         let stopped = sys::stop_job();
-        full.retake();
+        full.retake(self.reactor.now());
         if let Err(error) = stopped {
             self.screen.loud_notice(&format!("cannot stop: {}", sys::words(&error)));
         }

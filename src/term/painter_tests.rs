@@ -4,7 +4,7 @@ use std::num::NonZeroU16;
 
 use proptest::prelude::*;
 
-use super::super::capable::Charset;
+use super::super::capable::{Charset, Narrowing};
 use super::super::plain::Paint;
 use super::super::view::{Bar, Prompt, Style, View, Waiting, lay_out};
 use super::*;
@@ -36,7 +36,7 @@ impl Screen {
     fn new(columns: u16, rows: u16) -> Self {
         let mut screen = Self {
             terminal: vt100::Parser::new(non_zero(rows), non_zero(columns), SCROLLBACK),
-            painter: Painter::new(),
+            painter: Painter::new(Narrowing::Cuts),
             size: Size { columns, rows },
             bars: Vec::new(),
             waiting: Vec::new(),
@@ -55,7 +55,7 @@ impl Screen {
         let prompt = Prompt { label: "> ", text: &self.typed, cursor: self.cursor };
         let view = View { bars: &self.bars, waiting: &self.waiting, status: self.status, prompt };
         let pinned = lay_out(&view, self.size, STYLE);
-        let frame = self.painter.frame(above, &pinned);
+        let frame = self.painter.frame(above, &pinned, Instant::now());
         self.terminal.process(frame.as_bytes());
         self.cost = frame.len();
     }
@@ -72,7 +72,7 @@ impl Screen {
     fn resize(&mut self, columns: u16, rows: u16) {
         self.size = Size { columns, rows };
         self.terminal.set_size(non_zero(rows), non_zero(columns));
-        self.painter.resized(self.size);
+        self.painter.resized(self.size, Instant::now());
     }
 
     fn wipe(&mut self) {

@@ -111,6 +111,31 @@ pub(super) fn left_of(row: &str, column: usize) -> Option<&str> {
     Some(&row[..at])
 }
 
+/// The fewest rows that a row, which may hold SGR, begins beside its own where a terminal of so many columns divides
+/// it. Blanks at its end do not count, and where terminals differ over a width the smallest does.
+pub(super) fn folds(row: &str, width: usize) -> usize {
+    let (mut at, mut column, mut folds, mut counted) = (0, 0, 0, 0);
+    while at < row.len() {
+        let rest = &row[at..];
+        if rest.starts_with('\x1b') {
+            at += rest.find('m').map_or(rest.len(), |end| end + 1);
+            continue;
+        }
+        let Some(cluster) = rest.graphemes(true).next() else { break };
+        at += cluster.len();
+        let apart: usize = cluster.chars().map(|c| c.width().unwrap_or(0)).sum();
+        let columns = cluster.width().min(apart);
+        if column > 0 && column + columns > width {
+            (folds, column) = (folds + 1, 0);
+        }
+        column += columns;
+        if cluster != " " {
+            counted = folds;
+        }
+    }
+    counted
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,6 +170,14 @@ mod tests {
         assert_eq!(left_of(row, 3), Some("\x1b[2m‹\x1b[0m你"));
         assert_eq!(left_of(row, 4), Some("\x1b[2m‹\x1b[0m你e\u{301}"));
         assert_eq!(left_of(row, 6), None);
+    }
+
+    #[test]
+    fn a_row_is_folded_where_the_next_character_does_not_fit() {
+        let row = "\x1b[2mabcd\x1b[0m你e\u{301}好  ";
+        let found = [1, 2, 3, 4, 5, 6, 8, 9, 10].map(|width| folds(row, width));
+        assert_eq!(found, [6, 4, 2, 2, 1, 1, 1, 0, 0]);
+        assert_eq!((folds("", 1), folds("   ", 1), folds(FAMILY, 2)), (0, 0, 0));
     }
 
     #[test]
