@@ -87,6 +87,13 @@ pub struct Config {
     pub config_dir: Option<PathBuf>,
 }
 
+impl Config {
+    /// Whether standard input is a file to be sent, and no line of it is read.
+    pub fn sends_input(&self) -> bool {
+        self.send.iter().any(|path| path == STDIN)
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {

@@ -12,6 +12,9 @@ use super::commands;
 use super::exit::Exit;
 use super::{App, SIGNAL_PATIENCE};
 
+/// Pieces of input that stand between whoever writes it and us, at most: in two pipes, and in the thread between them.
+const UNUSED_PIECES: usize = 10;
+
 impl App {
     pub(super) fn handle_signal(&mut self, signal: Signal) {
         match signal {
@@ -47,6 +50,7 @@ impl App {
         let now = self.reactor.now();
         let talking = self.reactor.session().is_some_and(|session| session.ended().is_none());
         // A window that is closed is told twice, by its end and by a signal.
+        self.is_stopping = false; // a screen that takes nothing would keep it so
         let again = self.tally.ending.replace(ending).is_some() && ending != Ending::HangUp;
         if !talking {
             let ended = self.partner.is_some();
@@ -79,12 +83,9 @@ impl App {
             Ended::Left if by_us => ("user", "left".to_owned()),
             Ended::Left | Ended::PeerCut => ("peer", peer_left(&who, self.peer_reason, *ended == Ended::PeerCut)),
         };
-        if !by_us {
-            // What has been read is told, too, though its turn had not come.
-            let all = !self.config.commands;
-            let read = std::iter::from_fn(|| self.lines.next_line());
-            self.held.extend(read.filter(|line| all || commands::is_for_partner(line)));
-        }
+        // Who came to send files has none left to send.
+        let goes_on = self.config.stay || (anew.is_some() && !self.is_sending());
+        let asks_to_leave = !by_us && self.take_unused(goes_on);
         self.tell_undelivered(&who, unread);
         self.screen.event("closed", now, |object| object.field("by", by).field("reason", &reason));
         if let Some(full) = self.screen.full() {
@@ -102,10 +103,8 @@ impl App {
         if unread.count > 0 {
             self.screen.loud_notice(&format!("{} not read by {who}", messages(unread.count)));
         }
-        // Who came to send files has none left to send.
-        let goes_on = self.config.stay || (anew.is_some() && !self.is_sending());
         // Whoever asks to leave while the other one does stays no longer.
-        let wants_to_leave = self.leaving.is_some_and(|leaving| leaving.by_us || leaving.asked);
+        let wants_to_leave = asks_to_leave || self.leaving.is_some_and(|leaving| leaving.by_us || leaving.asked);
         let stays = goes_on && !wants_to_leave && self.tally.ending.is_none();
         if !stays {
             self.count_unsaid();
@@ -130,7 +129,7 @@ impl App {
 
     /// Which texts of ours the conversation leaves undelivered, as an event; a person reads it in a line of its own.
     fn tell_undelivered(&mut self, who: &str, unread: Unread) {
-        let unsaid = self.held.len();
+        let unsaid = self.held.len() + self.late;
         if unread.count + unsaid == 0 {
             return;
         }
@@ -153,11 +152,34 @@ impl App {
         self.screen.event("error", self.reactor.now(), fields);
     }
 
+    /// Takes the lines whose turn had not come: what is for somebody who has left is held, and told as not said. Where
+    /// somebody else may come they are not for him, nor are those that stand in the pipe, nor the rest of one of which only
+    /// a part is there. Whether our user has asked to leave in one of them.
+    fn take_unused(&mut self, for_nobody_else: bool) -> bool {
+        let mut asks_to_leave = false;
+        let pieces = if for_nobody_else && !self.screen.is_full() { UNUSED_PIECES } else { 0 };
+        for left in (0..=pieces).rev() {
+            while let Some(line) = self.lines.next_line() {
+                let leaves = self.leaves(&line);
+                asks_to_leave |= leaves;
+                if !leaves && (!self.config.commands || commands::is_for_partner(&line)) {
+                    self.held.push_back(line);
+                }
+            }
+            if left == 0 || self.input_over || self.lines.is_ended() || !self.read_input() {
+                break;
+            }
+        }
+        if pieces > 0 {
+            self.lines.skip_line();
+        }
+        asks_to_leave
+    }
+
     /// What was typed for somebody who has left is not said to whoever comes next.
     fn forget_unsaid(&mut self) {
-        let lines = std::iter::from_fn(|| self.lines.next_line()).count();
         let held = std::mem::take(&mut self.held);
-        self.tally.unsaid += lines + held.len();
+        self.tally.unsaid += held.len() + std::mem::take(&mut self.late);
         if let Some(full) = self.screen.full() {
             held.iter().for_each(|line| full.not_said(&line.text));
         }

@@ -53,7 +53,7 @@ impl App {
             }
             return false;
         }
-        if self.config.send.iter().any(|path| path == super::STDIN) {
+        if self.config.sends_input() {
             return false; // it is no input but a file, and nobody is there yet to take it
         }
         if self.screen.is_full() {
@@ -112,7 +112,7 @@ impl App {
     }
 
     /// Reads a piece; whether there was one, or the end.
-    fn read_input(&mut self) -> bool {
+    pub(super) fn read_input(&mut self) -> bool {
         let mut buffer = [0; PIECE];
         let Some(input) = self.reactor.input() else { return false };
         match input.read(&mut buffer) {
@@ -136,7 +136,13 @@ impl App {
     /// Nothing more will be typed.
     pub(super) fn handle_end_of_input(&mut self) {
         self.input_over = true;
-        if self.partner.is_some() {
+        // Nobody will answer what is asked.
+        while let Some(id) = self.questions.shown() {
+            self.questions.over(id);
+            self.reactor.leave_unanswered(id);
+            self.questions.next_to_show();
+        }
+        if self.partner.is_some() || (self.terminal && !self.start.is_asking()) {
             let begins = self.leaving.is_none();
             self.leave(LeaveReason::Done, true);
             self.leaving.iter_mut().for_each(|leaving| leaving.persists = begins && !self.terminal);
@@ -257,9 +263,7 @@ impl App {
             Ok(json::Input::Say(text)) => self.say_all(&text, fresh),
             Ok(json::Input::Transfer(path)) => self.transfer(Words::Path(OsString::from(path)), fresh),
             Ok(json::Input::Command(command)) => {
-                // What was meant as a command is not said when it is none.
-                let is_one = command.starts_with('/') || commands::is_order(&command);
-                let text = if is_one { command } else { format!("/{command}") };
+                let text = as_line(command);
                 let line = Line { raw: text.clone().into_bytes(), text, cut: Cut::Whole, may_be_command: true };
                 self.use_command(&line, fresh)
             }
@@ -272,6 +276,18 @@ impl App {
                 Used::Yes
             }
         }
+    }
+
+    /// Whether a line asks to leave.
+    pub(super) fn leaves(&self, line: &Line) -> bool {
+        let is_order = self.config.commands && line.may_be_command && line.is_start();
+        let object = self.takes_objects() && line.text.starts_with('{');
+        is_order
+            && match object.then(|| json::parse_input(&line.text)) {
+                None => commands::parse(&line.text) == Parsed::Leave,
+                Some(Ok(json::Input::Command(command))) => commands::parse(&as_line(command)) == Parsed::Leave,
+                Some(_) => false,
+            }
     }
 
     fn use_command(&mut self, line: &Line, fresh: bool) -> Used {
@@ -391,7 +407,7 @@ impl App {
         if !std::mem::replace(&mut self.told_late, true) {
             self.tell(CommandError::Leaving);
         }
-        self.tally.unsaid += usize::from(!by_us);
+        self.late += usize::from(!by_us);
     }
 
     fn tell(&mut self, error: CommandError) {
@@ -480,4 +496,9 @@ impl App {
             self.start = Start::Port;
         }
     }
+}
+
+/// A command of an object as a line. What was meant as a command is not said when it is none.
+fn as_line(command: String) -> String {
+    if command.starts_with('/') || commands::is_order(&command) { command } else { format!("/{command}") }
 }

@@ -160,6 +160,8 @@ pub struct App {
     cut_command: bool,
     /// Whether a line that came too late was answered.
     told_late: bool,
+    /// Lines that came after the other side's goodbye.
+    late: usize,
     /// Whether it was told that our leaving waits for an answer.
     told_waiting: bool,
     /// Why the connection was lost, since it is.
@@ -202,7 +204,7 @@ impl App {
     /// As [`new`](Self::new).
     pub fn with_identity(config: Config, streams: Streams, secure: Option<Secure>) -> Result<Self, StartError> {
         let folder = std::env::current_dir().map_err(broken("the current folder"))?;
-        let can_be_asked = streams.terminal && !config.send.iter().any(|path| path == STDIN);
+        let can_be_asked = streams.terminal && !config.sends_input();
         let settings = ground::settings(&config, secure, can_be_asked, streams.heeds)?;
         let mut reactor = Reactor::new(settings).map_err(broken("the event loop"))?;
         let output = Output::spawn(streams.sinks, reactor.waker()).map_err(broken("the output thread"))?;
@@ -213,7 +215,7 @@ impl App {
         // Who sends files reads no input that may be somebody else's, but where a person sits there are questions, and
         // keys that stop or end the program; and whoever asks to be asked answers.
         let wants_questions = config.trust == Some(Trust::Ask) || config.accept == Some(Accept::Ask);
-        let is_input = config.send.is_empty() || config.send.iter().any(|path| path == STDIN);
+        let is_input = config.send.is_empty() || config.sends_input();
         let reads_input = is_input || streams.terminal || wants_questions;
         if let Some(source) = streams.input.filter(|_| reads_input) {
             let input = Input::spawn(source).map_err(broken("the input thread"))?;
@@ -241,6 +243,7 @@ impl App {
             told_cut: false,
             cut_command: false,
             told_late: false,
+            late: 0,
             told_waiting: false,
             lost: None,
             called: None,
@@ -389,16 +392,18 @@ impl App {
         self.reactor.close_doors();
         self.screen.leave();
         let latest = self.reactor.now() + END_PATIENCE;
+        let is_shown;
         loop {
             while let Some(event) = self.reactor.poll_event() {
                 // All else is of a conversation that is over.
-                if matches!(event, NetEvent::Saved { .. } | NetEvent::Trouble { .. }) && !self.terminal {
+                if matches!(event, NetEvent::Saved { .. } | NetEvent::Trouble { .. }) && !self.screen.is_full() {
                     self.handle_event(event);
                 }
             }
             self.screen.flush(self.reactor.now());
             let shown = self.screen.is_idle() || self.screen.is_broken();
             if (shown && self.reactor.is_quiet()) || self.reactor.now() >= latest {
+                is_shown = shown;
                 break;
             }
             self.reactor.turn(Some(latest))?;
@@ -409,6 +414,8 @@ impl App {
                 let words = format!("the output cannot be written: {}", sys::words(error));
                 Err(io::Error::new(error.kind(), words))
             }
+            // Nobody has read to the end: what was said there is lost, and was acknowledged to nobody.
+            _ if exit == Exit::Done && !is_shown => Ok(Exit::Undelivered),
             _ => Ok(exit),
         }
     }
@@ -470,7 +477,8 @@ impl App {
     /// What was typed for somebody and could not be said is told, and counts.
     fn count_unsaid(&mut self) {
         let held = std::mem::take(&mut self.held);
-        self.tally.unsaid += held.len();
+        let unsaid = held.len() + std::mem::take(&mut self.late);
+        self.tally.unsaid += unsaid;
         if let Some(full) = self.screen.full() {
             held.iter().for_each(|line| full.not_said(&line.text));
             let begun = full.editor().text().to_owned();
@@ -478,8 +486,8 @@ impl App {
                 full.not_said(&begun);
                 full.editor().clear(); // told once
             }
-        } else if !held.is_empty() {
-            self.screen.loud_notice(&format!("lines that were not said: {}", held.len()));
+        } else if unsaid > 0 {
+            self.screen.loud_notice(&format!("lines that were not said: {unsaid}"));
         }
         self.count_unoffered();
         if self.exit == Some(Exit::Done) && self.tally.is_short() {
@@ -501,9 +509,8 @@ impl App {
             return;
         }
         // Whoever leaves waits for the answers, and can leave at once all the same: goodbye would turn down what the other
-        // side is still asked about. A terminal that is gone has nobody who could.
-        let is_gone = self.terminal && self.input_over;
-        let asks_for_answers = self.is_sending() || (leaving.by_us && !is_gone);
+        // side is still asked about.
+        let asks_for_answers = self.is_sending() || leaving.by_us;
         if asks_for_answers
             && leaving.reason == LeaveReason::Done
             && self.reactor.session().is_some_and(|session| session.is_offering())
@@ -558,7 +565,7 @@ impl App {
 
     /// The files of `--send`, once somebody is there to take them.
     fn begin_sending(&mut self) {
-        if !self.config.send.iter().any(|path| path == STDIN) {
+        if !self.config.sends_input() {
             return;
         }
         let name = self.config.send_as.clone().filter(|name| !name.is_empty()).unwrap_or_else(|| "stdin".to_owned());

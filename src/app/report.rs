@@ -200,7 +200,8 @@ impl App {
     }
 
     fn ask_about_peer(&mut self, id: u64, address: SocketAddr, key: Option<PublicKey>, dialled: bool) {
-        if self.input_over {
+        // Neither what is poured in, nor a file, answers questions.
+        if self.input_over || !(self.terminal || self.config.commands) || self.config.sends_input() {
             return self.reactor.leave_unanswered(id);
         }
         let peer = Object::empty().field("address", &address.to_string());
@@ -488,11 +489,11 @@ impl App {
             }
         }
         self.offer_ready();
-        let streams = self.config.send.iter().any(|path| path == super::STDIN);
+        let streams = self.config.sends_input();
         if self.is_sending() && !self.is_finding() && self.partner.is_none() {
             match self.config.target.clone() {
                 // Nothing of what was to be sent can be: nobody is bothered.
-                _ if self.ready.is_empty() && !streams => self.exit = Some(Exit::Failed),
+                _ if self.ready.is_empty() && !streams => drop(self.exit.get_or_insert(Exit::Failed)),
                 Some(target) => self.call(target),
                 None => {}
             }

@@ -18,8 +18,8 @@ use crate::sys;
 /// Bytes that the thread moves at once.
 const BUFFER: usize = 16 * 1024;
 
-/// Pause between two looks at an input that does not block: unnoticed by who types, and nearly free.
-const NON_BLOCKING_PAUSE: Duration = Duration::from_millis(20);
+/// Pause between two looks at a stream that does not block: unnoticed by people, and nearly free.
+pub(super) const NON_BLOCKING_PAUSE: Duration = Duration::from_millis(20);
 
 /// The loop's end of the pipe.
 #[derive(Debug)]

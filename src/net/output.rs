@@ -15,9 +15,11 @@ use std::fmt;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::mpsc::{self, SyncSender, TryRecvError};
+use std::thread;
 
 use mio::Waker;
 
+use super::input::NON_BLOCKING_PAUSE;
 use crate::sys;
 
 /// Where rendered bytes go.
@@ -85,12 +87,35 @@ impl Rendered {
             let bytes = &self.bytes[begin.min(*end)..*end];
             begin = begin.max(*end);
             match stream {
-                Stream::Out => sinks.out.write_all(bytes).and_then(|()| sinks.out.flush())?,
+                Stream::Out => write_patiently(&mut sinks.out, bytes)?,
                 // Whoever closed standard error does not want to know.
-                Stream::Err => drop(sinks.err.write_all(bytes).and_then(|()| sinks.err.flush())),
+                Stream::Err => drop(write_patiently(&mut sinks.err, bytes)),
             }
         }
         Ok(())
+    }
+}
+
+/// Writes all of `bytes`.
+fn write_patiently(out: &mut dyn Write, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match patiently(|| out.write(bytes))? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            n => bytes = &bytes[n..],
+        }
+    }
+    patiently(|| out.flush())
+}
+
+/// Tries until it is no matter of time: somebody who shares the stream may have made it non-blocking, for all of us.
+fn patiently<T>(mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match attempt() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            // Paced: this thread has nothing else to do.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => thread::sleep(NON_BLOCKING_PAUSE),
+            result => return result,
+        }
     }
 }
 
@@ -261,6 +286,32 @@ mod tests {
         assert!(!events.is_empty(), "the loop is woken once it is written");
         assert!(output.is_idle() && !output.is_broken());
         all.try_iter().map(|(name, bytes)| (name, String::from_utf8(bytes).unwrap())).collect()
+    }
+
+    #[test]
+    fn a_stream_that_others_have_made_non_blocking_takes_all() {
+        /// Takes a byte, each second time that it is asked.
+        struct Slow(Vec<u8>, bool);
+
+        impl Write for Slow {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                self.1 = !self.1;
+                if self.1 {
+                    return Err(io::ErrorKind::WouldBlock.into());
+                }
+                self.0.push(bytes[0]);
+                Ok(1)
+            }
+
+            fn flush(&mut self) -> io::Result<()> {
+                self.1 = !self.1;
+                if self.1 { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+            }
+        }
+
+        let mut out = Slow(Vec::new(), false);
+        write_patiently(&mut out, b"all").unwrap();
+        assert_eq!(out.0, b"all");
     }
 
     #[test]

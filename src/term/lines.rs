@@ -119,6 +119,11 @@ impl LineReader {
         self.is_over && self.start == self.held.len()
     }
 
+    /// The line that has begun is not wanted, nor what is still to come of it.
+    pub fn skip_line(&mut self) {
+        self.is_skipping |= self.is_inside_line || self.start < self.held.len();
+    }
+
     /// The next line, if one is there.
     pub fn next_line(&mut self) -> Option<Line> {
         loop {
@@ -266,6 +271,20 @@ mod tests {
 
     fn shape(input: &[u8]) -> Vec<(usize, Cut)> {
         lines(input).into_iter().map(|line| (line.text.len(), line.cut)).collect()
+    }
+
+    #[test]
+    fn a_line_that_is_not_wanted_goes_with_what_is_still_to_come_of_it() {
+        let mut reader = LineReader::new();
+        reader.feed(b"one\ntw");
+        assert_eq!(reader.next_line().map(|line| line.text).as_deref(), Some("one"));
+        assert_eq!(reader.next_line(), None);
+        reader.skip_line();
+        reader.feed(b"o\nthree\n");
+        assert_eq!(reader.next_line().map(|line| line.text).as_deref(), Some("three"));
+        reader.skip_line();
+        reader.feed(b"four\n");
+        assert_eq!(reader.next_line().map(|line| line.text).as_deref(), Some("four"), "none had begun");
     }
 
     #[test]

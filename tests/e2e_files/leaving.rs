@@ -1,5 +1,9 @@
 //! Leaving, being left and being killed while files are under way.
 
+use tete::proto::frame::Frame;
+use tete::proto::talk::WINDOW_TEXTS;
+
+use crate::raw::Raw;
 use crate::support::{Tete, noise, part, plan, talking};
 
 /// Ann, who sends `a` slowly, and Bob, who has some of it by now.
@@ -49,6 +53,35 @@ fn who_leaves_waits_for_the_answer_to_what_was_offered() {
         bob.types("/accept");
         assert_eq!((ann.exit_code(), bob.exit_code()), (0, 0));
         assert_eq!(bob.received_names(), ["fetched_a"]);
+    }
+}
+
+#[test]
+fn what_was_for_one_caller_is_not_said_to_the_next_and_an_exit_among_it_counts() {
+    for asks_to_leave in [false, true] {
+        let mut ann = plan("ann").args(["--stay", "--linger", "0"]).listen();
+        let mut first = Raw::call(ann.port);
+        let lines: String = (0..300).map(|n| format!("line {n}\n")).collect();
+        ann.types_raw((lines + if asks_to_leave { "exit\n" } else { "half a" }).as_bytes());
+        // As many as may be on their way. All others wait for them.
+        for _ in 0..WINDOW_TEXTS {
+            while !matches!(first.frame(), Some(Frame::Text { .. })) {}
+        }
+        drop(first);
+        let error = ann.event_with("error", |event| event["unsaid"].is_u64());
+        assert_eq!((&error["undelivered"], &error["unsaid"]), (&256.into(), &44.into()));
+        if asks_to_leave {
+            assert_eq!(ann.exit_code(), 4);
+            continue;
+        }
+        ann.event("closed");
+        ann.types_raw(b" line\nhello\n");
+        let mut second = Raw::call(ann.port);
+        let heard = std::iter::from_fn(|| second.frame()).find_map(|frame| match frame {
+            Frame::Text { text, .. } => Some(text.shown().to_string()),
+            _ => None,
+        });
+        assert_eq!(heard.as_deref(), Some("hello"));
     }
 }
 

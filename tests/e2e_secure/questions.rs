@@ -91,7 +91,7 @@ fn both_can_be_asked_about_each_other() {
 
 #[test]
 fn what_was_said_before_somebody_is_there_keeps_nobody_from_answering() {
-    for early in ["{\"say\": \"hi\"}", "{\"command\": \"hi\"}", "hi"] {
+    for early in ["{\"say\": \"hi\"}", "{\"command\": \"/say hi\"}", "hi"] {
         let (anna, bob) = Person::two();
         let mut listener = anna.listens(&["--trust", "ask"]);
         listener.send(early);
@@ -273,11 +273,10 @@ fn what_untrusted_input_is_poured_into_answers_no_question() {
     listener.tells("-- listening on 127.0.0.1:");
     let port = listener.port();
     let mut caller = bob.calls(port, &["--trust", "new"]);
-    listener.tells(&bob.key().grouped());
     listener.send("yes");
-    listener.send("yes");
+    // At once: nobody could ever answer.
+    assert_eq!(caller.exit_code(), 5);
     listener.signal(Signal::TERM);
     assert_eq!(listener.exit_code(), 143);
-    assert_ne!(caller.exit_code_within(Duration::from_secs(60)), 0);
     assert_eq!((caller.all("connected").count(), anna.names()), (0, vec![]));
 }

@@ -52,6 +52,21 @@ fn two_of_a_classroom_talk_send_a_file_and_leave() {
 }
 
 #[test]
+fn ctrl_d_leaves_whoever_waits_for_a_call_or_calls() {
+    let mut anna = Terminal::start(&[]);
+    started(&mut anna, "anna");
+    anna.types("");
+    anna.shows("-- waiting for a call");
+    anna.presses(b"\x04");
+    assert_eq!(anna.exit_code(), 0);
+    let nobody = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
+    let mut bob = Terminal::start(&[&nobody.to_string()]);
+    bob.shows("trying again");
+    bob.presses(b"\x04");
+    assert_eq!(bob.exit_code(), 0);
+}
+
+#[test]
 fn more_lines_than_may_wait_for_somebody_are_all_said() {
     const LINES: usize = 300;
     let mut anna = Terminal::start(&[]);
