@@ -94,7 +94,8 @@ impl Drawn {
 #[derive(Debug)]
 pub struct Painter {
     narrowing: Narrowing,
-    /// The last is pinned now. All but the first may have come after a change of the width that we do not know of yet. Empty before the first frame and after [`wipe`](Self::wipe).
+    /// The last is pinned now. All but the first may have come after a change of the width that we do not know of yet.
+    /// Empty before the first frame and after [`wipe`](Self::wipe).
     drawn: VecDeque<Drawn>,
     /// The width, if the size has changed since the last frame: rows may stand elsewhere.
     moved_to: Option<usize>,

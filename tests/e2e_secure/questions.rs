@@ -1,7 +1,6 @@
 //! Our user is asked about a new key, by an event, and answers by a line.
 
 use std::thread;
-use std::time::Duration;
 
 use serde_json::Value;
 
