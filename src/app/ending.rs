@@ -8,12 +8,13 @@ use crate::proto::event::LeaveReason;
 use crate::proto::session::Ended;
 use crate::term::json::Object;
 
-use super::commands;
+use super::commands::Parsed;
 use super::exit::Exit;
 use super::{App, SIGNAL_PATIENCE};
 
-/// Pieces of input that stand between whoever writes it and us, at most: in two pipes, and in the thread between them.
-const UNUSED_PIECES: usize = 10;
+/// Pieces of input that stand in our pipe and in the thread that fills it, at most. What is still on its way to that
+/// cannot be told from what is written from now on.
+const UNUSED_PIECES: usize = 5;
 
 impl App {
     pub(super) fn handle_signal(&mut self, signal: Signal) {
@@ -85,7 +86,7 @@ impl App {
         };
         // Who came to send files has none left to send.
         let goes_on = self.config.stay || (anew.is_some() && !self.is_sending());
-        let asks_to_leave = !by_us && self.take_unused(goes_on);
+        let asks_to_leave = !by_us && self.take_unused(self.config.stay);
         self.tell_undelivered(&who, unread);
         self.screen.event("closed", now, |object| object.field("by", by).field("reason", &reason));
         if let Some(full) = self.screen.full() {
@@ -153,17 +154,17 @@ impl App {
     }
 
     /// Takes the lines whose turn had not come: what is for somebody who has left is held, and told as not said. Where
-    /// somebody else may come they are not for him, nor are those that stand in the pipe, nor the rest of one of which only
-    /// a part is there. Whether our user has asked to leave in one of them.
+    /// somebody else may come they are not for him, nor are those that stand in the pipe by now, nor the rest of one of
+    /// which only a part is there. Whether our user has asked to leave in one of them.
     fn take_unused(&mut self, for_nobody_else: bool) -> bool {
         let mut asks_to_leave = false;
         let pieces = if for_nobody_else && !self.screen.is_full() { UNUSED_PIECES } else { 0 };
         for left in (0..=pieces).rev() {
             while let Some(line) = self.lines.next_line() {
-                let leaves = self.leaves(&line);
-                asks_to_leave |= leaves;
-                if !leaves && (!self.config.commands || commands::is_for_partner(&line)) {
-                    self.held.push_back(line);
+                match self.asked_by(&line) {
+                    Some(Parsed::Say(_) | Parsed::Transfer(_)) => self.held.push_back(line),
+                    Some(Parsed::Leave) => asks_to_leave = true,
+                    _ => {}
                 }
             }
             if left == 0 || self.input_over || self.lines.is_ended() || !self.read_input() {

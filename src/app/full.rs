@@ -435,8 +435,11 @@ impl Full {
         self.touch();
     }
 
-    /// An empty screen; what was said before stays in the scrollback.
+    /// An empty screen; what was said before stays in the scrollback. Not while nobody knows where the rows stand.
     pub fn clear(&mut self) {
+        if self.calm_at.is_some() {
+            return;
+        }
         // What stands on the screen is pushed out of it, not erased.
         let rows = usize::from(self.console.size().rows.saturating_sub(1));
         let wiped = self.painter.wipe();
@@ -484,7 +487,7 @@ impl Full {
     pub fn frame(&mut self, now: Instant) -> Option<String> {
         let records: Vec<String> = self.log.iter().flat_map(Receiver::try_iter).collect();
         records.iter().for_each(|record| self.print(&plain::notice(record, self.style.paint)));
-        let is_early = self.drawn.is_some_and(|drawn| now < drawn + FRAME);
+        let is_early = !self.is_leaving && self.drawn.is_some_and(|drawn| now < drawn + FRAME);
         if !self.is_stale || (is_early && !self.is_touched) {
             return None;
         }

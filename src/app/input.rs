@@ -66,7 +66,8 @@ impl App {
                     return false;
                 }
             } else if self.lines.is_ended() {
-                if !self.held.is_empty() {
+                self.leave_questions_unanswered();
+                if !self.held.is_empty() && (self.partner.is_some() || !self.terminal) {
                     return false; // what was typed for somebody is still to be said
                 }
                 self.handle_end_of_input();
@@ -133,19 +134,22 @@ impl App {
         true
     }
 
-    /// Nothing more will be typed.
-    pub(super) fn handle_end_of_input(&mut self) {
-        self.input_over = true;
-        // Nobody will answer what is asked.
+    /// Nobody will answer what is asked.
+    fn leave_questions_unanswered(&mut self) {
         while let Some(id) = self.questions.shown() {
             self.questions.over(id);
             self.reactor.leave_unanswered(id);
             self.questions.next_to_show();
         }
+    }
+
+    /// Nothing more will be typed.
+    pub(super) fn handle_end_of_input(&mut self) {
+        self.input_over = true;
         if self.partner.is_some() || (self.terminal && !self.start.is_asking()) {
             let begins = self.leaving.is_none();
             self.leave(LeaveReason::Done, true);
-            self.leaving.iter_mut().for_each(|leaving| leaving.persists = begins && !self.terminal);
+            self.leaving.iter_mut().for_each(|leaving| leaving.persists |= begins && !self.terminal);
         } else if self.start.is_asking() {
             self.screen.end_line();
             self.exit = Some(Exit::Done);
@@ -278,16 +282,20 @@ impl App {
         }
     }
 
-    /// Whether a line asks to leave.
-    pub(super) fn leaves(&self, line: &Line) -> bool {
-        let is_order = self.config.commands && line.may_be_command && line.is_start();
-        let object = self.takes_objects() && line.text.starts_with('{');
-        is_order
-            && match object.then(|| json::parse_input(&line.text)) {
-                None => commands::parse(&line.text) == Parsed::Leave,
-                Some(Ok(json::Input::Command(command))) => commands::parse(&as_line(command)) == Parsed::Leave,
-                Some(_) => false,
-            }
+    /// What a line asks for, wherever it may stand; `None`: nothing that can still be done.
+    pub(super) fn asked_by(&self, line: &Line) -> Option<Parsed> {
+        if !self.config.commands || !line.may_be_command || !line.is_start() {
+            return Some(commands::parse_as_message(&line.text));
+        }
+        if !self.takes_objects() || !line.text.starts_with('{') {
+            return Some(commands::parse(&line.text));
+        }
+        match json::parse_input(&line.text).ok()? {
+            json::Input::Say(text) => Some(Parsed::Say(text)),
+            json::Input::Transfer(path) => Some(Parsed::Transfer(path)),
+            json::Input::Command(command) => Some(commands::parse(&as_line(command))),
+            json::Input::Answer { .. } => None,
+        }
     }
 
     fn use_command(&mut self, line: &Line, fresh: bool) -> Used {

@@ -579,7 +579,7 @@ impl App {
     /// asked to leave does not.
     fn answers_offers(&self) -> bool {
         let is_leaving = self.leaving.is_some_and(|leaving| leaving.asked);
-        self.config.commands && !self.input_over && !is_leaving
+        self.config.commands && !self.config.sends_input() && !self.input_over && !is_leaving
     }
 
     fn is_sending(&self) -> bool {

@@ -201,7 +201,11 @@ impl App {
 
     fn ask_about_peer(&mut self, id: u64, address: SocketAddr, key: Option<PublicKey>, dialled: bool) {
         // Neither what is poured in, nor a file, answers questions.
-        if self.input_over || !(self.terminal || self.config.commands) || self.config.sends_input() {
+        if self.input_over
+            || self.lines.is_ended()
+            || !(self.terminal || self.config.commands)
+            || self.config.sends_input()
+        {
             return self.reactor.leave_unanswered(id);
         }
         let peer = Object::empty().field("address", &address.to_string());

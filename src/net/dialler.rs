@@ -27,6 +27,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 pub const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
 /// What every address of an attempt may take, however little time was given for calling.
 const LAST_PATIENCE: Duration = Duration::from_secs(1);
+/// What a look-up may take, however little time was given for calling: one packet may be lost.
+const LAST_LOOK_UP: Duration = Duration::from_secs(3);
 /// Patience with the look-up of a name.
 pub const RESOLVE_PATIENCE: Duration = Duration::from_secs(8);
 
@@ -124,7 +126,7 @@ impl Dialler {
         match &mut self.state {
             State::Pausing { until } if now >= *until => {
                 self.attempt += 1;
-                self.state = State::Resolving { until: now + RESOLVE_PATIENCE };
+                self.state = State::Resolving { until: now + self.patience_with_names(now) };
                 Some(Want::Resolve)
             }
             State::Trying { rest, busy: busy @ false } => {
@@ -140,6 +142,12 @@ impl Dialler {
     pub fn patience(&self, now: Instant, at_most: Duration) -> Duration {
         let left = self.give_up.map(|give_up| give_up.saturating_duration_since(now).max(LAST_PATIENCE));
         left.map_or(at_most, |left| left.min(at_most))
+    }
+
+    /// How long a look-up may take.
+    fn patience_with_names(&self, now: Instant) -> Duration {
+        let left = self.give_up.map(|give_up| give_up.saturating_duration_since(now).max(LAST_LOOK_UP));
+        left.map_or(RESOLVE_PATIENCE, |left| left.min(RESOLVE_PATIENCE))
     }
 
     /// Whether the look-up takes too long.
@@ -274,5 +282,10 @@ mod tests {
         let dialler = resolving(now, None);
         assert!(!dialler.is_lookup_overdue(now));
         assert!(dialler.is_lookup_overdue(now + RESOLVE_PATIENCE));
+        for (given, taken) in [(0, LAST_LOOK_UP), (5, Duration::from_secs(5)), (60, RESOLVE_PATIENCE)] {
+            let dialler = resolving(now, Some(Duration::from_secs(given)));
+            assert!(!dialler.is_lookup_overdue(now + taken - Duration::from_millis(1)), "{given}");
+            assert!(dialler.is_lookup_overdue(now + taken), "{given}");
+        }
     }
 }

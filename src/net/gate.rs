@@ -179,12 +179,13 @@ pub fn judge(caller: &Caller, host: &Host) -> Verdict {
 
 /// Whether somebody else at first sight is the partner whom we have lost: its process has died and was started again.
 /// Another process of ours with the same key may say so too, and a plain caller from the same address; but nobody else.
-/// From another address silence is enough: it has moved, and the system may not notice for minutes that a link is dead.
-/// At the same one its system would have said that the process is gone; it may only have been stopped.
+/// From another address, and with another key than ours, silence is enough: it has moved, and the system may not notice
+/// for minutes that a link is dead. At the same one it may only have been stopped; of a dead one its system tells, in time.
 fn has_begun_anew(caller: &Caller, talking: &Talking) -> bool {
     let is_there = talking.ip == caller.ip;
     let is_same = talking.key == caller.key && (talking.key.is_some() || is_there);
-    is_same && !caller.dialled && (talking.is_away || (talking.is_silent && !is_there))
+    let has_moved = !is_there && caller.standing != Standing::Own;
+    is_same && !caller.dialled && (talking.is_away || (talking.is_silent && has_moved))
 }
 
 /// Judges somebody whose key is new.
@@ -343,14 +344,13 @@ mod tests {
 
     #[test]
     fn a_silent_partner_may_begin_anew_elsewhere() {
-        let old = talking(Nonce([9; 16]));
-        let silent = |key| old.talking.map(|talking| Talking { key, is_silent: true, ..talking });
-        let with = |key| Host { talking: silent(key), ..old };
-        let elsewhere = |key| Caller { key, ip: IpAddr::from([10, 9, 8, 7]), ..stranger() };
-        let (key, busy) = (Some(KEY), Verdict::Refuse(Refusal::Busy));
-        assert_eq!(judge(&elsewhere(key), &with(key)), Verdict::Anew);
-        assert_eq!(judge(&Caller { key, ..stranger() }, &with(key)), busy, "its process may only have been stopped");
-        assert_eq!(judge(&elsewhere(None), &with(None)), busy, "in plain it may be anybody");
+        let (old, moved) = (talking(Nonce([9; 16])), Caller { ip: [10, 9, 8, 7].into(), ..stranger() });
+        let known = Caller { key: Some(KEY), ..moved };
+        let (ours, stopped) = (Caller { standing: Standing::Own, ..known }, Caller { ip: stranger().ip, ..known });
+        for (caller, expected) in [(known, true), (ours, false), (stopped, false), (moved, false)] {
+            let silent = old.talking.map(|talking| Talking { key: caller.key, is_silent: true, ..talking });
+            assert_eq!(judge(&caller, &Host { talking: silent, ..old }) == Verdict::Anew, expected, "{caller:?}");
+        }
     }
 
     #[test]

@@ -65,7 +65,7 @@ fn what_was_for_one_caller_is_not_said_to_the_next_and_an_exit_among_it_counts()
         ann.types_raw((lines + if asks_to_leave { "exit\n" } else { "half a" }).as_bytes());
         // As many as may be on their way. All others wait for them.
         for _ in 0..WINDOW_TEXTS {
-            while !matches!(first.frame(), Some(Frame::Text { .. })) {}
+            while !matches!(first.frame().expect("it says more"), Frame::Text { .. }) {}
         }
         drop(first);
         let error = ann.event_with("error", |event| event["unsaid"].is_u64());

@@ -62,8 +62,10 @@ fn ctrl_d_leaves_whoever_waits_for_a_call_or_calls() {
     let nobody = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
     let mut bob = Terminal::start(&[&nobody.to_string()]);
     bob.shows("trying again");
+    bob.types("said too early");
+    bob.shows("it is said when somebody is");
     bob.presses(b"\x04");
-    assert_eq!(bob.exit_code(), 0);
+    assert_eq!(bob.exit_code(), 4);
 }
 
 #[test]
