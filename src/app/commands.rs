@@ -4,7 +4,6 @@
 //! Must not know: whether the command can be carried out: files, transfers and peers are looked up by others.
 
 use crate::proto::near::distance;
-use crate::term::lines::Line;
 
 /// What `/help` prints: a command a line.
 pub const HELP: &str = "\
@@ -125,11 +124,6 @@ pub fn parse(line: &str) -> Parsed {
 /// Whether a line is an order, and no message.
 pub fn is_order(line: &str) -> bool {
     !matches!(parse(line), Parsed::Nothing | Parsed::Say(_))
-}
-
-/// Whether a line is meant for the other side: a message, or a file to be sent.
-pub fn is_for_partner(line: &Line) -> bool {
-    !line.may_be_command || matches!(parse(&line.text), Parsed::Say(_) | Parsed::Transfer(_))
 }
 
 /// What a line means where no line is a command: a message, also if it is empty.

@@ -50,8 +50,8 @@ impl App {
     pub(super) fn handle_ending(&mut self, ending: Ending) {
         let now = self.reactor.now();
         let talking = self.reactor.session().is_some_and(|session| session.ended().is_none());
-        // A window that is closed is told twice, by its end and by a signal.
         self.is_stopping = false; // a screen that takes nothing would keep it so
+        // A window that is closed is told twice, by its end and by a signal.
         let again = self.tally.ending.replace(ending).is_some() && ending != Ending::HangUp;
         if !talking {
             let ended = self.partner.is_some();

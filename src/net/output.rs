@@ -112,8 +112,9 @@ fn patiently<T>(mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match attempt() {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            // Paced: this thread has nothing else to do.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => thread::sleep(NON_BLOCKING_PAUSE),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                thread::sleep(NON_BLOCKING_PAUSE); // paced: this thread has nothing else to do
+            }
             result => return result,
         }
     }
