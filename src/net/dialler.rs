@@ -126,7 +126,7 @@ impl Dialler {
         match &mut self.state {
             State::Pausing { until } if now >= *until => {
                 self.attempt += 1;
-                self.state = State::Resolving { until: now + self.patience_with_names(now) };
+                self.state = State::Resolving { until: now + self.time_left(now, LAST_LOOK_UP, RESOLVE_PATIENCE) };
                 Some(Want::Resolve)
             }
             State::Trying { rest, busy: busy @ false } => {
@@ -140,14 +140,13 @@ impl Dialler {
 
     /// How long one address may take: `at_most`, and not much longer than anybody is called.
     pub fn patience(&self, now: Instant, at_most: Duration) -> Duration {
-        let left = self.give_up.map(|give_up| give_up.saturating_duration_since(now).max(LAST_PATIENCE));
-        left.map_or(at_most, |left| left.min(at_most))
+        self.time_left(now, LAST_PATIENCE, at_most)
     }
 
-    /// How long a look-up may take.
-    fn patience_with_names(&self, now: Instant) -> Duration {
-        let left = self.give_up.map(|give_up| give_up.saturating_duration_since(now).max(LAST_LOOK_UP));
-        left.map_or(RESOLVE_PATIENCE, |left| left.min(RESOLVE_PATIENCE))
+    /// How long anybody is still called, within these bounds.
+    fn time_left(&self, now: Instant, at_least: Duration, at_most: Duration) -> Duration {
+        let left = self.give_up.map(|give_up| give_up.saturating_duration_since(now).max(at_least));
+        left.map_or(at_most, |left| left.min(at_most))
     }
 
     /// Whether the look-up takes too long.

@@ -263,7 +263,7 @@ impl Files {
         })
     }
 
-    /// Forgets a file. The descriptor goes to its own lane, behind the jobs of this file that are still there, so
+    /// Forgets a file. The descriptor goes to the lane of its kind, behind the jobs of this file that are still there, so
     /// that a part whose creation has not been answered yet is removed all the same.
     fn close(&mut self, id: TransferId, job: &DiskJob) -> Option<DiskWork> {
         let entry = self.entries.remove(&id)?;

@@ -28,8 +28,9 @@ use crate::sys::{self, Buffer};
 
 /// Jobs that may wait for one thread; more of them wait in the pool.
 const MAX_WAITING: usize = 1_024;
-/// Most threads that hash what comes, or what goes. One hashes some 5 GB/s, and the loop on another processor needs one of its own: with two of
-/// them on two processors, files went 4 to 7% more slowly (eleven and nine rounds in turn, plain and encrypted).
+/// Most threads that hash what comes, and as many what goes. One hashes some 5 GB/s, and the loop on another processor
+/// needs one of its own: with two of them on two processors, files went 4 to 7% more slowly (eleven and nine rounds in
+/// turn, plain and encrypted).
 const MAX_HASHING: usize = 2;
 
 /// Most threads that look up hosts, in turn. A name server that does not answer keeps one for half a minute, and whoever
