@@ -100,6 +100,35 @@ END
 receive_python() { python3 "$work/classroom.py" receive "$ADDRESS" "$1" "$arrived"; }
 send_python() { python3 "$work/classroom.py" send "$ADDRESS" "$1" "$source"; }
 
+# Two calls of the system and nothing besides: what moving a file costs at least, so that a ratio above it cannot be had.
+cat >"$work/least.py" <<'END'
+import fcntl
+import os
+import socket
+import sys
+
+PIECE = 1 << 20
+
+what, address, port, path = sys.argv[1:]
+if what == "receive":
+    server = socket.create_server((address, int(port)))
+    connection, _ = server.accept()
+    out_of, into = os.pipe()
+    fcntl.fcntl(into, fcntl.F_SETPIPE_SZ, PIECE)
+    with open(path, "wb") as file:
+        while left := os.splice(connection.fileno(), into, PIECE):
+            while left > 0:
+                left -= os.splice(out_of, file.fileno(), left)
+else:
+    connection = socket.create_connection((address, int(port)))
+    with open(path, "rb") as file:
+        at = 0
+        while moved := os.sendfile(connection.fileno(), file.fileno(), at, PIECE):
+            at += moved
+END
+receive_least() { python3 "$work/least.py" receive "$ADDRESS" "$1" "$arrived"; }
+send_least() { python3 "$work/least.py" send "$ADDRESS" "$1" "$source"; }
+
 serve_rsync() {
     printf '%s\n' 'use chroot = no' "uid = $(id -u)" "gid = $(id -g)" "lock file = $work/lock" '[into]' "path = $into" \
         'read only = no' >"$work/rsyncd.conf"
@@ -133,11 +162,19 @@ send_iperf3() { iperf3 -c "$ADDRESS" -p "$1" -n "${SIZE}M"; }
 declare -A title=(
     [plain]="tete --plain" [encrypted]="tete" [nc]="nc" [socat]="socat -b1048576" [python]="classroom program, Python"
     [rsync]="rsync daemon -W --inplace" [scp]="scp -c $cipher" [fetch]="scp, fetching" [iperf3]="iperf3 (from and to memory)"
+    [least]="sendfile and splice alone"
 )
 peers=(plain encrypted) skipped=()
-for peer in nc socat python rsync scp fetch iperf3; do
+for peer in nc socat python rsync scp fetch iperf3 least; do
     case $peer in
         python) needs=(python3) ;;
+        least)
+            needs=(python3)
+            if ! python3 -c 'import os, fcntl; os.splice, os.sendfile, fcntl.F_SETPIPE_SZ' 2>/dev/null; then
+                skipped+=("${title[least]} (Linux and Python 3.10)")
+                continue
+            fi
+            ;;
         scp | fetch) needs=(scp ssh-keygen /usr/sbin/sshd) ;;
         *) needs=("$peer") ;;
     esac

@@ -5,7 +5,7 @@ mod common;
 use std::fs;
 use std::time::{Duration, Instant};
 
-use common::{Duo, Tete, anna, bob, free_port, tete};
+use common::{Duo, Tete, anna, bob, free_port, tete, tete_with_limit};
 use rustix::process::Signal;
 
 /// SIGTERM ends within this, whatever is under way.
@@ -47,13 +47,23 @@ fn ctrl_c_in_a_pipe_is_told_in_lines_too() {
 }
 
 #[test]
-fn a_termination_and_a_hang_up_say_goodbye_and_end_with_143() {
-    for signal in [Signal::TERM, Signal::HUP] {
-        let mut duo = Duo::json();
-        duo.anna.signal(signal);
-        assert_eq!((duo.anna.exit_code_within(TERMINATED), duo.bob.exit_code()), (143, 0));
-        assert_eq!(duo.bob.event("closed")["by"], "peer");
-    }
+fn a_termination_says_goodbye_and_ends_with_143() {
+    let mut duo = Duo::json();
+    duo.anna.signal(Signal::TERM);
+    assert_eq!((duo.anna.exit_code_within(TERMINATED), duo.bob.exit_code()), (143, 0));
+    assert_eq!(duo.bob.event("closed")["by"], "peer");
+}
+
+/// A hang-up that is heeded has its test on terminals: these tests may themselves run under nohup.
+#[test]
+fn who_is_started_deaf_to_a_hang_up_outlives_it() {
+    let anna = tete_with_limit("trap '' HUP", &["--plain", "-n", "anna", "-l", "0", "--json"]);
+    let mut duo = Duo::new(anna, |port| tete(&bob(port, &["--json"])));
+    duo.anna.signal(Signal::HUP);
+    duo.bob.send("still there?");
+    assert_eq!(duo.anna.event("message")["text"], "still there?");
+    duo.bob.send("exit");
+    duo.end_with(0, 0);
 }
 
 #[test]

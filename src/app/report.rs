@@ -187,7 +187,7 @@ impl App {
 
     fn tell_code_over(&mut self, over: Over) {
         match over {
-            Over::Used => self.screen.notice("the code is used up: it was for this meeting"),
+            Over::Used => self.screen.notice("the code was right; it is used up now"),
             Over::Burnt => {
                 let hint = "somebody may be guessing; a new one is made with --new-code";
                 self.screen.error(self.reactor.now(), "the code was tried wrongly three times and is burnt", hint);

@@ -88,7 +88,7 @@ pub enum Signal {
 pub enum Heeds {
     /// None.
     Nothing,
-    /// Those that end the program: SIGINT, SIGTERM, SIGHUP.
+    /// Those that end the program: SIGINT, SIGTERM, and SIGHUP if it was not ignored when we began.
     Endings,
     /// Those, and those about the terminal that we have to ourselves: SIGWINCH, SIGCONT.
     Terminal,

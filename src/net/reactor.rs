@@ -152,11 +152,13 @@ impl Reactor {
         sys::random(&mut nonce)?;
         // SIGXFSZ is caught so that it does not kill: the write that met the limit fails with EFBIG instead.
         // SIGCONT tells that time has passed in which we did not run.
-        let endings = [SIGINT, SIGTERM, SIGHUP, SIGXFSZ, SIGCONT];
+        // Who starts us deaf to SIGHUP wants us to outlive the terminal: nohup(1).
+        let hang_up = (!sys::ignores_hang_up()).then_some(SIGHUP);
+        let endings = [SIGINT, SIGTERM, SIGXFSZ, SIGCONT].into_iter().chain(hang_up);
         let signals = match settings.heeds {
             Heeds::Nothing => None,
             Heeds::Endings => Some(Signals::new(endings)?),
-            Heeds::Terminal => Some(Signals::new(endings.into_iter().chain([SIGWINCH]))?),
+            Heeds::Terminal => Some(Signals::new(endings.chain([SIGWINCH]))?),
         };
         let mut reactor = Self {
             nonce: Nonce(nonce),

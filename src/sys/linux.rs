@@ -22,7 +22,7 @@ use rustix::fs::{
 use rustix::io::{Errno, ReadWriteFlags, preadv2, retry_on_intr};
 use rustix::net::{SendFlags, send};
 use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
-use rustix::process::{getpriority_process, setpriority_process};
+use rustix::process::{Signal, getpriority_process, setpriority_process};
 use rustix::rand::{GetRandomFlags, getrandom};
 use rustix::thread::{gettid, set_current_timer_slack};
 use socket2::Socket;
@@ -74,9 +74,19 @@ pub(super) fn rename_new(folder: BorrowedFd<'_>, from: &str, to: &str) -> io::Re
 
 /// From `/proc`, because umask(2) cannot be asked without being changed.
 pub(super) fn umask() -> Option<u32> {
+    u32::from_str_radix(&own_status("Umask:")?, 8).ok()
+}
+
+/// From `/proc`, a bit for each signal, the first one for signal 1 (proc(5)): sigaction(2) takes pointers.
+pub(super) fn ignores_hang_up() -> bool {
+    let ignored = own_status("SigIgn:").and_then(|mask| u64::from_str_radix(&mask, 16).ok());
+    ignored.is_some_and(|mask| mask >> (Signal::HUP.as_raw() - 1) & 1 == 1)
+}
+
+/// What `/proc` says about us behind this word.
+fn own_status(word: &str) -> Option<String> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let mask = status.lines().find_map(|line| line.strip_prefix("Umask:"))?;
-    u32::from_str_radix(mask.trim(), 8).ok()
+    status.lines().find_map(|line| line.strip_prefix(word)).map(|value| value.trim().to_owned())
 }
 
 /// The file's own position is neither used nor moved.

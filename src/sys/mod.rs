@@ -100,6 +100,11 @@ pub fn shared_mode() -> u32 {
     native::umask().map_or(0o644, |mask| 0o666 & !mask)
 }
 
+/// Whether the program was started with SIGHUP ignored, as by nohup(1). `false` where the system does not tell.
+pub fn ignores_hang_up() -> bool {
+    native::ignores_hang_up()
+}
+
 /// Starts a thread of this name. One function for all of them, with work that is boxed: each copy of what starting one
 /// takes is some kilobytes of program.
 ///

@@ -68,6 +68,12 @@ pub(super) fn umask() -> Option<u32> {
     None
 }
 
+/// Only sigaction(2) tells, by pointers.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn ignores_hang_up() -> bool {
+    false
+}
+
 #[cfg(not(target_os = "linux"))]
 pub(super) fn will_read(_: &File) -> io::Result<()> {
     Ok(())

@@ -6,7 +6,7 @@ use tete::term::editor::{Editor, Outcome};
 use tete::term::history::{History, MAX_ENTRIES};
 use tete::term::keys::{Key, Keys};
 use tete::term::lines::MAX_LINE;
-use unicode_segmentation::UnicodeSegmentation;
+use unicode_segmentation::GraphemeCursor;
 
 /// The keys are the same however the bytes are cut; whatever they are, the cursor stands between what a person sees as
 /// characters, the line and the history stay within their bounds and hold no control characters, and nothing that was
@@ -55,8 +55,8 @@ fn check(editor: &Editor) {
     let (text, cursor) = (editor.text(), editor.cursor());
     assert!(is_clean(text), "{text:?}");
     assert!(text.len() <= MAX_LINE);
-    let mut boundaries = text.grapheme_indices(true).map(|(at, _)| at).chain([text.len()]);
-    assert!(boundaries.any(|at| at == cursor), "{text:?} at {cursor}");
+    let is_between = GraphemeCursor::new(cursor, text.len(), true).is_boundary(text, 0);
+    assert_eq!(is_between, Ok(true), "{text:?} at {cursor}");
     if let Some(search) = editor.searching() {
         assert!(!search.pattern.contains(char::is_control));
     }
