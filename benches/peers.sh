@@ -37,10 +37,10 @@ if [[ -z ${PEERS_NETWORK:-} ]]; then
 fi
 
 work=$(mktemp -d "$WHERE/tete-peers-XXXXXX")
-servers=()
+servers=() receiver=""
 clean() {
     # Each by its own number; those that have ended are no matter.
-    ((${#servers[@]} == 0)) || kill "${servers[@]}" 2>/dev/null || true
+    for number in "${servers[@]}" $receiver; do kill "$number" 2>/dev/null || true; done
     rm -rf "$work"
 }
 trap clean EXIT
@@ -201,7 +201,7 @@ done
 
 # Moves the file once, and says how many seconds it took.
 once() {
-    local peer=$1 receiver="" before after
+    local peer=$1 before after
     rm -f "$arrived"
     if declare -F "receive_$peer" >/dev/null; then
         "receive_$peer" "${port[$peer]}" >>"$log" 2>&1 &
@@ -211,6 +211,7 @@ once() {
     before=${EPOCHREALTIME/[.,]/}
     "send_$peer" "${port[$peer]}" >>"$log" 2>&1 || { echo "$peer failed: $(tail -3 "$log")" >&2; return 1; }
     [[ -z $receiver ]] || wait "$receiver" || { echo "$peer's receiver failed: $(tail -3 "$log")" >&2; return 1; }
+    receiver=""
     after=${EPOCHREALTIME/[.,]/}
     [[ $peer == iperf3 ]] || cmp "$source" "$arrived"
     took=$((after - before)) # µs

@@ -90,8 +90,9 @@ impl From<UsageError> for Stop {
     }
 }
 
-impl From<clap::Error> for Stop {
-    fn from(error: clap::Error) -> Self {
+impl Stop {
+    /// That clap does not take these words.
+    fn of(error: &clap::Error, line: &[OsString]) -> Self {
         let text = error.render().to_string();
         if !error.use_stderr() {
             return Self::Show(text);
@@ -101,7 +102,12 @@ impl From<clap::Error> for Stop {
         let wrong = text.split("\n\n").next().unwrap_or(&text);
         let wrong = words(wrong.strip_prefix("error: ").unwrap_or(wrong));
         let tips: Vec<_> = text.lines().filter_map(|line| line.trim().strip_prefix("tip: ")).collect();
-        let hint = if tips.is_empty() { "tete --help lists what there is".to_owned() } else { tips.join("; ") };
+        let command = line.get(1).and_then(|word| word.to_str());
+        let lists = match command.filter(|word| Cli::command().find_subcommand(word).is_some()) {
+            Some(command) => format!("tete {command} --help lists what there is"),
+            None => "tete --help lists what there is".to_owned(),
+        };
+        let hint = if tips.is_empty() { lists } else { tips.join("; ") };
         Self::Usage(UsageError::new(wrong, hint))
     }
 }
@@ -263,6 +269,7 @@ pub fn parse(
         None => Vec::new(),
     };
     let read = |words: &[OsString]| help::of(Cli::command()).try_get_matches_from(words);
+    let stop = |error: clap::Error, words: &[OsString]| Stop::of(&error, words);
     let matches = match read(&words) {
         // The name of whom to forget stands behind.
         Err(error)
@@ -272,11 +279,11 @@ pub fn parse(
         {
             words.push("--".into());
             words.append(&mut behind);
-            read(&words)?
+            read(&words).map_err(|error| stop(error, &words))?
         }
-        matches => matches?,
+        matches => matches.map_err(|error| stop(error, &words))?,
     };
-    let mut cli = Cli::from_arg_matches(&matches)?;
+    let mut cli = Cli::from_arg_matches(&matches).map_err(|error| stop(error, &words))?;
     if let Some(command) = cli.command.take() {
         refuse_strangers_to(&command, &matches, !behind.is_empty())?;
         return cli.into_command(command, environment);

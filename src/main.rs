@@ -44,7 +44,7 @@ fn main() -> ExitCode {
     match cli::parse(std::env::args_os(), variable) {
         Err(stop) => stop.print().into(),
         Ok(Invocation::Demo) => finish(demo::run()).into(),
-        Ok(Invocation::Bench(plan)) => finish(bench::run(&plan).map(|()| Exit::Done)).into(),
+        Ok(Invocation::Bench(plan)) => finish(read_enough(bench::run(&plan)).map(|()| Exit::Done)).into(),
         Ok(Invocation::Between(config, code, orders)) => measure(config, code, &orders).into(),
         Ok(Invocation::Role(role, given)) => {
             let played = bench::play(&role, given);
@@ -70,14 +70,18 @@ fn survive_file_limits() {
     let _ = signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)));
 }
 
+/// Who does not read on has read enough.
+fn read_enough(written: io::Result<()>) -> io::Result<()> {
+    written.or_else(|error| if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) })
+}
+
 /// Tells what is kept.
 fn tell(kept: &Kept) -> Exit {
     match kept::run(kept) {
-        Ok(text) => match io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
-            // Whoever reads has read enough.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
-            result => finish(result.map(|()| Exit::Done)),
-        },
+        Ok(text) => {
+            let written = io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush());
+            finish(read_enough(written).map(|()| Exit::Done))
+        }
         Err(error) => {
             complain(format_args!("error: {error}"));
             Exit::Failed

@@ -121,6 +121,26 @@ fn texts_whose_calls_are_counted_are_asked_and_answered_to_the_last() {
 }
 
 #[test]
+fn folders_are_taken_from_where_one_stands_and_what_they_are_not_is_told() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    std::fs::create_dir(folder.path().join("here")).unwrap();
+    let output = bench(folder.path(), "--quick --only files --size 1Mi --memory here");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(text.contains("here is called memory here, and is on a disk"), "{text}");
+    assert_eq!(entries(&folder.path().join("here")), 0, "nothing stays");
+}
+
+#[test]
+fn a_page_that_cannot_be_written_is_told_before_anything_is_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = bench(folder.path(), "--html nowhere/page.html --memory /does/not/exist");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("--html nowhere/page.html: No such file"), "{said}");
+}
+
+#[test]
 fn a_folder_that_is_not_there_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let output = bench(folder.path(), "--quick --memory /does/not/exist");

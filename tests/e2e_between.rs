@@ -107,6 +107,41 @@ fn lines_tell_what_goes_on_and_all_of_it_at_the_end() {
 }
 
 #[test]
+fn who_is_interrupted_is_told_what_had_arrived_and_so_is_the_other_side() {
+    let (mut server, port) = server(&["--plain", "--json", "-1"]);
+    let mut client = client(&port, &["--plain", "-t", "60", "-i", "0.1"]).start();
+    client.says("bit/s");
+    client.signal(Signal::INT);
+    assert_eq!((client.exit_code(), server.exit_code()), (130, 4));
+    let told = client.out();
+    let (_, sum) = told.split_once("until it was cut short (a signal came)\n").unwrap_or_else(|| panic!("{told}"));
+    assert!(sum.contains("sent") && sum.contains("bit/s"), "{sum}");
+    let heard: Value = serde_json::from_str(&server.out()).unwrap();
+    assert_eq!(heard["error"], "the other side left before it was measured");
+    assert!(result(&heard, "received")["bytes"].as_u64().unwrap() > 0, "{heard:#}");
+}
+
+#[test]
+fn a_document_tells_too_that_it_was_interrupted() {
+    let (_server, port) = server(&["--plain"]);
+    let mut client = client(&port, &["--plain", "-t", "60", "-J"]).start();
+    client.tells("plain: anyone"); // from then on it heeds signals
+    client.signal(Signal::INT);
+    assert_eq!(client.exit_code(), 130);
+    let told: Value = serde_json::from_str(&client.out()).unwrap();
+    assert_eq!((&told["error"], &told["version"]), (&"a signal came".into(), &1.into()), "{told:#}");
+}
+
+#[test]
+fn nobody_there_is_a_document_too() {
+    let mut client = client(&common::free_port().to_string(), &["--plain", "--wait", "0.1", "-J"]).start();
+    assert_eq!(client.exit_code(), 3);
+    let told: Value = serde_json::from_str(&client.out()).unwrap();
+    assert!(told["error"].as_str().unwrap().starts_with("nobody answered"), "{told:#}");
+    assert!(client.err().contains("--wait waits longer"), "{}", client.err());
+}
+
+#[test]
 fn a_connection_is_set_up_as_was_asked_for_or_that_is_refused() {
     let (_server, port) = server(&["--plain"]);
     let shaped = ["--plain", "-C", "reno", "-w", "64K", "-n", "3M", "-J"];

@@ -2,10 +2,13 @@
 //!
 //! Owns: how the document gets into the page. Must not know: what is in either; `page.html` draws it.
 
+use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
 use serde_json::Value;
+
+use crate::sys;
 
 /// Where the document goes.
 const DATA: &str = "{{DATA}}";
@@ -17,13 +20,24 @@ pub fn page(document: &Value) -> String {
     include_str!("page.html").replacen(DATA, &data, 1)
 }
 
+/// Whether a page can be written there; an older one stays as it is. To be asked before minutes are spent on it.
+///
+/// # Errors
+/// The system's.
+pub fn check(path: &Path) -> io::Result<()> {
+    File::options().append(true).create(true).open(path).map(drop).map_err(|error| explain(path, &error))
+}
+
 /// Writes the page, and replaces an older one.
 ///
 /// # Errors
 /// The system's.
 pub fn write(document: &Value, path: &Path) -> io::Result<()> {
-    let explain = |error| io::Error::other(format!("{}: {error}", path.display()));
-    std::fs::write(path, page(document)).map_err(explain)
+    fs::write(path, page(document)).map_err(|error| explain(path, &error))
+}
+
+fn explain(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::other(format!("--html {}: {}", path.display(), sys::words(error)))
 }
 
 #[cfg(test)]

@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::Told;
+use super::folders;
 use super::plan::{Effort, Plan};
-use super::scratch::Scratch;
 use super::stats::Sample;
 
 /// Times that it is started.
@@ -49,8 +49,7 @@ pub struct Idle {
 /// # Errors
 /// The program could not be started, or ended.
 pub fn measure(plan: &Plan, told: &mut Told) -> io::Result<Idle> {
-    let folder = super::matrix::memory_folder(plan);
-    let mut scratch = Scratch::new(&folder, &folder)?;
+    let (_, mut scratch) = folders::in_memory(plan)?;
     let home = scratch.destination()?;
     let long = Duration::from_secs(match plan.effort {
         Effort::Quick => 1,

@@ -22,6 +22,8 @@ pub struct Machine {
     pub congestion: String,
     /// How many threads wanted to run at a time in the last minute, before we began.
     pub load: Option<f64>,
+    /// The day, in UTC: 2026-12-01.
+    pub date: String,
     /// Whether this program was built for being looked at, and not for being fast.
     pub debug: bool,
 }
@@ -39,6 +41,7 @@ impl Machine {
             memory: field(&read("/proc/meminfo"), "MemTotal").and_then(|text| kibibytes(&text)),
             congestion: read("/proc/sys/net/ipv4/tcp_congestion_control").trim().to_owned(),
             load: load.split_whitespace().next().and_then(|word| word.parse().ok()),
+            date: jiff::Timestamp::now().to_string().chars().take("2026-12-01".len()).collect(),
             debug: cfg!(debug_assertions),
         }
     }
@@ -66,7 +69,7 @@ impl Machine {
     pub fn document(&self) -> Value {
         json!({
             "system": self.system, "processor": self.processor, "processors": self.processors, "memory": self.memory,
-            "congestion": self.congestion, "load": self.load, "debug": self.debug,
+            "congestion": self.congestion, "load": self.load, "debug": self.debug, "date": self.date,
         })
     }
 }

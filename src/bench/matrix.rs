@@ -9,14 +9,20 @@ use std::path::{Path, PathBuf};
 
 use crate::sys;
 
+use super::Told;
+use super::calls::{self, Calls};
+use super::folders::{self, check_room};
+use super::helpers::Care;
 use super::plan::{Effort, Plan};
 use super::process::run_counted;
-use super::raw::{By, Care};
+use super::raw::By;
 use super::scratch::Scratch;
 use super::side::How;
 use super::turns::{Row, in_turn};
 use super::ways::Way;
-use super::{Told, calls};
+
+/// Bytes of a file that costs what every file does, and hardly anything for its bytes.
+const LEAST: u64 = 4 << 10;
 
 /// Where a file is, or goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,13 +175,18 @@ impl Files {
 /// No folder, no room, or a process that failed.
 pub fn measure(plan: &Plan, told: &mut Told) -> io::Result<Files> {
     let size = plan.size();
-    let memory = memory_folder(plan);
-    let mut in_memory = Scratch::new(&memory, &memory)?;
-    let (disk, mut on_disk) = match (&plan.disk, plan.effort) {
-        (_, Effort::Quick) => (None, None),
-        (Some(disk), _) => (Some(disk.clone()), Some(Scratch::new(disk, disk)?)),
-        (None, _) => disk().unzip(),
+    let (memory, mut in_memory) = folders::in_memory(plan)?;
+    let (disk, mut on_disk) = match plan.effort {
+        Effort::Quick => (None, None),
+        Effort::Usual | Effort::Full => folders::on_disk(plan)?.unzip(),
     };
+    if plan.cold && disk.is_none() {
+        return Err(io::Error::other("--cold: there is no folder on a disk here; --disk names one"));
+    }
+    // The source, and one that arrives.
+    for folder in [Some(&memory), disk.as_ref()].into_iter().flatten() {
+        check_room(folder, 2 * size)?;
+    }
     told.say("preparing");
     let sources =
         [Some(in_memory.source("file", size)?), on_disk.as_ref().map(|disk| disk.source("file", size)).transpose()?];
@@ -213,8 +224,13 @@ pub fn measure(plan: &Plan, told: &mut Told) -> io::Result<Files> {
     };
     if files.not_counted.is_none() {
         told.say("counting system calls");
+        let least = in_memory.source("least", LEAST)?;
         for one in files.all.iter_mut().filter(|one| one.case.from == Place::Memory && one.case.into != Place::Disk) {
-            one.calls = Some(count(one.way, source(one.case)?, size, &mut in_memory)?);
+            let (file, least) = (source(one.case)?, &least);
+            let (all, anyway) =
+                (count(one.way, file, size, &mut in_memory)?, count(one.way, least, LEAST, &mut in_memory)?);
+            let each = |side: usize| all[side].beyond(&anyway[side]).total() as f64 * 1e6 / (size - LEAST) as f64;
+            one.calls = Some([each(0), each(1)]);
         }
     }
     in_memory.remove()?;
@@ -222,13 +238,13 @@ pub fn measure(plan: &Plan, told: &mut Told) -> io::Result<Files> {
     Ok(files)
 }
 
-/// System calls for a megabyte, sender's and receiver's, in a run that is not timed.
-fn count(way: Way, file: &Path, size: u64, scratch: &mut Scratch) -> io::Result<[f64; 2]> {
+/// System calls, sender's and receiver's, in a run that is not timed.
+fn count(way: Way, file: &Path, size: u64, scratch: &mut Scratch) -> io::Result<[Calls; 2]> {
     let into = scratch.destination()?;
     let (receiver, sender) = way.roles(file, size, &into);
     let (_, calls) = run_counted(scratch.room(), &receiver, sender)?;
     scratch.clear(&into)?;
-    Ok(calls.map(|calls| calls.total() as f64 * 1e6 / size as f64))
+    Ok(calls)
 }
 
 /// The next one who reads it reads it from the disk.
@@ -236,26 +252,6 @@ fn forget(file: &Path) -> io::Result<()> {
     let file = File::open(file)?;
     sys::sync_file(&file)?;
     sys::forget_cached(&file)
-}
-
-/// The folder in memory: what was chosen, the usual one, or at least one for temporary files.
-pub fn memory_folder(plan: &Plan) -> PathBuf {
-    let usual = || {
-        let usual = Path::new("/dev/shm");
-        if is_in_memory(usual) { usual.to_owned() } else { std::env::temp_dir() }
-    };
-    plan.memory.clone().unwrap_or_else(usual)
-}
-
-/// A folder on a disk that we may write to: the current one, or the one for temporary files.
-fn disk() -> Option<(PathBuf, Scratch)> {
-    let found = [std::env::current_dir().ok(), Some(std::env::temp_dir())];
-    let mut on_disk = found.into_iter().flatten().filter(|folder| !is_in_memory(folder));
-    on_disk.find_map(|folder| Scratch::new(&folder, &folder).ok().map(|scratch| (folder, scratch)))
-}
-
-fn is_in_memory(folder: &Path) -> bool {
-    File::open(folder).is_ok_and(|folder| sys::is_in_memory(&folder))
 }
 
 #[cfg(test)]

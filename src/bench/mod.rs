@@ -7,13 +7,14 @@
 //! loop ([`ours`], [`side`]), and probes without frames and sessions ([`raw`], [`tls`]) that hash the same way
 //! ([`helpers`]). In turn, after a round that does not count ([`turns`]); what is told are medians ([`stats`]), as a
 //! [`table`], a document ([`json`]) or a page ([`html`]). [`matrix`] is about files, [`talk`] and [`per_text`] about texts,
-//! [`idle`] about what it costs when nothing happens; [`plan`] is what can be chosen. [`between`] measures between two
+//! [`idle`] about what it costs when nothing happens; [`plan`] is what can be chosen, [`folders`] where the files go. [`between`] measures between two
 //! machines. [`tried`] tells how the limit was approached.
 
 pub mod between;
 pub mod calls;
 pub mod ends;
 pub mod figures;
+pub mod folders;
 pub mod helpers;
 pub mod html;
 pub mod idle;
@@ -66,6 +67,13 @@ pub struct Report {
     pub seconds: f64,
 }
 
+impl Report {
+    /// Whether anything was measured.
+    fn has_figures(&self) -> bool {
+        self.files.is_some() || self.texts.is_some() || self.idle.is_some()
+    }
+}
+
 /// Says on a terminal what is being measured, in one line that is gone at the end.
 #[derive(Debug)]
 pub struct Told {
@@ -98,26 +106,47 @@ impl Drop for Told {
 /// Measures, and tells it on standard output.
 ///
 /// # Errors
-/// What could not be measured at all; slow figures are none. Nobody who reads standard output.
+/// What could not be measured at all; slow figures are none. Nobody who reads standard output, no file for the page. What
+/// was measured before is told all the same.
 pub fn run(plan: &Plan) -> io::Result<()> {
-    let (began, machine) = (Instant::now(), Machine::this());
-    let mut told = Told::new();
-    let files = plan.wants(Part::Files).then(|| matrix::measure(plan, &mut told)).transpose()?;
-    let texts = plan.wants(Part::Texts).then(|| talk::measure(plan, &mut told)).transpose()?;
-    let counts = plan.wants(Part::Texts) && plan.effort == Effort::Full;
-    let text_calls = counts.then(|| per_text::measure(plan, &mut told)).transpose()?;
-    let idle = plan.wants(Part::Idle).then(|| idle::measure(plan, &mut told)).transpose()?;
-    drop(told);
-    let report = Report { machine, files, texts, text_calls, idle, seconds: began.elapsed().as_secs_f64() };
-    if let Some(path) = &plan.html {
-        html::write(&json::document(&report), path)?;
+    plan.html.as_deref().map_or(Ok(()), html::check)?;
+    let machine = Machine::this();
+    let mut report = Report { machine, files: None, texts: None, text_calls: None, idle: None, seconds: 0.0 };
+    let measured = measure(plan, &mut report);
+    if measured.is_err() && !report.has_figures() {
+        return measured;
     }
     let mut out = io::stdout().lock();
     match plan.json {
         true => writeln!(out, "{:#}", json::document(&report))?,
         false => write!(out, "{}", table::text(&report))?,
     }
-    out.flush()
+    out.flush()?;
+    measured?;
+    plan.html.as_deref().map_or(Ok(()), |path| html::write(&json::document(&report), path))
+}
+
+/// One part after the other, as far as it goes.
+fn measure(plan: &Plan, report: &mut Report) -> io::Result<()> {
+    let (began, mut told) = (Instant::now(), Told::new());
+    let mut parts = || {
+        if plan.wants(Part::Files) {
+            report.files = Some(matrix::measure(plan, &mut told)?);
+        }
+        if plan.wants(Part::Texts) {
+            report.texts = Some(talk::measure(plan, &mut told)?);
+        }
+        if plan.wants(Part::Texts) && plan.effort == Effort::Full {
+            report.text_calls = Some(per_text::measure(plan, &mut told)?);
+        }
+        if plan.wants(Part::Idle) {
+            report.idle = Some(idle::measure(plan, &mut told)?);
+        }
+        Ok(())
+    };
+    let measured = parts();
+    report.seconds = began.elapsed().as_secs_f64();
+    measured
 }
 
 /// In a process that this program has started of itself: plays its role to the end. `None`: there is no such role.

@@ -21,11 +21,10 @@ use crate::proto::event::Event;
 use super::Told;
 use super::calls::available;
 use super::figures::Figures;
-use super::matrix::memory_folder;
+use super::folders;
 use super::plan::Plan;
 use super::process::{run_counted, tell_ready};
 use super::role::{Given, Role};
-use super::scratch::Scratch;
 use super::side::{How, Side};
 use super::talk::answer_texts;
 
@@ -96,8 +95,7 @@ pub fn measure(plan: &Plan, told: &mut Told) -> io::Result<Result<Vec<PerText>, 
     if let Err(why) = available() {
         return Ok(Err(why));
     }
-    let folder = memory_folder(plan);
-    let scratch = Scratch::new(&folder, &folder)?;
+    let (_, scratch) = folders::in_memory(plan)?;
     let mut all = Vec::new();
     for over in Over::ALL {
         told.say(&format!("counting system calls of texts: {}", over.words()));

@@ -5,7 +5,8 @@
 //!
 //! ```text
 //!   sender: sendfile, 1 MiB a call  -->  receiver: recv + write, or splice + splice, into a fresh file; or recv alone
-//!           hashing follows                        hashing follows; at last it waits for the disk, if it is to
+//!           hashing follows                        hashing, before write or after splice; at last it waits for the
+//!                                                  disk, if it is to
 //!           until the root is in   <-- 32 bytes -- the root, when all is written and hashed
 //! ```
 //!
@@ -23,7 +24,7 @@ use crate::sys::{self, Buffer, Calls, Pipe};
 
 use super::ends::{Opened, accept, connect, create, listen, open};
 use super::figures::{Clock, Figures};
-use super::helpers::{Hashing, Of};
+use super::helpers::{Care, Following, Of};
 use super::process::tell_ready;
 use super::role::{Given, Role};
 
@@ -75,15 +76,6 @@ impl FromStr for By {
     }
 }
 
-/// What a probe does besides carrying bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Care {
-    /// Both sides hash, and compare.
-    pub hash: bool,
-    /// The receiver waits for its disk at the end.
-    pub sync: bool,
-}
-
 impl Care {
     /// The same as words of a role.
     pub fn of(self, role: Role) -> Role {
@@ -117,9 +109,8 @@ pub fn receive(mut given: Given) -> io::Result<()> {
 
     let mut stream = accept(&listener)?;
     let clock = Clock::start();
-    let mut hashing = Hashing::new(helpers, Of::Part(Arc::clone(&part)), size);
-    let hashing = care.hash.then_some(&mut hashing);
-    let mut target = Target { part: &part, size, stored: 0, keeps: by != By::Nothing, hashing };
+    let following = Following::new(helpers, Of::Part(Arc::clone(&part)), size, care);
+    let mut target = Target { part: &part, size, stored: 0, keeps: by != By::Nothing, following };
     match by {
         By::Write1m => target.copy(&mut stream, 1 << 20)?,
         By::Write256k => target.copy(&mut stream, 256 << 10)?,
@@ -129,7 +120,7 @@ pub fn receive(mut given: Given) -> io::Result<()> {
     if care.sync {
         sys::sync_file(target.file()?)?;
     }
-    let root = target.hashing.as_mut().map_or(Ok([0; 32]), |hashing| hashing.finish())?;
+    let root = target.following.finish()?;
     stream.write_all(&root)?;
     let mut figures = Figures::default();
     figures.add_clock(&clock)?;
@@ -143,7 +134,7 @@ struct Target<'a> {
     stored: u64,
     /// Whether anything is written.
     keeps: bool,
-    hashing: Option<&'a mut Hashing>,
+    following: Following,
 }
 
 impl Target<'_> {
@@ -153,7 +144,7 @@ impl Target<'_> {
 
     fn stored(&mut self, n: usize) -> io::Result<()> {
         self.stored += n as u64;
-        self.hashing.as_mut().map_or(Ok(()), |hashing| hashing.follow(self.stored))
+        self.following.follow(self.stored)
     }
 
     fn file(&self) -> io::Result<&std::fs::File> {
@@ -168,6 +159,7 @@ impl Target<'_> {
             if n == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
+            self.following.pass(self.stored, &buffer[..n]);
             if self.keeps {
                 sys::write_all_at(self.file()?, &buffer[..n], self.stored)?;
             }
@@ -203,8 +195,7 @@ pub fn send(mut given: Given) -> io::Result<()> {
     let mut stream = connect(port)?;
 
     let clock = Clock::start();
-    let mut hashing = Hashing::new(helpers, Of::Source(Arc::clone(&source)), size);
-    let mut hashing = care.hash.then_some(&mut hashing);
+    let mut following = Following::new(helpers, Of::Source(Arc::clone(&source)), size, care);
     let mut at = 0;
     while at < size {
         let piece = (size - at).min(PIECE as u64) as usize;
@@ -214,11 +205,9 @@ pub fn send(mut given: Given) -> io::Result<()> {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(error),
         }
-        if let Some(hashing) = &mut hashing {
-            hashing.follow(at)?;
-        }
+        following.follow(at)?;
     }
-    let ours = hashing.map_or(Ok([0; 32]), Hashing::finish)?;
+    let ours = following.finish()?;
     let mut theirs = [0; 32];
     stream.read_exact(&mut theirs)?;
     let mut figures = Figures::default();

@@ -8,6 +8,7 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -19,6 +20,9 @@ const PIECE: usize = 1 << 20;
 /// How often, and with what pause between, a folder is tried to be removed into which somebody may still write.
 const TRIES: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// How many this process has made.
+static MADE: AtomicU32 = AtomicU32::new(0);
 
 /// The folders of a run.
 #[derive(Debug)]
@@ -35,7 +39,9 @@ impl Scratch {
     /// # Errors
     /// The system's.
     pub fn new(from: &Path, into: &Path) -> io::Result<Self> {
-        let name = |what| format!("tete-bench-{}-{what}", std::process::id());
+        // Memory and disk may be chosen to be one folder.
+        let nth = MADE.fetch_add(1, Ordering::Relaxed);
+        let name = |what| format!("tete-bench-{}-{nth}-{what}", std::process::id());
         let (sources, destinations) = (from.join(name("from")), into.join(name("into")));
         let role = Role::new("caretaker").word(&sources).word(&destinations);
         let caretaker = Some(Helper::start("caretaker", &role, None)?);

@@ -8,6 +8,7 @@ use std::path::Path;
 use bytesize::ByteSize;
 
 use super::Report;
+use super::folders::is_in_memory;
 use super::idle::Idle;
 use super::matrix::{Case, Files, Measured};
 use super::per_text::PerText;
@@ -115,8 +116,10 @@ fn write_texts(texts: &[Situation], out: &mut String) -> std::fmt::Result {
         let names = QUANTILES.map(|(_, name)| format!("{name:>9}")).concat();
         writeln!(out, "\n  {:48}{names}      most        n", format!("{channel}, {beside}"))?;
         for (words, times) in [("bare echo", &one.bare), ("tete", &one.texts)] {
-            let shown =
-                QUANTILES.map(|(quantile, _)| format!("{:9.0}", times.value_at_quantile(quantile) as f64 / 1e3));
+            let shown = QUANTILES.map(|(quantile, _)| match times.len() as f64 * (1.0 - quantile) < 1.0 {
+                true => format!("{:>9}", "-"), // it would be the longest
+                false => format!("{:9.0}", times.value_at_quantile(quantile) as f64 / 1e3),
+            });
             writeln!(out, "    {words:46}{} {:9.0} {:8}", shown.concat(), times.max() as f64 / 1e3, times.len())?;
         }
         let ratios = QUANTILES.map(|(quantile, _)| match one.ratio(quantile) {
@@ -169,6 +172,13 @@ pub fn doubts(report: &Report) -> Vec<String> {
         doubts.push(format!("other programs were busy when it began: {load:.1} of them at a time in the last minute"));
     }
     if let Some(files) = &report.files {
+        let [memory, disk] = files.folders.each_ref().map(Option::as_ref);
+        if let Some(folder) = memory.filter(|folder| !is_in_memory(folder)) {
+            doubts.push(format!("{} is called memory here, and is on a disk", folder.display()));
+        }
+        if let Some(folder) = disk.filter(|folder| is_in_memory(folder)) {
+            doubts.push(format!("{} is called a disk here, and is in memory", folder.display()));
+        }
         let told = |one: &&Measured| one.row.speeds.rounds().len() >= FEWEST;
         let noisy = files.all.iter().filter(told).filter(|one| one.row.speeds.is_noisy()).count();
         let all = files.all.len();

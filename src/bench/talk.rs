@@ -33,6 +33,7 @@ use crate::sys;
 
 use super::Told;
 use super::figures::Figures;
+use super::folders::{self, check_room, room};
 use super::plan::{Effort, Plan};
 use super::process::{run, tell_ready};
 use super::role::{Given, Role};
@@ -48,7 +49,7 @@ const TICK: Duration = Duration::from_millis(1);
 /// A turn of the loop in which nothing happens.
 const PAUSE: Duration = Duration::from_millis(300);
 /// Files of one run: what they fill in memory, with the source, is this much more than one of them.
-const MOST_FILES: usize = 6;
+const MOST_FILES: u64 = 6;
 /// Longest wait for an answer that a histogram tells apart, in nanoseconds; three digits of all below are kept.
 const LONGEST: u64 = 60_000_000_000;
 const DIGITS: u8 = 3;
@@ -103,9 +104,12 @@ pub struct Situation {
 /// # Errors
 /// No folder, no room, or a process that failed.
 pub fn measure(plan: &Plan, told: &mut Told) -> io::Result<Vec<Situation>> {
-    let folder = super::matrix::memory_folder(plan);
-    let mut scratch = Scratch::new(&folder, &folder)?;
-    let source = scratch.source("talk", plan.size())?;
+    let (folder, mut scratch) = folders::in_memory(plan)?;
+    let size = plan.size();
+    check_room(&folder, 2 * size)?;
+    // What has arrived stays there until its run is over.
+    let files = room(&folder).map_or(MOST_FILES, |room| (room / size - 1).clamp(1, MOST_FILES));
+    let source = scratch.source("talk", size)?;
     let (runs, long) = match plan.effort {
         Effort::Quick => (1, 900),
         Effort::Usual => (1, 2_000),
@@ -123,7 +127,7 @@ pub fn measure(plan: &Plan, told: &mut Told) -> io::Result<Vec<Situation>> {
             for load in [Load::Sending, Load::Receiving] {
                 let beside = if encrypted { "encrypted texts" } else { "plain texts" };
                 told.say(&format!("{beside}, at first alone, then while {} files", load.word()));
-                let figures = ask(&source, encrypted, load, long, &mut scratch)?;
+                let figures = ask(&source, files, encrypted, load, long, &mut scratch)?;
                 for situation in situations.iter_mut().filter(|one| one.encrypted == encrypted) {
                     situation.take(&figures, load);
                 }
@@ -139,11 +143,12 @@ fn times() -> io::Result<Histogram<u64>> {
 }
 
 /// One run.
-fn ask(file: &Path, encrypted: bool, load: Load, long: u64, scratch: &mut Scratch) -> io::Result<Figures> {
+fn ask(file: &Path, files: u64, encrypted: bool, load: Load, long: u64, scratch: &mut Scratch) -> io::Result<Figures> {
     let how = How { encrypted, ..How::VERIFIED };
     let (ours, theirs) = (scratch.destination()?, scratch.destination()?);
     let receiver = how.of(Role::new("talk-answer").option("into", &theirs).option("file", file));
     let sender = how.of(Role::new("talk-ask").option("into", &ours).option("file", file));
+    let [receiver, sender] = [receiver, sender].map(|role| role.option("files", files.to_string()));
     let sender = sender.option("long", long.to_string()).switch("sending", load == Load::Sending);
     let outcome = run(&receiver, sender)?;
     scratch.clear(&ours)?;
@@ -187,12 +192,18 @@ impl Situation {
     }
 }
 
+/// The one file, as often as it may be moved.
+fn files(given: &mut Given) -> io::Result<Vec<PathBuf>> {
+    let (file, files): (_, u64) = (PathBuf::from(given.value("file")?), given.read("files")?);
+    Ok(vec![file; files.min(MOST_FILES) as usize])
+}
+
 /// Answers texts, and takes or offers files.
 ///
 /// # Errors
 /// The conversation failed.
 pub fn answer(mut given: Given) -> io::Result<()> {
-    let (into, file) = (given.value("into")?, PathBuf::from(given.value("file")?));
+    let (into, files) = (given.value("into")?, files(&mut given)?);
     let mut side = Side::new("receiver", Some(Path::new(&into)), How::from(&mut given))?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let mut ready = Figures::default();
@@ -200,7 +211,7 @@ pub fn answer(mut given: Given) -> io::Result<()> {
     ready.add("bare", listener.local_addr()?.port().into());
     let echo = thread::Builder::new().name("echo".into()).spawn(move || echo(&listener))?;
     // Before anybody calls: nobody listens to what is asked meanwhile.
-    let files = side.prepare(&vec![file; MOST_FILES])?;
+    let files = side.prepare(&files)?;
     tell_ready(ready)?;
 
     side.wait_for_partner()?;
@@ -264,12 +275,12 @@ pub type Asked = (Instant, Duration);
 /// The conversation failed, or the echo.
 pub fn ask_texts(mut given: Given) -> io::Result<()> {
     let (port, bare, long): (_, u16, u64) = (given.read("port")?, given.read("bare")?, given.read("long")?);
-    let (into, file) = (given.value("into")?, PathBuf::from(given.value("file")?));
+    let (into, files) = (given.value("into")?, files(&mut given)?);
     let (sending, long) = (given.has("sending"), Duration::from_millis(long));
     let mut side = Side::new("sender", Some(Path::new(&into)), How::from(&mut given))?;
     side.dial(port);
     side.wait_for_partner()?;
-    let mut files = side.prepare(&vec![file; MOST_FILES])?;
+    let mut files = side.prepare(&files)?;
     let size = files.first().map_or(0, |file| file.size) as f64;
 
     let bare = Bare::connect(bare)?;

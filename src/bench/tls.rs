@@ -4,9 +4,9 @@
 //! Owns: both ends of the probe. Must not know: who starts them, what the figures are compared with.
 //!
 //! ```text
-//!   sender: read 256 KiB, encrypt, write   -->  receiver: recv 256 KiB, decrypt, write into a fresh file
-//!           hashing follows                               hashing follows; at last it waits for the disk
-//!           until the root is in           <-- 32 bytes -- the root, when all is written and hashed
+//!   sender: read 128 KiB, hash, encrypt, write  -->  receiver: recv 128 KiB, decrypt, hash, write into a fresh file
+//!                                                              at last it waits for the disk, if it is to
+//!           until the root is in                <-- 32 bytes -- the root, when all is written and hashed
 //! ```
 //!
 //! The handshake is over before the measured part begins. What was decrypted of one recv is gathered and written by one
@@ -21,19 +21,19 @@ use std::sync::Arc;
 
 use rustls::Connection;
 
+use crate::net::channel::SECURE_PIECE;
 use crate::secure::key::SecretKey;
 use crate::secure::tls::Tls;
 use crate::sys::{self, Buffer};
 
 use super::ends::{Opened, accept, connect, create, listen, open};
 use super::figures::{Clock, Figures};
-use super::helpers::{Hashing, Of};
+use super::helpers::{Care, Following, Of};
 use super::process::tell_ready;
-use super::raw::Care;
 use super::role::{Given, Role};
 
-/// Bytes of one read, of a file or of a socket.
-const PIECE: usize = 256 << 10;
+/// Bytes of one read, of a file or of a socket: as many as tete encrypts at once.
+const PIECE: usize = SECURE_PIECE;
 
 /// The two roles for a file of `size` bytes that goes into a folder.
 pub fn roles(file: &Path, size: u64, into: &Path, care: Care) -> (Role, Role) {
@@ -97,8 +97,7 @@ pub fn receive(mut given: Given) -> io::Result<()> {
     let mut tls = settings()?.bare(false).map_err(io::Error::other)?;
     agree(&mut tls, &mut stream)?;
     let clock = Clock::start();
-    let mut hashing = Hashing::new(helpers, Of::Part(Arc::clone(&part)), size);
-    let mut hashing = care.hash.then_some(&mut hashing);
+    let mut following = Following::new(helpers, Of::Part(Arc::clone(&part)), size, care);
     let (mut buffer, mut plain) = (Buffer::zeroed(PIECE), Vec::with_capacity(2 * PIECE));
     let mut stored = 0;
     while stored < size {
@@ -113,16 +112,15 @@ pub fn receive(mut given: Given) -> io::Result<()> {
             let there = tls.process_new_packets().map_err(io::Error::other)?.plaintext_bytes_to_read();
             tls.reader().take(there as u64).read_to_end(&mut plain)?;
         }
+        following.pass(stored, &plain);
         sys::write_all_at(file, &plain, stored)?;
         stored += plain.len() as u64;
-        if let Some(hashing) = &mut hashing {
-            hashing.follow(stored)?;
-        }
+        following.follow(stored)?;
     }
     if care.sync {
         sys::sync_file(file)?;
     }
-    let root = hashing.map_or(Ok([0; 32]), Hashing::finish)?;
+    let root = following.finish()?;
     tls.writer().write_all(&root)?;
     transmit(&mut tls, &mut stream)?;
     let mut figures = Figures::default();
@@ -146,8 +144,7 @@ pub fn send(mut given: Given) -> io::Result<()> {
     agree(&mut tls, &mut stream)?;
 
     let clock = Clock::start();
-    let mut hashing = Hashing::new(helpers, Of::Source(Arc::clone(&source)), size);
-    let mut hashing = care.hash.then_some(&mut hashing);
+    let mut following = Following::new(helpers, Of::Source(Arc::clone(&source)), size, care);
     let mut buffer = Buffer::zeroed(PIECE);
     let mut at = 0;
     while at < size {
@@ -155,14 +152,13 @@ pub fn send(mut given: Given) -> io::Result<()> {
         if n == 0 {
             return Err(io::Error::other("the file became shorter while it was sent"));
         }
+        following.pass(at, &buffer[..n]);
         tls.writer().write_all(&buffer[..n])?;
         transmit(&mut tls, &mut stream)?;
         at += n as u64;
-        if let Some(hashing) = &mut hashing {
-            hashing.follow(at)?;
-        }
+        following.follow(at)?;
     }
-    let ours = hashing.map_or(Ok([0; 32]), Hashing::finish)?;
+    let ours = following.finish()?;
     let mut theirs = [0; 32];
     receive_all(&mut tls, &mut stream, &mut theirs)?;
     let mut figures = Figures::default();

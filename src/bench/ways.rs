@@ -5,9 +5,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::helpers::Care;
 use super::ours;
 use super::process::run;
-use super::raw::{self, By, Care};
+use super::raw::{self, By};
 use super::role::Role;
 use super::scratch::Scratch;
 use super::side::How;
@@ -36,7 +37,7 @@ impl Way {
         let hashed = |care: Care| if care.hash { ", hashed" } else { "" };
         match self {
             Self::Raw { by, care } => format!("sendfile -> {}{}", by.words(), hashed(care)),
-            Self::Tls(care) => format!("tls reference{}", hashed(care)),
+            Self::Tls(care) => format!("rustls, blocking{}", hashed(care)),
             Self::Tete(how) => how.words(),
         }
     }

@@ -76,6 +76,11 @@ impl Choices {
                 "give one of them",
             ));
         }
+        let of_disks = [("--cold", self.cold), ("--disk", self.disk.is_some())];
+        let is_without = self.only.is_some_and(|part| part != Part::Files);
+        if let Some((flag, _)) = of_disks.iter().find(|(_, given)| is_without && *given) {
+            return Err(UsageError::new(format!("{flag} is about files, which --only leaves out"), "give one of them"));
+        }
         if self.disk.is_some() && self.disk == self.memory {
             return Err(UsageError::new("--disk and --memory are the same folder", "leave one of them out"));
         }
@@ -89,6 +94,9 @@ fn size(text: &str) -> Result<u64, UsageError> {
     let [least, most] = SIZES;
     let found = text.parse::<bytesize::ByteSize>().ok().map(|size| size.as_u64());
     found.filter(|size| (least..=most).contains(size)).ok_or_else(|| {
-        UsageError::new(format!("--size {text:?} is not a size from 1 MiB to 64 GiB"), "for instance 512Mi, or 1G")
+        UsageError::new(
+            format!("--size {text:?} is not a size from 1 MiB to 64 GiB (1Mi to 64Gi)"),
+            "for instance 512Mi, or 1G (10^9 bytes)",
+        )
     })
 }

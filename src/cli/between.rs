@@ -14,7 +14,7 @@ use crate::app::code::CodeFrom;
 use crate::app::config::{CodeSource, Config, Family, Trust, Wait};
 use crate::app::exit::UsageError;
 use crate::bench::between::Orders;
-use crate::bench::between::wish::{Enough, Ways, Wish};
+use crate::bench::between::wish::{Enough, LONGEST, Ways, Wish};
 
 use super::values::{self, choice};
 
@@ -151,7 +151,7 @@ impl Between {
     }
 
     fn wish(&self) -> Result<Wish, UsageError> {
-        let millis = |flag, text: &str| values::seconds(flag, text).map(|time| time.as_millis() as u64);
+        let millis = |flag, text: &str| values::seconds_within(flag, text, LONGEST).map(|time| time.as_millis() as u64);
         let usual = USUAL_TIME.to_string();
         let wish = Wish {
             ways: match (self.reverse, self.bidir) {
@@ -190,7 +190,12 @@ fn at_port(target: &Target, port: u16) -> Result<Target, UsageError> {
 
 fn bytes(flag: &str, text: &str) -> Result<u64, UsageError> {
     let found = text.parse::<ByteSize>().map(|size| size.as_u64());
-    found.map_err(|_| UsageError::new(format!("{flag} {text:?} is not a number of bytes"), "for instance 512M, or 1G"))
+    found.map_err(|_| {
+        UsageError::new(
+            format!("{flag} {text:?} is not a number of bytes"),
+            "for instance 512M, or 1G (10^9), 1Gi (2^30)",
+        )
+    })
 }
 
 fn interval(text: &str) -> Result<f64, UsageError> {

@@ -100,11 +100,12 @@ and to memory; letters as iperf3 has them:
   -s, --server         be asked, by one client after the other
   -c, --client HOST    ask this one, as tete calls it: also KEY@HOST, or a name
   -p, --port PORT      where the server listens (8383)
-  -t, --time SECONDS   how long (10)
-  -n, --bytes BYTES    how much instead: 1G
+  -t, --time SECONDS   how long, an hour at most (10)
+  -n, --bytes BYTES    how much instead: 1G (10^9), 1Gi (2^30)
   -R, --reverse        the server sends
       --bidir          both send
-  -P, --parallel N     so many transfers at once, over the same connection (1)
+  -P, --parallel N     so many transfers at once, 8 at most, over the same
+                       connection (1)
   -O, --omit SECONDS   leave the first ones out
   -C, --congestion ALGO  how fast it is sent, as both systems call it
   -w, --window BYTES   what may wait in the connection for files, on either side

@@ -16,7 +16,7 @@ use crate::app::config::{self, ANONYMOUS, Accept, ColorChoice, DEFAULT_PREFIX, T
 use crate::app::exit::UsageError;
 
 /// Longest time that can be asked for: a year. Far beyond it, moments can no longer be computed with.
-const MAX_SECONDS: f64 = 366.0 * 86_400.0;
+const MAX_SECONDS: Duration = Duration::from_secs(366 * 86_400);
 
 /// Longest name for what standard input sends, in bytes: that of a file name on the usual systems.
 const MAX_SEND_AS: usize = 255;
@@ -109,10 +109,15 @@ pub(super) fn send_as(name: String) -> Result<String, UsageError> {
 }
 
 pub(super) fn seconds(flag: &str, text: &str) -> Result<Duration, UsageError> {
+    seconds_within(flag, text, MAX_SECONDS)
+}
+
+pub(super) fn seconds_within(flag: &str, text: &str, most: Duration) -> Result<Duration, UsageError> {
+    let most = most.as_secs_f64();
     match text.parse::<f64>() {
-        Ok(seconds) if (0.0..=MAX_SECONDS).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        Ok(seconds) if (0.0..=most).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
         _ => {
-            let hint = format!("{flag} takes seconds, at most {MAX_SECONDS}: {flag} 30");
+            let hint = format!("{flag} takes seconds, at most {most}: {flag} 30");
             Err(UsageError::new(format!("{text:?} is not a number of seconds"), hint))
         }
     }

@@ -101,7 +101,7 @@ impl Reactor {
             Fate::GivenUp => {
                 self.dialler = None;
                 let words = format!("nobody answered at {to}: {words}");
-                let hint = "does the other side listen there? -w waits longer";
+                let hint = "does the other side listen there? --wait waits longer";
                 self.events.push_back(NetEvent::DialFailed { words, hint });
             }
         }

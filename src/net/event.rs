@@ -4,6 +4,8 @@
 
 use std::net::SocketAddr;
 
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGWINCH, SIGXFSZ};
+
 use crate::proto::event::Event;
 use crate::proto::frame::Refusal;
 use crate::proto::session::Ended;
@@ -11,6 +13,7 @@ use crate::proto::text::Untrusted;
 
 use crate::secure::code::Over;
 use crate::secure::key::PublicKey;
+use crate::sys;
 
 use super::conversation::Anew;
 use super::listing::Listed;
@@ -92,6 +95,23 @@ pub enum Heeds {
     Endings,
     /// Those, and those about the terminal that we have to ourselves: SIGWINCH, SIGCONT.
     Terminal,
+}
+
+impl Heeds {
+    /// Those to be caught, by their numbers; `None`: none are.
+    pub(super) fn signals(self) -> Option<Vec<i32>> {
+        // SIGXFSZ is caught so that it does not kill: the write that met the limit fails with EFBIG instead.
+        // SIGCONT tells that time has passed in which we did not run.
+        let mut signals = vec![SIGINT, SIGTERM, SIGXFSZ, SIGCONT];
+        // Who starts us deaf to SIGHUP wants us to outlive the terminal: nohup(1).
+        signals.extend((!sys::ignores_hang_up()).then_some(SIGHUP));
+        match self {
+            Self::Nothing => return None,
+            Self::Endings => {}
+            Self::Terminal => signals.push(SIGWINCH),
+        }
+        Some(signals)
+    }
 }
 
 /// What happened.

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mio::{Events, Interest, Poll, Token, Waker};
-use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGWINCH, SIGXFSZ};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGWINCH};
 use signal_hook_mio::v1_0::Signals;
 use slab::Slab;
 
@@ -150,16 +150,7 @@ impl Reactor {
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         let mut nonce = [0; 16];
         sys::random(&mut nonce)?;
-        // SIGXFSZ is caught so that it does not kill: the write that met the limit fails with EFBIG instead.
-        // SIGCONT tells that time has passed in which we did not run.
-        // Who starts us deaf to SIGHUP wants us to outlive the terminal: nohup(1).
-        let hang_up = (!sys::ignores_hang_up()).then_some(SIGHUP);
-        let endings = [SIGINT, SIGTERM, SIGXFSZ, SIGCONT].into_iter().chain(hang_up);
-        let signals = match settings.heeds {
-            Heeds::Nothing => None,
-            Heeds::Endings => Some(Signals::new(endings)?),
-            Heeds::Terminal => Some(Signals::new(endings.chain([SIGWINCH]))?),
-        };
+        let signals = settings.heeds.signals().map(Signals::new).transpose()?;
         let mut reactor = Self {
             nonce: Nonce(nonce),
             files: Files::new(settings.into.clone(), settings.prefix.clone())
@@ -272,6 +263,7 @@ impl Reactor {
     /// Calls somebody, for `patience` at most.
     pub fn dial(&mut self, callee: Callee, patience: Option<Duration>) {
         self.dialler = Some(Dialler::new(callee, patience, self.now));
+        self.lookup += 1; // an answer that is still on its way is about somebody else
     }
 
     /// Until the next conversation has begun, nobody comes in but whom we call: what is ready is for them. From now on, so
@@ -365,8 +357,9 @@ impl Reactor {
                 }
                 Token(token) if token < LISTENERS + 2 => self.listeners.latch(token - LISTENERS),
                 token => {
-                    let Some((key, generation)) = connection::key_of(token) else { continue };
-                    let found = self.connections.get_mut(key).filter(|found| found.generation == generation);
+                    let Some(key) = connection::key_of(token) else { continue };
+                    let is_meant = |found: &&mut Connection| connection::token(key, found.generation) == event.token();
+                    let found = self.connections.get_mut(key).filter(is_meant);
                     let Some(connection) = found else { continue };
                     if event.is_readable() || event.is_read_closed() || event.is_error() {
                         connection.readable = true;

@@ -150,7 +150,14 @@ pub(super) fn search(folder: BorrowedFd<'_>, among: &BTreeSet<Stem>, wanted: Wan
                     continue;
                 }
                 match wanted.size {
-                    Some(size) if size == journal.size => usable(file, record, values, stem),
+                    Some(size) if size == journal.size => match usable(file, record, values, stem) {
+                        Ok(found) => found,
+                        // A disk that fails now may not do so later: what is there stays.
+                        Err(error) => {
+                            log::warn!("{}: {}", stem.part(), sys::words(&error));
+                            continue;
+                        }
+                    },
                     Some(_) => {
                         stale.push((stem, file));
                         continue;
@@ -180,20 +187,21 @@ pub(super) fn search(folder: BorrowedFd<'_>, among: &BTreeSet<Stem>, wanted: Wan
 }
 
 /// Only what the part really has counts, and only whole blocks.
-fn usable(file: File, record: Record, mut values: Vec<[u8; 32]>, stem: &Stem) -> Option<Found> {
-    let length = sys::stamp(&file).ok()?.size;
+/// `None`: nothing of it counts.
+fn usable(file: File, record: Record, mut values: Vec<[u8; 32]>, stem: &Stem) -> io::Result<Option<Found>> {
+    let length = sys::stamp(&file)?.size;
     let whole = if length >= record.journal().size { u64::MAX } else { length / BLOCK };
     values.truncate(usize::try_from(whole).unwrap_or(usize::MAX));
     let blocks = values.len() as u64;
     if blocks == 0 {
-        return None;
+        return Ok(None);
     }
     // What stands behind was never verified. Neither is needed any more; nor is room that was set aside behind the end,
     // which would be missing where room for the rest is looked for.
-    let cut = sys::cut(&file, record.journal().reach(blocks)).and_then(|()| sys::trim(&file));
-    let cut = cut.and_then(|()| record.cut(blocks));
-    cut.inspect_err(|error| log::warn!("{}: {}", stem.part(), sys::words(error))).ok()?;
-    Some(Found { stem: stem.clone(), file, record, values })
+    sys::cut(&file, record.journal().reach(blocks))?;
+    sys::trim(&file)?;
+    record.cut(blocks)?;
+    Ok(Some(Found { stem: stem.clone(), file, record, values }))
 }
 
 /// An unfinished file, for its owner.

@@ -110,6 +110,14 @@ impl Commit {
         }
     }
 
+    /// The name that the file has by now, if only the folder is still to be synced.
+    pub fn saved(&self) -> Option<&str> {
+        match &self.state {
+            State::SyncingFolder { saved } => Some(saved),
+            State::Syncing | State::Publishing => None,
+        }
+    }
+
     /// What it is doing.
     pub fn state_name(&self) -> &'static str {
         match self.state {

@@ -10,6 +10,9 @@
 use super::TransferId;
 use super::name::SafeName;
 
+/// Bytes after which what is stored is brought to the disk, so that the last wait for it is short.
+pub const FLUSH_BYTES: u64 = 64 << 20;
+
 /// A block of a file: 1 MiB, or less at the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Block {

@@ -203,7 +203,17 @@ impl Incoming {
     }
 
     fn end(&mut self, reason: Untrusted, keep: bool, whose: (bool, bool), out: &mut Out) {
-        let resumable = keep && self.record_last(out);
+        let saved = match &self.state {
+            State::Committing { commit, .. } => commit.saved().map(str::to_owned),
+            _ => None,
+        };
+        // What has its name is whole, and nobody is to go on from it; but that it arrived was not said in time.
+        let reason = match &saved {
+            Some(saved) => Untrusted::from(format!("{}; it is there, whole, as {saved}", reason.lossy()).as_str()),
+            None => reason,
+        };
+        let keep = keep || saved.is_some();
+        let resumable = keep && saved.is_none() && self.record_last(out);
         if self.is_active() {
             out.jobs.push_back(if keep { DiskJob::KeepPart(self.id) } else { DiskJob::RemovePart(self.id) });
         }

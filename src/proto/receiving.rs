@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::TransferId;
 use super::digest::{BLOCK, DigestTree};
-use super::disk::{Block, BlockValue, DiskJob};
+use super::disk::{Block, BlockValue, DiskJob, FLUSH_BYTES};
 use super::earlier::Earlier;
 use super::error::ProtocolError;
 use super::gaps::Gaps;
@@ -16,8 +16,6 @@ use super::ledger::Ledger;
 use super::outgoing::{WINDOW_STORED, WINDOW_VERIFIED};
 use super::ride::Ride;
 
-/// Bytes after which what is stored is brought to the disk, so that the last wait for it is short.
-pub(super) const FLUSH_BYTES: u64 = 64 << 20;
 /// Values of the sender that may be ahead of ours: what its windows allow, and the block at the edge.
 const EARLY_VALUES: usize = ((WINDOW_VERIFIED + WINDOW_STORED) / BLOCK) as usize + 2;
 

@@ -175,6 +175,12 @@ pub(super) fn step_back() -> io::Result<()> {
     Ok(setpriority_process(thread, priority + STEP_BACK)?)
 }
 
+/// The congestion controls that everybody may use, by their names.
+pub(super) fn congestions() -> Option<String> {
+    let names = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_allowed_congestion_control").ok()?;
+    Some(names.split_whitespace().collect::<Vec<_>>().join(", "))
+}
+
 /// Whether a congestion control spreads what it sends over time, by the rate that it believes the path to have.
 /// Between two processes of one machine that costs two thirds of the throughput (measured with bbr: 2.5 GB/s, without
 /// 6.4 to 8).

@@ -101,6 +101,11 @@ pub(super) fn set_congestion(_: &socket2::Socket, _name: &str) -> io::Result<()>
 }
 
 #[cfg(not(target_os = "linux"))]
+pub(super) fn congestions() -> Option<String> {
+    None
+}
+
+#[cfg(not(target_os = "linux"))]
 pub(super) fn limit_unsent(_: &socket2::Socket, _bytes: u32) -> io::Result<()> {
     Ok(())
 }

@@ -61,8 +61,10 @@ impl Shape {
     pub fn check(&self) -> io::Result<()> {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
         if let Some(name) = &self.congestion {
-            let explain = |error| io::Error::other(format!("congestion control {name:?}: {}", super::words(&error)));
-            native::set_congestion(&socket, name).map_err(explain)?;
+            native::set_congestion(&socket, name).map_err(|error| {
+                let there = native::congestions().map(|there| format!("; there are {there}")).unwrap_or_default();
+                io::Error::other(format!("congestion control {name:?}: {}{there}", super::words(&error)))
+            })?;
         }
         let Some(window) = self.window else { return Ok(()) };
         socket.set_send_buffer_size(window)?;

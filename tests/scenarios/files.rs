@@ -7,7 +7,7 @@ use tete::proto::TransferId;
 use tete::proto::digest::BLOCK;
 use tete::proto::disk::DiskJob;
 use tete::proto::error::CommandError;
-use tete::proto::event::{Direction, Event};
+use tete::proto::event::{Direction, Event, LeaveReason};
 use tete::proto::frame::Frame;
 use tete::proto::outgoing::{HASHING, WINDOW_STORED, WINDOW_VERIFIED};
 use tete::proto::session::{Deadline, Setup};
@@ -188,6 +188,24 @@ fn a_file_is_synced_then_named_then_the_folder_synced_and_only_then_delivered() 
         order[..],
         [DiskJob::CreatePart { .. }, DiskJob::SyncPart(_), DiskJob::Publish(_), DiskJob::SyncFolder(_)]
     ));
+}
+
+#[test]
+fn a_file_that_has_its_name_when_the_conversation_is_cut_is_told_to_be_there() {
+    let mut pair = Pair::new();
+    pair.b.does = |job| !matches!(job, DiskJob::SyncFolder(_));
+    let id = pair.offer(1, 2 * BLOCK);
+    pair.pass(Duration::from_secs(1));
+    assert!(pair.b.disk.published.contains_key(&id));
+    pair.b.session.cut(pair.now, LeaveReason::Interrupted);
+    pair.pass(Duration::from_secs(5));
+    let told = pair.b.events.iter().find_map(|event| match event {
+        Event::Failed { reason, resumable, .. } => Some((reason.lossy().into_owned(), *resumable)),
+        _ => None,
+    });
+    let (reason, resumable) = told.expect("it is told");
+    assert!(reason.contains("; it is there, whole, as ") && !resumable, "{reason}");
+    assert!(pair.b.disk.published.contains_key(&id), "and it is");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::Plan;
 use super::scp::{CIPHER, Scp};
-use tete::bench::raw::Care;
+use tete::bench::helpers::Care;
 use tete::bench::scratch::Scratch;
 use tete::bench::side::How;
 use tete::bench::turns::{Rounds, Row, Run, in_turn};

@@ -7,8 +7,9 @@ use std::path::PathBuf;
 
 use super::Plan;
 use tete::bench::calls::Calls;
+use tete::bench::helpers::Care;
 use tete::bench::process::run_counted;
-use tete::bench::raw::{By, Care};
+use tete::bench::raw::By;
 use tete::bench::scratch::Scratch;
 use tete::bench::side::How;
 use tete::bench::turns::{Rounds, Row, in_turn};

@@ -8,6 +8,8 @@
 //!       |--------------------|-------------|-------------|-------------|-------------|------ - - --|
 //!                            |<---------------------- what the figures are of --------------------->|
 //! ```
+//!
+//! Each way has an end of its own: who waits for the slower one is not slow.
 
 use std::time::{Duration, Instant};
 
@@ -66,12 +68,19 @@ pub struct Count {
     counted: Option<(Instant, [u64; 2])>,
     /// The same of the interval that goes on, and when it ends.
     last: Option<(Instant, [u64; 2], Instant)>,
+    /// When all of a way was verified.
+    through: [Option<Instant>; 2],
 }
 
 impl Count {
     /// Nothing has come yet. The first `omit` is left out; intervals are so long, `None`: there are none.
     pub fn new(omit: Duration, every: Option<Duration>) -> Self {
-        Self { omit, every, began: None, counted: None, last: None }
+        Self { omit, every, began: None, counted: None, last: None, through: [None; 2] }
+    }
+
+    /// All of a way is verified.
+    pub fn through(&mut self, way: Way, now: Instant) {
+        self.through[way as usize].get_or_insert(now);
     }
 
     /// When the first byte came.
@@ -85,20 +94,20 @@ impl Count {
         counts.into_iter().chain(self.last.map(|(_, _, ends)| ends)).min()
     }
 
-    /// So many bytes have gone each way until now. `before`: the moment of the last look, when they were still fewer.
-    /// Gives the intervals that are over by now: of the given ways.
-    pub fn look(&mut self, before: Instant, now: Instant, bytes: [u64; 2], ways: &[Way]) -> Vec<Interval> {
-        let mut over = Vec::new();
+    /// The first byte has gone, or come, by now. `before`: the moment of the last look, when it had not.
+    pub fn begin(&mut self, before: Instant) {
         if self.began.is_none() {
-            if bytes == [0; 2] {
-                return over;
-            }
             self.began = Some(before);
             self.begin_interval(before, [0; 2]);
             if self.omit.is_zero() {
                 self.counted = Some((before, [0; 2]));
             }
         }
+    }
+
+    /// So many bytes have arrived each way until now. Gives the intervals that are over by now: of the given ways.
+    pub fn look(&mut self, now: Instant, bytes: [u64; 2], ways: &[Way]) -> Vec<Interval> {
+        let mut over = Vec::new();
         let counts_from = self.began.map(|began| began + self.omit).filter(|_| self.counted.is_none());
         if counts_from.is_some_and(|from| now >= from) {
             over.extend(self.close(now, bytes, ways));
@@ -117,12 +126,17 @@ impl Count {
         let worth = self.last.is_some_and(|(from, ..)| now.saturating_duration_since(from) > tenth);
         let rest = if worth { self.close(now, bytes, ways) } else { Vec::new() };
         let (from, at) = self.counted.unwrap_or((now, bytes));
-        let to = now.saturating_duration_since(from).as_secs_f64();
         let total = |way: &Way| {
             let bytes = bytes[*way as usize].saturating_sub(at[*way as usize]);
+            let to = self.end_of(*way, now).saturating_duration_since(from).as_secs_f64();
             Interval { way: *way, from: 0.0, to, bytes, omitted: false }
         };
         (rest, ways.iter().map(total).collect())
+    }
+
+    /// When a way ended, or now.
+    fn end_of(&self, way: Way, now: Instant) -> Instant {
+        self.through[way as usize].map_or(now, |through| through.min(now))
     }
 
     fn begin_interval(&mut self, now: Instant, bytes: [u64; 2]) {
@@ -133,12 +147,11 @@ impl Count {
         let Some((from, at, _)) = self.last.take() else { return Vec::new() };
         let Some(zero) = self.counted.map(|(zero, _)| zero).or(self.began) else { return Vec::new() };
         let since = |moment: Instant| moment.saturating_duration_since(zero).as_secs_f64();
-        let (from, to, omitted) = (since(from), since(now), self.counted.is_none());
-        let interval = |way: &Way| {
-            let bytes = bytes[*way as usize].saturating_sub(at[*way as usize]);
-            Interval { way: *way, from, to, bytes, omitted }
+        let interval = |way: Way| {
+            let (bytes, to) = (bytes[way as usize].saturating_sub(at[way as usize]), since(self.end_of(way, now)));
+            Interval { way, from: since(from), to, bytes, omitted: self.counted.is_none() }
         };
-        ways.iter().map(interval).collect()
+        ways.iter().filter(|way| self.end_of(**way, now) > from).map(|way| interval(*way)).collect()
     }
 }
 
@@ -157,9 +170,11 @@ mod tests {
     fn what_waits_before_the_first_byte_is_not_counted() {
         let start = Instant::now();
         let mut count = Count::new(Duration::ZERO, None);
-        assert!(count.look(start, start + SECOND, [0, 0], &SENT).is_empty());
+        assert!(count.look(start + SECOND, [0, 0], &SENT).is_empty());
         assert_eq!(count.due(), None);
-        count.look(start + SECOND, start + 2 * SECOND, [5, 0], &SENT);
+        count.begin(start + SECOND);
+        count.begin(start + 2 * SECOND);
+        count.look(start + 2 * SECOND, [5, 0], &SENT);
         let (rest, all) = count.end(start + 3 * SECOND, [10, 0], &SENT);
         assert_eq!((rest, spans(&all)), (Vec::new(), vec![(0.0, 2.0, 10, false)]));
         assert_eq!(all[0].speed(), 5.0);
@@ -169,11 +184,11 @@ mod tests {
     fn each_interval_has_what_came_in_it() {
         let start = Instant::now();
         let mut count = Count::new(Duration::ZERO, Some(SECOND));
-        count.look(start, start, [1, 0], &SENT);
+        count.begin(start);
         assert_eq!(count.due(), Some(start + SECOND));
-        assert!(count.look(start, start + SECOND / 2, [4, 0], &SENT).is_empty());
-        assert_eq!(spans(&count.look(start, start + SECOND, [10, 0], &SENT)), [(0.0, 1.0, 10, false)]);
-        assert_eq!(spans(&count.look(start, start + 2 * SECOND, [11, 0], &SENT)), [(1.0, 2.0, 1, false)]);
+        assert!(count.look(start + SECOND / 2, [4, 0], &SENT).is_empty());
+        assert_eq!(spans(&count.look(start + SECOND, [10, 0], &SENT)), [(0.0, 1.0, 10, false)]);
+        assert_eq!(spans(&count.look(start + 2 * SECOND, [11, 0], &SENT)), [(1.0, 2.0, 1, false)]);
         let (rest, all) = count.end(start + 5 * SECOND / 2, [20, 0], &SENT);
         assert_eq!(spans(&rest), [(2.0, 2.5, 9, false)]);
         assert_eq!(spans(&all), [(0.0, 2.5, 20, false)]);
@@ -183,9 +198,9 @@ mod tests {
     fn what_is_left_out_is_told_apart_and_not_in_the_sum() {
         let start = Instant::now();
         let mut count = Count::new(SECOND, Some(10 * SECOND));
-        count.look(start, start, [1, 1], &Way::BOTH);
+        count.begin(start);
         assert_eq!(count.due(), Some(start + SECOND));
-        let omitted = count.look(start, start + SECOND, [10, 20], &Way::BOTH);
+        let omitted = count.look(start + SECOND, [10, 20], &Way::BOTH);
         assert_eq!(spans(&omitted), [(0.0, 1.0, 10, true), (0.0, 1.0, 20, true)]);
         let (_, all) = count.end(start + 3 * SECOND, [30, 60], &Way::BOTH);
         assert_eq!(spans(&all), [(0.0, 2.0, 20, false), (0.0, 2.0, 40, false)]);
@@ -195,8 +210,24 @@ mod tests {
     fn what_ends_before_it_counts_is_nothing() {
         let start = Instant::now();
         let mut count = Count::new(SECOND, None);
-        count.look(start, start, [1, 0], &SENT);
+        count.begin(start);
         let (_, all) = count.end(start + SECOND / 2, [7, 0], &SENT);
         assert_eq!((all[0].bytes, all[0].speed()), (0, 0.0));
+    }
+
+    #[test]
+    fn who_is_through_does_not_wait_for_the_other_way() {
+        let start = Instant::now();
+        let mut count = Count::new(Duration::ZERO, Some(SECOND));
+        count.begin(start);
+        count.look(start + SECOND, [10, 100], &Way::BOTH);
+        count.through(Way::Received, start + 3 * SECOND / 2);
+        let second = count.look(start + 2 * SECOND, [20, 150], &Way::BOTH);
+        assert_eq!(spans(&second), [(1.0, 2.0, 10, false), (1.0, 1.5, 50, false)]);
+        let third = count.look(start + 3 * SECOND, [30, 150], &Way::BOTH);
+        assert_eq!(spans(&third), [(2.0, 3.0, 10, false)], "and has no more intervals");
+        let (_, all) = count.end(start + 4 * SECOND, [40, 150], &Way::BOTH);
+        assert_eq!(spans(&all), [(0.0, 4.0, 40, false), (0.0, 1.5, 150, false)]);
+        assert_eq!(all[1].speed(), 100.0);
     }
 }

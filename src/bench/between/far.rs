@@ -90,12 +90,15 @@ impl From<io::Error> for Over {
     }
 }
 
+/// What was offered, and of how many bytes; `None`: as many as come.
+pub type Offered = (TransferId, Option<u64>);
+
 /// Our end of it.
 #[derive(Debug)]
 pub struct Far {
     reactor: Reactor,
     /// What was offered before it was agreed on: no more than a session lets wait.
-    offered: Vec<TransferId>,
+    offered: Vec<Offered>,
     /// Who came while the end of the last conversation was still on its way.
     met: Option<Peer>,
 }
@@ -114,9 +117,12 @@ impl Far {
     /// Listens; where.
     ///
     /// # Errors
-    /// The system's.
-    pub fn listen(&mut self, ip: Option<IpAddr>, port: u16) -> io::Result<Vec<SocketAddr>> {
-        self.reactor.listen(ip, port)
+    /// It cannot there.
+    pub fn listen(&mut self, ip: Option<IpAddr>, port: u16) -> Result<Vec<SocketAddr>, Over> {
+        self.reactor.listen(ip, port).map_err(|error| {
+            let place = ip.map_or_else(|| format!("port {port}"), |ip| SocketAddr::new(ip, port).to_string());
+            Over::Failed(format!("cannot listen on {place}: {}", crate::sys::words(&error)))
+        })
     }
 
     /// Calls the other side until it answers, for `patience` at most.
@@ -217,7 +223,7 @@ impl Far {
                 Some(NetEvent::Session(Event::Message { text, .. })) => return Ok(Said::read(text.as_bytes())),
                 Some(NetEvent::Session(Event::PeerLeaving { .. })) => return Ok(None),
                 // It may overtake the word that agrees on it; a goodbye refuses it.
-                Some(NetEvent::Session(Event::Offer { id, .. })) => self.offered.push(id),
+                Some(NetEvent::Session(Event::Offer { id, size, .. })) => self.offered.push((id, size)),
                 _ => {}
             }
         }
@@ -225,7 +231,7 @@ impl Far {
     }
 
     /// What was offered while it was waited for a word.
-    pub fn take_offered(&mut self) -> Vec<TransferId> {
+    pub fn take_offered(&mut self) -> Vec<Offered> {
         std::mem::take(&mut self.offered)
     }
 

@@ -21,11 +21,13 @@ use crate::proto::stages::{Stage, Stages};
 use crate::sys;
 
 use super::count::{Count, Interval, Way};
-use super::far::{Far, Over};
+use super::far::{Far, Offered, Over};
 use super::wish::{Cost, Enough, LONGEST, MOST_BYTES, Said, Side, Wish};
 
 /// Beyond the time that was asked for, how long the rest may take: what waits in buffers, being verified, a slow link.
 const GRACE: Duration = Duration::from_secs(60);
+/// How old what is known of it may be when it is cut short.
+const FRESH: Duration = Duration::from_millis(50);
 /// The name under which zeros are offered.
 const NAME: &str = "zeros";
 
@@ -51,6 +53,17 @@ pub struct Measured {
     pub theirs: Cost,
 }
 
+/// A measurement that was cut short, and what it gave until then.
+#[derive(Debug)]
+pub struct CutShort {
+    /// By what.
+    pub over: Over,
+    /// What had arrived, of each way that was measured.
+    pub totals: Vec<Interval>,
+    /// What was told meanwhile.
+    pub intervals: Vec<Interval>,
+}
+
 /// One measurement under way.
 #[derive(Debug)]
 pub struct Run {
@@ -62,8 +75,8 @@ pub struct Run {
     open: Vec<TransferId>,
     /// Transfers that are not over yet: ours, theirs.
     left: [usize; 2],
-    /// Offers that will be taken.
-    awaited: usize,
+    /// The sizes of the offers that will be taken, `None`: of one that ends by the clock.
+    awaited: Vec<Option<u64>>,
     /// Of transfers that are through.
     done: [u64; 2],
     stages: [Vec<(Stage, Duration)>; 2],
@@ -71,6 +84,8 @@ pub struct Run {
     cpu: Duration,
     latest: Instant,
     looked: Instant,
+    /// What had arrived when that was last known.
+    known: (Instant, [u64; 2]),
     theirs: Option<Cost>,
     intervals: Vec<Interval>,
 }
@@ -121,25 +136,26 @@ impl Run {
             count: Count::new(omit, every),
             open,
             left: [many(sends), many(receives)],
-            awaited: many(receives),
+            awaited: if receives { sizes } else { Vec::new() },
             done: [0; 2],
             stages: [Vec::new(), Vec::new()],
             began: now,
             cpu: sys::cpu_time(),
             latest: now + asked + GRACE,
             looked: now,
+            known: (now, [0; 2]),
             theirs: None,
             intervals: Vec::new(),
         };
-        far.take_offered().into_iter().try_for_each(|id| run.decide(far, id))?;
+        far.take_offered().into_iter().try_for_each(|offered| run.decide(far, offered))?;
         Ok(run)
     }
 
-    /// Takes as many files as were agreed on.
-    fn decide(&mut self, far: &mut Far, id: TransferId) -> Result<(), Over> {
-        match self.awaited.checked_sub(1) {
-            Some(left) => {
-                self.awaited = left;
+    /// Takes the files that were agreed on, and no other ones.
+    fn decide(&mut self, far: &mut Far, (id, size): Offered) -> Result<(), Over> {
+        match self.awaited.iter().position(|awaited| *awaited == size) {
+            Some(at) => {
+                self.awaited.swap_remove(at);
                 far.accept(id)
             }
             None => far.refuse(id),
@@ -154,25 +170,40 @@ impl Run {
         mut self,
         far: &mut Far,
         mut told: impl FnMut(&Interval) -> io::Result<()>,
-    ) -> Result<Measured, Over> {
+    ) -> Result<Measured, Box<CutShort>> {
+        self.run(far, &mut told).map_err(|over| {
+            // What the other side has taken back by now had arrived all the same.
+            let (at, known) = self.known;
+            let (at, bytes) = match self.arrived(far) {
+                Ok(bytes) if (0..2).all(|way| bytes[way] >= known[way]) => (far.now(), bytes),
+                _ => (at, known),
+            };
+            let (rest, totals) = self.count.end(at, bytes, &self.ways);
+            self.intervals.extend(rest);
+            Box::new(CutShort { over, totals, intervals: std::mem::take(&mut self.intervals) })
+        })
+    }
+
+    fn run(&mut self, far: &mut Far, told: &mut impl FnMut(&Interval) -> io::Result<()>) -> Result<Measured, Over> {
         let mut ours = None;
         loop {
             let due = self.due().into_iter().chain([self.latest]).min();
             let event = far.turn(due)?;
             match event {
                 Some(NetEvent::Session(event)) => self.handle(far, event)?,
-                Some(_) => {}
-                None => {
+                None if ours.is_none() => {
                     let over = self.look(far)?;
-                    over.iter().try_for_each(&mut told)?;
+                    over.iter().try_for_each(&mut *told)?;
                     self.intervals.extend(over);
                 }
+                _ => {}
             }
             if ours.is_none() && self.left == [0; 2] {
-                ours = Some(self.end(far, &mut told)?);
+                ours = Some(self.end(far, told)?);
             }
             if let (Some((flows, ours)), Some(theirs)) = (&ours, self.theirs) {
-                return Ok(Measured { flows: flows.clone(), intervals: self.intervals, ours: *ours, theirs });
+                let intervals = std::mem::take(&mut self.intervals);
+                return Ok(Measured { flows: flows.clone(), intervals, ours: *ours, theirs });
             }
             if far.now() >= self.latest {
                 return Err(Over::Lost("it took longer than was agreed on".to_owned()));
@@ -195,9 +226,9 @@ impl Run {
 
     fn handle(&mut self, far: &mut Far, event: Event) -> Result<(), Over> {
         match event {
-            Event::Offer { id, .. } => self.decide(far, id),
-            Event::Sent { bytes, stages, .. } => self.through(Way::Sent, bytes, &stages),
-            Event::Received { bytes, stages, .. } => self.through(Way::Received, bytes, &stages),
+            Event::Offer { id, size, .. } => self.decide(far, (id, size)),
+            Event::Sent { bytes, stages, .. } => self.through(Way::Sent, far.now(), bytes, &stages),
+            Event::Received { bytes, stages, .. } => self.through(Way::Received, far.now(), bytes, &stages),
             Event::Message { text, .. } => match Said::read(text.as_bytes()) {
                 Some(Said::Cost(cost)) if self.theirs.is_none() => {
                     self.theirs = Some(cost);
@@ -212,13 +243,18 @@ impl Run {
         }
     }
 
-    fn through(&mut self, way: Way, bytes: u64, stages: &Stages) -> Result<(), Over> {
+    fn through(&mut self, way: Way, now: Instant, bytes: u64, stages: &Stages) -> Result<(), Over> {
         let which = way as usize;
         let Some(left) = self.left[which].checked_sub(1) else {
             return Err(Over::Failed("more came than was agreed on".to_owned()));
         };
         self.left[which] = left;
         self.done[which] += bytes;
+        // What is small may be through before anybody looked.
+        self.count.begin(self.looked);
+        if left == 0 {
+            self.count.through(way, now);
+        }
         self.stages[which].extend(Stage::ALL.map(|stage| (stage, stages.get(stage))));
         Ok(())
     }
@@ -236,11 +272,17 @@ impl Run {
     fn look(&mut self, far: &mut Far) -> Result<Vec<Interval>, Over> {
         let (before, now) = (self.looked, far.now());
         self.looked = now;
-        if self.count.began().is_some() && self.due().is_none_or(|due| now < due) {
+        let is_known = now < self.known.0 + FRESH;
+        if self.count.began().is_some() && is_known && self.due().is_none_or(|due| now < due) {
             return Ok(Vec::new());
         }
         let bytes = self.arrived(far)?;
-        let over = self.count.look(before, now, bytes, &self.ways);
+        // Who sends has sent the first byte a while before it hears that it has arrived.
+        if bytes != [0; 2] || far.session()?.progress().iter().any(|file| file.sent > 0) {
+            self.count.begin(before);
+        }
+        self.known = (now, bytes);
+        let over = self.count.look(now, bytes, &self.ways);
         if self.enough().is_some_and(|enough| now >= enough) {
             self.close(far, now)?;
         }
@@ -264,8 +306,7 @@ impl Run {
         far: &mut Far,
         told: &mut impl FnMut(&Interval) -> io::Result<()>,
     ) -> Result<(Vec<Flow>, Cost), Over> {
-        // What is small may be through before anybody looked.
-        let over = self.count.look(self.looked, far.now(), self.done, &self.ways);
+        let over = self.count.look(far.now(), self.done, &self.ways);
         let (rest, totals) = self.count.end(far.now(), self.done, &self.ways);
         for interval in over.into_iter().chain(rest) {
             told(&interval)?;

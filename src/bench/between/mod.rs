@@ -28,7 +28,8 @@
 //!
 //! **`-t`** ends by the clock: the file under way is one of which nobody says how long it is, and ends with the block that
 //! is being sent. What is in flight then still arrives and is verified, and counts, as does the time it takes.
-//! The clock begins with the first byte. **`-O`** leaves out what came before it was over; of what the transfers waited
+//! The clock begins with the first byte, and ends for each way when all of it is verified. Who is interrupted, or loses the
+//! other side, tells what had arrived until then. **`-O`** leaves out what came before it was over; of what the transfers waited
 //! for and of the processors' time nothing can be left out.
 
 pub mod count;
@@ -49,7 +50,7 @@ use crate::proto::transfers::Policy;
 use crate::secure::code::OneTime;
 use crate::sys::Shape;
 
-use super::matrix::memory_folder;
+use super::folders;
 use super::plan::Plan;
 use super::scratch::Scratch;
 use far::{Far, Over, PATIENCE};
@@ -116,8 +117,8 @@ pub fn run(ground: Ground, orders: &Orders) -> Result<(), Over> {
     // What is lost is not measured to its end.
     settings.setup.returns = false;
     settings.setup.linger = PATIENCE;
-    let folder = memory_folder(&Plan::default());
-    let scratch = Scratch::new(&folder, &folder)?;
+    // It takes no room, so that any folder will do.
+    let (_, scratch) = folders::in_memory(&Plan::default())?;
     let source = source(&scratch)?;
     let secret = settings.secure.is_some();
     let mut far = Far::new(settings, code)?;
@@ -130,7 +131,11 @@ pub fn run(ground: Ground, orders: &Orders) -> Result<(), Over> {
             wish.shape().check()?;
             far.reactor().shape(wish.shape());
             let met = far.call(callee, patience, &mut notices);
-            met.and_then(|peer| client(&mut far, &peer, wish, &source, orders))
+            let agreed = met.and_then(|peer| agree(&mut far, wish).map(|()| peer));
+            match agreed {
+                Ok(peer) => client(&mut far, &peer, wish, &source, orders),
+                Err(over) => told::not_begun(orders.json, &over).map_err(Over::from).and(Err(over)),
+            }
         }
         (Place::Here { ip, port }, None) => {
             let addresses = far.listen(ip, port)?;
@@ -153,19 +158,25 @@ fn source(scratch: &Scratch) -> Result<Prepared, Over> {
     found.ready.pop().ok_or(Over::Failed(refused))
 }
 
-fn client(far: &mut Far, peer: &Peer, wish: &Wish, source: &Prepared, orders: &Orders) -> Result<(), Over> {
-    let teller = Teller::new(peer, Side::Client, wish, orders);
+/// Whether the server measures that.
+fn agree(far: &mut Far, wish: &Wish) -> Result<(), Over> {
     far.say(Said::Ask(wish.clone()))?;
     match far.hear()? {
-        Some(Said::Agreed) => {}
+        Some(Said::Agreed) => Ok(()),
         Some(Said::Refused(words)) => {
-            return Err(Over::Failed(format!("the server refuses: {}", far::shown(&Untrusted::from(words)))));
+            Err(Over::Failed(format!("the server refuses: {}", far::shown(&Untrusted::from(words)))))
         }
-        _ => return Err(Over::Failed("the other side does not measure: is it tete bench -s?".to_owned())),
+        _ => Err(Over::Failed("the other side does not measure: is it tete bench -s?".to_owned())),
     }
+}
+
+fn client(far: &mut Far, peer: &Peer, wish: &Wish, source: &Prepared, orders: &Orders) -> Result<(), Over> {
+    let teller = Teller::new(peer, Side::Client, wish, orders);
     let measured = measure(far, wish, Side::Client, source, &teller)?;
+    // What was measured is told whether or not the goodbye is heard.
+    let told = teller.end(&measured);
     far.leave()?;
-    Ok(teller.end(&measured)?)
+    Ok(told?)
 }
 
 fn server(far: &mut Far, source: &Prepared, orders: &Orders, notices: &mut Notices) -> Result<(), Over> {
@@ -201,11 +212,17 @@ fn serve(far: &mut Far, peer: &Peer, source: &Prepared, orders: &Orders) -> Resu
     let teller = Teller::new(peer, Side::Server, &wish, orders);
     far.say(Said::Agreed)?;
     let measured = measure(far, &wish, Side::Server, source, &teller)?;
+    let told = teller.end(&measured);
     far.await_goodbye()?;
-    Ok(teller.end(&measured)?)
+    Ok(told?)
 }
 
 fn measure(far: &mut Far, wish: &Wish, side: Side, source: &Prepared, teller: &Teller) -> Result<Measured, Over> {
     teller.begin()?;
-    Run::begin(far, wish, side, source, teller.every())?.finish(far, |interval| teller.tell(interval))
+    let run = Run::begin(far, wish, side, source, teller.every())?;
+    run.finish(far, |interval| teller.tell(interval)).map_err(|cut| {
+        // Where nobody reads that, nobody reads this.
+        let _ = teller.cut_short(&cut);
+        cut.over
+    })
 }

@@ -14,11 +14,14 @@ use super::super::json::stages;
 use super::super::machine::Machine;
 use super::Orders;
 use super::count::{Interval, Way};
-use super::flow::{Flow, Measured};
+use super::far::Over;
+use super::flow::{CutShort, Flow, Measured};
 use super::wish::{Cost, Enough, Side, Ways, Wish};
 
 /// The number of the document's shape.
 const VERSION: u32 = 1;
+/// Bytes from which on it means something what a GB would cost: what less costs is mostly the beginning and the end.
+const LEAST_COSTED: u64 = 100_000_000;
 /// Longest name of the other side that is shown, in bytes.
 const MAX_NAME: usize = 64;
 
@@ -112,13 +115,7 @@ impl Teller {
     /// Nobody reads it.
     pub fn end(&self, measured: &Measured) -> io::Result<()> {
         if self.json {
-            let document = self.document(measured);
-            let mut out = io::stdout().lock();
-            match self.side {
-                Side::Client => writeln!(out, "{document:#}")?,
-                Side::Server => writeln!(out, "{document}")?, // a line for each client
-            }
-            return out.flush();
+            return self.print(&self.document(measured));
         }
         self.line(format_args!("in all"))?;
         for Flow { total, stages } in &measured.flows {
@@ -128,8 +125,40 @@ impl Teller {
             }
         }
         let [ours, theirs] = [measured.ours, measured.theirs].map(cpu_per_gb);
+        if measured.ours.moved() < LEAST_COSTED {
+            return Ok(());
+        }
         let told = |cpu: Option<f64>| cpu.map_or_else(|| "unknown".to_owned(), |cpu| format!("{cpu:.2}"));
         self.line(format_args!("  processor seconds for a GB: {} here, {} there", told(ours), told(theirs)))
+    }
+
+    /// It was cut short: what had arrived until then, if anything had.
+    ///
+    /// # Errors
+    /// Nobody reads it.
+    pub fn cut_short(&self, cut: &CutShort) -> io::Result<()> {
+        let totals: Vec<&Interval> = cut.totals.iter().filter(|total| total.bytes > 0).collect();
+        if self.json {
+            let mut document = self.heading();
+            document["intervals"] = cut.intervals.iter().map(interval).collect();
+            document["results"] = totals.iter().map(|total| way(total)).collect();
+            document["error"] = cut.over.to_string().into();
+            return self.print(&document);
+        }
+        if totals.is_empty() {
+            return Ok(());
+        }
+        self.line(format_args!("until it was cut short ({})", cut.over))?;
+        totals.iter().try_for_each(|total| self.line(format_args!("{}", row(total))))
+    }
+
+    fn print(&self, document: &Value) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        match self.side {
+            Side::Client => writeln!(out, "{document:#}")?,
+            Side::Server => writeln!(out, "{document}")?, // a line for each client
+        }
+        out.flush()
     }
 
     fn line(&self, words: std::fmt::Arguments<'_>) -> io::Result<()> {
@@ -142,12 +171,22 @@ impl Teller {
     }
 
     fn document(&self, measured: &Measured) -> Value {
+        let mut document = self.heading();
         let side = |cost: Cost| {
             json!({
                 "sent_bytes": cost.sent, "received_bytes": cost.received, "seconds": cost.seconds,
                 "cpu_seconds": cost.cpu, "cpu_seconds_per_gb": cpu_per_gb(cost),
             })
         };
+        document["intervals"] = measured.intervals.iter().map(interval).collect();
+        document["results"] = measured.flows.iter().map(flow).collect();
+        document["ours"] = side(measured.ours);
+        document["theirs"] = side(measured.theirs);
+        document
+    }
+
+    /// What was measured between whom.
+    fn heading(&self) -> Value {
         let (seconds, bytes) = match self.wish.enough {
             Enough::Millis(millis) => (Some(millis as f64 / 1e3), None),
             Enough::Bytes(bytes) => (None, Some(bytes)),
@@ -165,10 +204,6 @@ impl Teller {
                 "omit_seconds": self.wish.omit as f64 / 1e3, "streams": self.wish.streams,
                 "congestion": self.wish.congestion, "window": self.wish.window,
             },
-            "intervals": measured.intervals.iter().map(interval).collect::<Vec<_>>(),
-            "results": measured.flows.iter().map(flow).collect::<Vec<_>>(),
-            "ours": side(measured.ours),
-            "theirs": side(measured.theirs),
         })
     }
 }
@@ -180,18 +215,35 @@ fn interval(of: &Interval) -> Value {
     })
 }
 
+/// Nothing was measured: for programs, on standard output; people read it on standard error.
+///
+/// # Errors
+/// Nobody reads it.
+pub fn not_begun(json: bool, over: &Over) -> io::Result<()> {
+    if !json {
+        return Ok(());
+    }
+    let document = json!({ "version": VERSION, "tete": env!("CARGO_PKG_VERSION"), "error": over.to_string() });
+    let mut out = io::stdout().lock();
+    writeln!(out, "{document:#}")?;
+    out.flush()
+}
+
 fn flow(of: &Flow) -> Value {
     let Flow { total, stages: waited } = of;
-    let verdict = Stages::verdict(waited);
-    json!({
-        "way": total.way.word(), "bytes": total.bytes, "seconds": total.to, "bytes_per_second": total.speed(),
-        "stages": verdict.as_ref().map(|_| stages(waited)), "limit": verdict.map(|verdict| verdict.to_string()),
-    })
+    let (mut flow, verdict) = (way(total), Stages::verdict(waited));
+    flow["stages"] = verdict.as_ref().map(|_| stages(waited)).into();
+    flow["limit"] = verdict.map(|verdict| verdict.to_string()).into();
+    flow
+}
+
+fn way(of: &Interval) -> Value {
+    json!({ "way": of.way.word(), "bytes": of.bytes, "seconds": of.to, "bytes_per_second": of.speed() })
 }
 
 /// Seconds of the processors for 10^9 bytes; `None`: nothing moved, or what was told cannot be.
 fn cpu_per_gb(of: Cost) -> Option<f64> {
-    let gigabytes = (of.sent as f64 + of.received as f64) / 1e9;
+    let gigabytes = of.moved() as f64 / 1e9;
     (gigabytes > 0.0 && of.cpu >= 0.0).then(|| of.cpu / gigabytes)
 }
 

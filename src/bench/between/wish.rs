@@ -15,7 +15,7 @@ use crate::sys::Shape;
 
 /// The number of this exchange. Another one is not understood.
 const VERSION: u32 = 1;
-/// Longest measurement, and longest time left out before it: a server is nobody's for longer.
+/// Longest measurement, with the time left out before it: a server is nobody's for longer.
 pub const LONGEST: Duration = Duration::from_secs(3_600);
 /// Most bytes each way: what the source, a file of zeros that stand nowhere, may be long on usual file systems.
 pub const MOST_BYTES: u64 = 8 << 40;
@@ -87,15 +87,12 @@ impl Wish {
         let longest = LONGEST.as_millis() as u64;
         match self.enough {
             Enough::Millis(0) | Enough::Bytes(0) => return Err("nothing is to be measured".to_owned()),
-            Enough::Millis(millis) if millis > longest => {
-                return Err(format!("at most {} s are measured", LONGEST.as_secs()));
+            Enough::Millis(millis) if millis.saturating_add(self.omit) > longest => {
+                return Err(format!("at most {} s are measured, with what is left out", LONGEST.as_secs()));
             }
             Enough::Bytes(bytes) if bytes > MOST_BYTES => return Err(format!("at most {MOST_BYTES} bytes are sent")),
             Enough::Bytes(_) if self.omit > 0 => return Err("with a number of bytes nothing is left out".to_owned()),
             Enough::Millis(_) | Enough::Bytes(_) => {}
-        }
-        if self.omit > longest {
-            return Err(format!("at most {} s are left out", LONGEST.as_secs()));
         }
         if self.congestion.as_ref().is_some_and(|name| name.is_empty() || name.len() > MAX_CONGESTION) {
             return Err(format!("a congestion control has a name of at most {MAX_CONGESTION} bytes"));
@@ -150,6 +147,13 @@ pub struct Cost {
     pub seconds: f64,
     /// Seconds of its processors.
     pub cpu: f64,
+}
+
+impl Cost {
+    /// Bytes, both ways together.
+    pub fn moved(&self) -> u64 {
+        self.sent.saturating_add(self.received)
+    }
 }
 
 /// A text of a measurement.
