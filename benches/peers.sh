@@ -100,7 +100,7 @@ END
 receive_python() { python3 "$work/classroom.py" receive "$ADDRESS" "$1" "$arrived"; }
 send_python() { python3 "$work/classroom.py" send "$ADDRESS" "$1" "$source"; }
 
-# Two calls of the system and nothing besides: what moving a file costs at least, so that a ratio above it cannot be had.
+# Two calls of the system and hardly anything besides: what moving a file costs where nothing is checked.
 cat >"$work/least.py" <<'END'
 import fcntl
 import os

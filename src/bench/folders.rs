@@ -32,14 +32,15 @@ pub fn in_memory(plan: &Plan) -> io::Result<(PathBuf, Scratch)> {
 }
 
 /// A folder on a disk, and a place in it: the one that was chosen, or the current one, or the one for temporary files.
-/// `None`: neither is on a disk and ours to write to.
+/// `None`: neither is on a disk, ours to write to, and has room for so many bytes.
 ///
 /// # Errors
 /// What was chosen is no folder, or not ours to write to.
-pub fn on_disk(plan: &Plan) -> io::Result<Option<(PathBuf, Scratch)>> {
+pub fn on_disk(plan: &Plan, needed: u64) -> io::Result<Option<(PathBuf, Scratch)>> {
     let Some(chosen) = &plan.disk else {
         let found = [env::current_dir().ok(), Some(env::temp_dir())];
-        let mut on_disk = found.into_iter().flatten().filter(|folder| !is_in_memory(folder));
+        let fits = |folder: &PathBuf| !is_in_memory(folder) && check_room(folder, needed).is_ok();
+        let mut on_disk = found.into_iter().flatten().filter(fits);
         return Ok(on_disk.find_map(|folder| place(folder).ok()));
     };
     place(folder("--disk", chosen)?).map(Some)

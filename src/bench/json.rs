@@ -3,7 +3,7 @@
 //! Owns: its shape, and the number of that shape. Must not know: how anything was measured.
 //!
 //! Units are in the names or plain: bytes, seconds. Fields may be added under the same number; one that changes its
-//! meaning or goes changes the number.
+//! meaning or goes changes the number, from the first release on.
 
 use hdrhistogram::Histogram;
 use serde_json::{Map, Value, json};
@@ -35,6 +35,9 @@ pub fn document(report: &Report) -> Value {
         "noisy_above": NOISY,
         "doubts": doubts(report),
     });
+    if let Some(error) = &report.error {
+        document["error"] = error.as_str().into();
+    }
     if let Some(files) = &report.files {
         document["files"] = files_document(files);
     }

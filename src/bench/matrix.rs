@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::proto::transfers::SMALL_FILE;
 use crate::sys;
 
 use super::Told;
@@ -21,8 +22,8 @@ use super::side::How;
 use super::turns::{Row, in_turn};
 use super::ways::Way;
 
-/// Bytes of a file that costs what every file does, and hardly anything for its bytes.
-const LEAST: u64 = 4 << 10;
+/// Bytes of a file that costs what every file does that has a link of its own, and hardly anything for its bytes.
+const LEAST: u64 = 2 * SMALL_FILE;
 
 /// Where a file is, or goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -178,7 +179,7 @@ pub fn measure(plan: &Plan, told: &mut Told) -> io::Result<Files> {
     let (memory, mut in_memory) = folders::in_memory(plan)?;
     let (disk, mut on_disk) = match plan.effort {
         Effort::Quick => (None, None),
-        Effort::Usual | Effort::Full => folders::on_disk(plan)?.unzip(),
+        Effort::Usual | Effort::Full => folders::on_disk(plan, 2 * size)?.unzip(),
     };
     if plan.cold && disk.is_none() {
         return Err(io::Error::other("--cold: there is no folder on a disk here; --disk names one"));
@@ -224,14 +225,18 @@ pub fn measure(plan: &Plan, told: &mut Told) -> io::Result<Files> {
     };
     if files.not_counted.is_none() {
         told.say("counting system calls");
-        let least = in_memory.source("least", LEAST)?;
-        for one in files.all.iter_mut().filter(|one| one.case.from == Place::Memory && one.case.into != Place::Disk) {
-            let (file, least) = (source(one.case)?, &least);
-            let (all, anyway) =
-                (count(one.way, file, size, &mut in_memory)?, count(one.way, least, LEAST, &mut in_memory)?);
-            let each = |side: usize| all[side].beyond(&anyway[side]).total() as f64 * 1e6 / (size - LEAST) as f64;
-            one.calls = Some([each(0), each(1)]);
-        }
+        let from_memory = |one: &&mut Measured| one.case.from == Place::Memory && one.case.into != Place::Disk;
+        let counted = in_memory.source("least", LEAST).and_then(|least| {
+            files.all.iter_mut().filter(from_memory).try_for_each(|one| {
+                let all = count(one.way, source(one.case)?, size, &mut in_memory)?;
+                let anyway = count(one.way, &least, LEAST, &mut in_memory)?;
+                let each = |side: usize| all[side].beyond(&anyway[side]).total() as f64 * 1e6 / (size - LEAST) as f64;
+                one.calls = Some([each(0), each(1)]);
+                Ok::<_, io::Error>(())
+            })
+        });
+        // What was timed before is worth as much without.
+        files.not_counted = counted.err().map(|error| sys::words(&error));
     }
     in_memory.remove()?;
     on_disk.map_or(Ok(()), Scratch::remove)?;

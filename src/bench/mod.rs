@@ -42,6 +42,8 @@ use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::time::Instant;
 
+use crate::sys;
+
 use idle::Idle;
 use machine::Machine;
 use matrix::Files;
@@ -65,6 +67,8 @@ pub struct Report {
     pub idle: Option<Idle>,
     /// How long all of it took.
     pub seconds: f64,
+    /// Why something that was wanted is not there.
+    pub error: Option<String>,
 }
 
 impl Report {
@@ -111,42 +115,55 @@ impl Drop for Told {
 pub fn run(plan: &Plan) -> io::Result<()> {
     plan.html.as_deref().map_or(Ok(()), html::check)?;
     let machine = Machine::this();
-    let mut report = Report { machine, files: None, texts: None, text_calls: None, idle: None, seconds: 0.0 };
+    let mut report =
+        Report { machine, files: None, texts: None, text_calls: None, idle: None, seconds: 0.0, error: None };
     let measured = measure(plan, &mut report);
     if measured.is_err() && !report.has_figures() {
         return measured;
     }
+    let page = plan.html.as_deref().map_or(Ok(()), |path| html::write(&json::document(&report), path));
     let mut out = io::stdout().lock();
     match plan.json {
         true => writeln!(out, "{:#}", json::document(&report))?,
         false => write!(out, "{}", table::text(&report))?,
     }
     out.flush()?;
-    measured?;
-    plan.html.as_deref().map_or(Ok(()), |path| html::write(&json::document(&report), path))
+    measured.and(page)
 }
 
-/// One part after the other, as far as it goes.
+/// One part after the other; what one of them lacks, another one may have.
+///
+/// # Errors
+/// The first one, which is in the report too.
 fn measure(plan: &Plan, report: &mut Report) -> io::Result<()> {
     let (began, mut told) = (Instant::now(), Told::new());
-    let mut parts = || {
-        if plan.wants(Part::Files) {
-            report.files = Some(matrix::measure(plan, &mut told)?);
-        }
-        if plan.wants(Part::Texts) {
-            report.texts = Some(talk::measure(plan, &mut told)?);
-        }
-        if plan.wants(Part::Texts) && plan.effort == Effort::Full {
-            report.text_calls = Some(per_text::measure(plan, &mut told)?);
-        }
-        if plan.wants(Part::Idle) {
-            report.idle = Some(idle::measure(plan, &mut told)?);
-        }
-        Ok(())
-    };
-    let measured = parts();
+    let mut result = Ok(());
+    if plan.wants(Part::Files) {
+        report.files = kept(matrix::measure(plan, &mut told), &mut result);
+    }
+    if plan.wants(Part::Texts) {
+        report.texts = kept(talk::measure(plan, &mut told), &mut result);
+    }
+    if plan.wants(Part::Texts) && plan.effort == Effort::Full {
+        report.text_calls = kept(per_text::measure(plan, &mut told), &mut result);
+    }
+    if plan.wants(Part::Idle) {
+        report.idle = kept(idle::measure(plan, &mut told), &mut result);
+    }
     report.seconds = began.elapsed().as_secs_f64();
-    measured
+    report.error = result.as_ref().err().map(sys::words);
+    result
+}
+
+/// What was measured, if it was; the first failure goes into `result`.
+fn kept<T>(measured: io::Result<T>, result: &mut io::Result<()>) -> Option<T> {
+    let failed = |error| {
+        match result {
+            Ok(()) => *result = Err(error),
+            Err(_) => log::warn!("{error}"),
+        };
+    };
+    measured.map_err(failed).ok()
 }
 
 /// In a process that this program has started of itself: plays its role to the end. `None`: there is no such role.

@@ -108,7 +108,7 @@ pub fn measure(plan: &Plan, told: &mut Told) -> io::Result<Vec<Situation>> {
     let size = plan.size();
     check_room(&folder, 2 * size)?;
     // What has arrived stays there until its run is over.
-    let files = room(&folder).map_or(MOST_FILES, |room| (room / size - 1).clamp(1, MOST_FILES));
+    let files = room(&folder).map_or(MOST_FILES, |room| (room / size).saturating_sub(1).clamp(1, MOST_FILES));
     let source = scratch.source("talk", size)?;
     let (runs, long) = match plan.effort {
         Effort::Quick => (1, 900),

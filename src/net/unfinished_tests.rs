@@ -219,3 +219,17 @@ fn as_many_files_are_looked_at_as_can_be_left_each_with_its_journal() {
     assert_eq!(list(dir.path(), true).unwrap().len(), MAX_LEFT);
     assert_eq!(entries(&dir), 0);
 }
+
+#[test]
+fn fault_66_a_part_that_cannot_be_cut_now_stays_for_a_later_try() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(begun(&dir));
+    let folder = sys::open_folder(dir.path()).unwrap();
+    let stems = Stem::among(&sys::list_names(folder.as_fd(), MAX_LISTED).unwrap());
+    let stem = stems.first().unwrap();
+    let (record, values) = Record::open(folder.as_fd(), &stem.journal()).unwrap().unwrap();
+    // One that is open for reading alone fails as a disk does.
+    let file = File::open(dir.path().join(stem.part())).unwrap();
+    assert!(usable(file, record, values, stem).is_err());
+    assert_eq!(create(&part(&dir, "a", BOB), 9), Some(self::values(4)));
+}

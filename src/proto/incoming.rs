@@ -209,7 +209,7 @@ impl Incoming {
         };
         // What has its name is whole, and nobody is to go on from it; but that it arrived was not said in time.
         let reason = match &saved {
-            Some(saved) => Untrusted::from(format!("{}; it is there, whole, as {saved}", reason.lossy()).as_str()),
+            Some(saved) => Untrusted::from(format!("{}; but it is there, whole, as {saved}", reason.lossy()).as_str()),
             None => reason,
         };
         let keep = keep || saved.is_some();

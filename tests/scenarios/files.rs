@@ -204,7 +204,7 @@ fn a_file_that_has_its_name_when_the_conversation_is_cut_is_told_to_be_there() {
         _ => None,
     });
     let (reason, resumable) = told.expect("it is told");
-    assert!(reason.contains("; it is there, whole, as ") && !resumable, "{reason}");
+    assert!(reason.contains("; but it is there, whole, as ") && !resumable, "{reason}");
     assert!(pair.b.disk.published.contains_key(&id), "and it is");
 }
 

@@ -83,7 +83,7 @@ impl Count {
         self.through[way as usize].get_or_insert(now);
     }
 
-    /// When the first byte came.
+    /// When the first byte went, or came.
     pub fn began(&self) -> Option<Instant> {
         self.began
     }
@@ -148,10 +148,12 @@ impl Count {
         let Some(zero) = self.counted.map(|(zero, _)| zero).or(self.began) else { return Vec::new() };
         let since = |moment: Instant| moment.saturating_duration_since(zero).as_secs_f64();
         let interval = |way: Way| {
-            let (bytes, to) = (bytes[way as usize].saturating_sub(at[way as usize]), since(self.end_of(way, now)));
+            let bytes = bytes[way as usize].saturating_sub(at[way as usize]);
+            let to = since(self.end_of(way, now).max(from));
             Interval { way, from: since(from), to, bytes, omitted: self.counted.is_none() }
         };
-        ways.iter().filter(|way| self.end_of(**way, now) > from).map(|way| interval(*way)).collect()
+        let all = ways.iter().map(|way| interval(*way));
+        all.filter(|of| of.to > of.from || of.bytes > 0).collect()
     }
 }
 

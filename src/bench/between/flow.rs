@@ -84,7 +84,7 @@ pub struct Run {
     cpu: Duration,
     latest: Instant,
     looked: Instant,
-    /// What had arrived when that was last known.
+    /// What had arrived when more of it was last known to have.
     known: (Instant, [u64; 2]),
     theirs: Option<Cost>,
     intervals: Vec<Interval>,
@@ -175,7 +175,7 @@ impl Run {
             // What the other side has taken back by now had arrived all the same.
             let (at, known) = self.known;
             let (at, bytes) = match self.arrived(far) {
-                Ok(bytes) if (0..2).all(|way| bytes[way] >= known[way]) => (far.now(), bytes),
+                Ok(bytes) if bytes != known && (0..2).all(|way| bytes[way] >= known[way]) => (far.now(), bytes),
                 _ => (at, known),
             };
             let (rest, totals) = self.count.end(at, bytes, &self.ways);
@@ -187,7 +187,8 @@ impl Run {
     fn run(&mut self, far: &mut Far, told: &mut impl FnMut(&Interval) -> io::Result<()>) -> Result<Measured, Over> {
         let mut ours = None;
         loop {
-            let due = self.due().into_iter().chain([self.latest]).min();
+            // Once all is through here, only the other side's word is waited for.
+            let due = self.due().filter(|_| ours.is_none()).into_iter().chain([self.latest]).min();
             let event = far.turn(due)?;
             match event {
                 Some(NetEvent::Session(event)) => self.handle(far, event)?,
@@ -281,7 +282,9 @@ impl Run {
         if bytes != [0; 2] || far.session()?.progress().iter().any(|file| file.sent > 0) {
             self.count.begin(before);
         }
-        self.known = (now, bytes);
+        if bytes != self.known.1 {
+            self.known = (now, bytes);
+        }
         let over = self.count.look(now, bytes, &self.ways);
         if self.enough().is_some_and(|enough| now >= enough) {
             self.close(far, now)?;

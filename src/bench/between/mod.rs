@@ -128,9 +128,10 @@ pub fn run(ground: Ground, orders: &Orders) -> Result<(), Over> {
     }
     let result = match (place, &orders.wish) {
         (Place::There { callee, patience }, Some(wish)) => {
-            wish.shape().check()?;
-            far.reactor().shape(wish.shape());
-            let met = far.call(callee, patience, &mut notices);
+            let met = wish.shape().check().map_err(Over::from).and_then(|()| {
+                far.reactor().shape(wish.shape());
+                far.call(callee, patience, &mut notices)
+            });
             let agreed = met.and_then(|peer| agree(&mut far, wish).map(|()| peer));
             match agreed {
                 Ok(peer) => client(&mut far, &peer, wish, &source, orders),
@@ -189,7 +190,7 @@ fn server(far: &mut Far, source: &Prepared, orders: &Orders, notices: &mut Notic
             served if orders.once => return served,
             Err(over) => {
                 far.part(&over);
-                notices.say(&format!("it was not measured: {over}"));
+                notices.say(&format!("it was not measured to its end: {over}"));
             }
             Ok(()) => {}
         }
