@@ -73,8 +73,12 @@ impl Archive {
     }
 
     /// Bytes of a file that need not come again, now that it begins. Said once.
-    pub(crate) fn expected(&mut self, name: &str, key: u64, size: u64) -> u64 {
+    pub(crate) fn expected(&mut self, name: &str, key: u64, size: u64, drive: &Drive) -> u64 {
         let recorded = self.recorded.remove(name).filter(|recorded| (recorded.key, recorded.size) == (key, size));
+        // Who was killed as it got its name has left the whole file, and nobody who knows of it.
+        let is_it = |saved: &str| saved.strip_prefix(PREFIX).and_then(|saved| saved.split(" (").next()) == Some(name);
+        let is_named = |saved: &str| is_final(saved) && is_it(saved) && !self.confirmed.contains_key(saved);
+        let recorded = recorded.filter(|_| !drive.platter.names().any(|(saved, _)| is_named(saved)));
         recorded.map_or(0, |recorded| (recorded.blocks * BLOCK).min(size))
     }
 

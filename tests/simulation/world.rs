@@ -423,7 +423,7 @@ impl World {
         let archive = &mut self.archives[side];
         match job {
             DiskJob::CreatePart { .. } | DiskJob::ResumePart { .. } => {
-                file.expects = archive.expected(&file.name(), file.key, file.size);
+                file.expects = archive.expected(&file.name(), file.key, file.size, &self.ends[side].disk);
             }
             DiskJob::RecordPart { .. } => archive.tried(file.name(), file.size),
             _ => {}
