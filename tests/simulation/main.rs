@@ -44,6 +44,7 @@ const SEEDS: u64 = 2000;
 /// 282,821: killed while a journal was written, which was whole by then and a file went on from it, rightly.
 /// 324,149: a link for files brought values before the talk link, itself a new one, had brought BACK.
 /// 571,254: a part could not be removed, and what was to be written down of it afterwards, which is nothing, was expected.
+/// 887,625: killed as a file got its name, so that it was there, whole, and its part was expected all the same.
 const BROKE_ONCE: [u64; 4] = [282_821, 324_149, 571_254, 887_625];
 /// A planted fault has to be noticed within so many.
 const MUTANT_SEEDS: u64 = 500;
