@@ -178,7 +178,7 @@ fn the_corpus_of_openings_reaches_every_end() {
 fn the_corpus_of_sessions_reaches_every_event_and_every_end() {
     let seen: BTreeSet<&str> = corpus("session").iter().flat_map(|script| lived(script)).collect();
     let events = ["message", "received", "sent", "delivered", "offer", "failed", "resumed", "peer leaving", "silent"];
-    let more = ["answering", "link lost", "back"];
+    let more = ["answering", "link lost", "back", "part taken up", "progress", "verdict"];
     let ends = ["ended: left", "ended: peer cut", "ended: cut", "ended: lost", "ended: broken"];
     let missing: Vec<_> = events.iter().chain(&more).chain(&ends).filter(|what| !seen.contains(*what)).collect();
     assert!(missing.is_empty(), "{missing:?}");

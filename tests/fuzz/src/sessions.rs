@@ -15,6 +15,7 @@ use tete::proto::event::{Event, LeaveReason};
 use tete::proto::frame::{CancelReason, Frame, encode_chunk_header};
 use tete::proto::outbox::Transmit;
 use tete::proto::session::{Deadline, Ended, Receive, Session, Setup};
+use tete::proto::stages::{Half, Held, Spent, Turn};
 use tete::proto::text::Untrusted;
 use tete::proto::transfers::{MAX_EVENTS, MAX_JOBS, MAX_OFFERS, Policy};
 use tete::proto::{LinkId, TransferId};
@@ -167,10 +168,10 @@ impl Play {
                 self.wire(act & 32 != 0).inbox.extend(bytes);
             }
             8 => {
-                let (id, place, len) = (u64::from(next() % 8), PLACES[usize::from(next() % 8)], next());
+                let (id, place, len) = (transfer(next()), PLACES[usize::from(next() % 8)], next());
                 let len = [1, 1000, 5, 16 * 1024, 64 * 1024, BLOCK as u32 - 1, BLOCK as u32, 7][usize::from(len % 8)];
                 let mut bytes = Vec::new();
-                encode_chunk_header(&mut bytes, TransferId(id), place, len);
+                encode_chunk_header(&mut bytes, id, place, len);
                 bytes.resize(bytes.len() + len as usize, 0);
                 self.wire(act & 32 != 0).inbox.extend(bytes);
             }
@@ -212,7 +213,18 @@ impl Play {
                 };
             }
             22 => self.session.leave(now, LeaveReason::Done, (act & 32 != 0).then_some(Duration::from_secs(2))),
-            23 if next() & 7 == 0 => self.session.cut(now, LeaveReason::Failed),
+            23 => match next() & 7 {
+                0 => self.session.cut(now, LeaveReason::Failed),
+                1 => self.session.persist(),
+                2 => self.session.give_up(now, "nobody calls any more"),
+                3 => self.account(next(), next()),
+                4 => {
+                    let spent = Spent { reading: time(next()), hashing: time(next()) };
+                    self.session.helped(transfer(next()), spent);
+                }
+                5 => self.show(),
+                _ => self.session.texts_shown(self.heard),
+            },
             24 => self.pass(Duration::from_millis(u64::from(next()) << (act >> 5))),
             25 => {
                 if let Some((due, _)) = self.session.poll_timeout() {
@@ -234,7 +246,7 @@ impl Play {
                 }
             }
             30 => {
-                let (id, error) = (TransferId(u64::from(next() % 8)), wrong());
+                let (id, error) = (transfer(next()), wrong());
                 match act & 32 {
                     0 => self.session.source_failed(now, id, &error),
                     _ => self.session.sink_failed(now, id, &error),
@@ -251,7 +263,7 @@ impl Play {
 
     /// Something that makes sense somewhere.
     fn frame(&mut self, what: u8, a: u8, b: u8, c: u8) -> Frame {
-        let (id, small) = (TransferId(u64::from(a % 8)), u64::from(b));
+        let (id, small) = (transfer(a), u64::from(b));
         let place = |byte: u8| PLACES[usize::from(byte % 8)];
         let words = || Untrusted::new(vec![b; usize::from(c)]);
         match what % 24 {
@@ -278,7 +290,11 @@ impl Play {
                 self.committed.insert(id);
                 Frame::Committed { id }
             }
-            12 => Frame::Cancel { id, reason: Some(CancelReason::User).filter(|_| b & 1 == 0), words: words() },
+            12 => {
+                let reasons =
+                    [Some(CancelReason::User), None, Some(CancelReason::Leaving), Some(CancelReason::SourceFailed)];
+                Frame::Cancel { id, reason: reasons[usize::from(b % 4)], words: words() }
+            }
             13 => Frame::Cancelled { id },
             14 => Frame::Move { id, epoch: u32::from(b) },
             15 => Frame::Resume { id, epoch: u32::from(b % 16), stored: place(b >> 4), told: place(c) },
@@ -288,8 +304,9 @@ impl Play {
             19 => Frame::LinkDown { epoch: u32::from(b % 16) },
             20 => Frame::Back { texts: small, orders: u64::from(c), bye: a & 1 == 1 },
             21 => Frame::Heard { orders: small },
-            22 => Frame::Bye { reason: LeaveReason::Done },
-            _ => Frame::Wait,
+            22 => Frame::Bye { reason: if b & 1 == 0 { LeaveReason::Done } else { LeaveReason::Interrupted } },
+            _ if a & 128 == 0 => Frame::Wait,
+            _ => Frame::Spent { id, half: Half::from_micros([b, c, b ^ c, 0, b, c].map(micros)) },
         }
     }
 
@@ -390,7 +407,11 @@ impl Play {
                 let blocks = (0..2).filter_map(|index| block(index, size));
                 DiskAnswer::PartTaken(id, blocks.map(|block| value(block).chaining).collect())
             }
-            DiskJob::CreatePart { .. } | DiskJob::ResumePart { .. } => DiskAnswer::PartCreated(id, result),
+            DiskJob::CreatePart { .. } => DiskAnswer::PartCreated(id, result),
+            DiskJob::ResumePart { .. } => {
+                self.seen.insert("part taken up");
+                DiskAnswer::PartCreated(id, result)
+            }
             DiskJob::HashPart(_, block) => DiskAnswer::PartHashed(id, block, hashed(block)),
             DiskJob::FlushPart(_) | DiskJob::RecordPart { .. } | DiskJob::RestartPart(_) => {
                 DiskAnswer::PartFlushed(id, result)
@@ -449,6 +470,39 @@ impl Play {
         }
     }
 
+    /// A turn of the loop begins.
+    fn account(&mut self, held: u8, took: u8) {
+        let asks = self.session.wants_processor();
+        let turn = Turn {
+            talk: Held { full: held & 1 != 0, empty: held & 2 != 0 },
+            bulk: Held { full: held & 4 != 0, empty: held & 8 != 0 },
+            secure: held & 16 != 0,
+            took: time(took),
+            stopped: held & 32 != 0,
+            processor: (asks && held & 64 != 0).then(|| time(took)),
+        };
+        self.session.account(self.now, &turn);
+    }
+
+    /// What is shown of it is no nonsense.
+    fn show(&mut self) {
+        for file in self.session.progress() {
+            let most = file.size.unwrap_or(u64::MAX);
+            assert!(file.verified <= file.bytes && file.bytes <= most && file.sent <= most, "{file:?}");
+            let has_state = file.state == "queued" || self.session.state_name(Some(file.id)).is_some();
+            assert!(has_state, "{file:?}");
+            if let Some(verdict) = self.session.stages(file.id).and_then(|stages| stages.verdict()) {
+                assert!((0.0..=1.0).contains(&verdict.first().share), "{verdict}");
+                self.seen.insert("verdict");
+            }
+            self.seen.insert("progress");
+        }
+        let said = self.session.unread() as u64;
+        assert!(said == 0 || self.session.first_unread() > 0);
+        assert!(!self.session.is_away() || self.session.ended().is_none());
+        assert!(self.session.ended().is_none() || !self.session.wants_bulk());
+    }
+
     fn pass(&mut self, time: Duration) {
         self.now += time;
         self.session.handle_timeout(self.now);
@@ -490,6 +544,21 @@ impl Play {
         }));
         self.ended = ended.cloned();
     }
+}
+
+/// One of few, mostly; and more of them than there may be offers.
+fn transfer(byte: u8) -> TransferId {
+    TransferId(u64::from(if byte & 64 == 0 { byte % 8 } else { byte }))
+}
+
+/// From nothing to the most that a frame can tell.
+fn micros(byte: u8) -> u64 {
+    u64::MAX.checked_shr(64 - (u32::from(byte) + 1) / 4).unwrap_or(0)
+}
+
+/// Up to an hour and a bit.
+fn time(byte: u8) -> Duration {
+    Duration::from_micros(micros(byte / 2))
 }
 
 fn wrong() -> DiskError {
