@@ -19,6 +19,7 @@
 
 mod meter;
 
+use std::cmp::Reverse;
 use std::fmt;
 use std::time::Duration;
 
@@ -192,24 +193,31 @@ impl Stages {
 
     /// What was the limit; `None` when nothing was counted.
     pub fn verdict(&self) -> Option<Verdict> {
-        let total = self.total().as_secs_f64();
-        let mut causes: Vec<Cause> = Vec::new();
+        let total = self.total();
+        if total.is_zero() {
+            return None;
+        }
+        let mut times: Vec<(Resource, Stage, Duration)> = Vec::new();
         for stage in Stage::ALL {
-            let share = self.get(stage).as_secs_f64() / total;
-            match causes.iter_mut().find(|cause| cause.resource == stage.resource()) {
-                Some(cause) => {
-                    if self.get(stage) > self.get(cause.stage) {
-                        cause.stage = stage;
+            let time = self.get(stage);
+            match times.iter_mut().find(|(resource, ..)| *resource == stage.resource()) {
+                Some((_, most, all)) => {
+                    if time > self.get(*most) {
+                        *most = stage;
                     }
-                    cause.share += share;
+                    *all += time;
                 }
-                None => causes.push(Cause { resource: stage.resource(), stage, share }),
+                None => times.push((stage.resource(), stage, time)),
             }
         }
-        causes.sort_unstable_by(|a, b| b.share.total_cmp(&a.share));
+        times.sort_unstable_by_key(|(.., time)| Reverse(*time));
+        // Divided last, so that rounding makes no part greater than the whole.
+        let share = |time: Duration| time.as_secs_f64() / total.as_secs_f64();
+        let causes = times.into_iter().map(|(resource, stage, time)| Cause { resource, stage, share: share(time) });
+        let mut causes: Vec<_> = causes.collect();
         let many = if causes[0].share >= DOMINANT { 1 } else { NAMED };
         causes.truncate(many);
-        (total > 0.0).then_some(Verdict { causes })
+        Some(Verdict { causes })
     }
 
     /// Both halves of a transfer that goes this way, as one. `secure`: its link is encrypted.

@@ -90,6 +90,17 @@ fn times_of_one_stage_add_up_and_so_do_the_stages_of_one_processor() {
 }
 
 #[test]
+fn no_part_is_greater_than_the_whole_however_it_is_rounded() {
+    for n in 1..2000 {
+        let micros = |n| Duration::from_micros(n);
+        let times =
+            [(Stage::SourceHashing, micros(n)), (Stage::Encryption, micros(3 * n + 1)), (Stage::SendQueue, micros(7))];
+        let cause = Stages::from_iter(times).verdict().unwrap().first();
+        assert_eq!((cause.resource, cause.share), (Resource::SenderProcessor, 1.0), "{n}");
+    }
+}
+
+#[test]
 fn what_took_next_to_nothing_is_not_named() {
     let times = [(Stage::SourceRead, ms(996)), (Stage::Network, ms(996)), (Stage::DestinationWrite, ms(8))];
     let stages: Stages = times.into_iter().collect();
