@@ -15,7 +15,7 @@ use crate::proto::error::CommandError;
 use crate::proto::event::LeaveReason;
 use crate::sys;
 use crate::term::json;
-use crate::term::lines::{Cut, Line, MAX_LINE, MAX_OBJECT};
+use crate::term::lines::{Cut, Line, MAX_LINE, MAX_OBJECT, PIECE};
 
 use super::commands::{self, Parsed};
 use super::exit::UsageError;
@@ -24,8 +24,6 @@ use super::questions;
 use super::start::Answer;
 use super::{App, Exit, Start};
 
-/// Bytes of input taken at once.
-pub(super) const PIECE: usize = 16 * 1024;
 /// Lines that are kept, at most, for somebody to connect.
 pub(super) const HELD: usize = 256;
 /// The same where more and more callers are asked about: what was written before a question does not answer it, and what
@@ -128,7 +126,7 @@ impl App {
             }
             InputRead::Bytes(n) => {
                 let taken = self.lines.feed(&buffer[..n]);
-                debug_assert_eq!(taken, n, "a reader that has no line has room for a piece");
+                assert_eq!(taken, n, "a reader that has no line has room for a piece");
             }
         }
         true

@@ -12,11 +12,11 @@ use crate::net::listing::{Listed, Look};
 use crate::sys;
 use crate::term::complete::{self, Candidate, Completion, Wanted};
 use crate::term::editor::{Outcome, Typed};
-use crate::term::lines::{Cut, Line, MAX_LINE};
+use crate::term::lines::{Cut, Line, MAX_LINE, PIECE};
 
 use super::commands;
 use super::full::{Asked, Full};
-use super::input::{HELD, PIECE, PIECES, Used};
+use super::input::{HELD, PIECES, Used};
 use super::start::Start;
 use super::{App, home};
 

@@ -14,6 +14,12 @@ pub const MAX_LINE: usize = MAX_TEXT;
 /// Longest line that is an object, in bytes: a message of which every byte is written `\u00XX`, and its braces.
 pub const MAX_OBJECT: usize = 6 * MAX_LINE + 1024;
 
+/// Bytes that a reader without a line has room for.
+pub const PIECE: usize = 16 * 1024;
+
+/// What may stand behind the known part of a line before it is decided: most of a character, or half a line's end.
+const UNDECIDED: usize = 4;
+
 /// U+FFFD, which stands for a sequence that is not UTF-8, in bytes.
 const REPLACEMENT: usize = 3;
 
@@ -51,7 +57,7 @@ impl Line {
     }
 }
 
-/// Turns bytes into lines. Holds at most the longest line and [`MAX_LINE`] bytes more, twice that while it makes room.
+/// Turns bytes into lines. Holds at most the longest line and a [`PIECE`] more, twice that while it makes room.
 #[derive(Debug, Default)]
 pub struct LineReader {
     held: Vec<u8>,
@@ -95,7 +101,7 @@ impl LineReader {
     }
 
     /// Takes bytes as long as there is room and returns how many it took. Whenever it takes less than all,
-    /// [`next_line`](Self::next_line) has a line, and after that there is room again.
+    /// [`next_line`](Self::next_line) has a line, and once that has none any more there is room for a [`PIECE`].
     pub fn feed(&mut self, bytes: &[u8]) -> usize {
         debug_assert!(!self.is_over, "input goes on after its end");
         // Moving only when at least as much was handed out keeps the whole effort linear.
@@ -203,7 +209,7 @@ impl LineReader {
     }
 
     fn capacity(&self) -> usize {
-        MAX_LINE + if self.takes_objects { MAX_OBJECT } else { MAX_LINE }
+        PIECE + UNDECIDED + if self.takes_objects { MAX_OBJECT } else { MAX_LINE }
     }
 }
 
@@ -246,7 +252,9 @@ mod tests {
             while let Some(line) = reader.next_line() {
                 lines.push(line);
             }
-            assert!(taken == piece.len() || lines.len() > before, "a full reader has a line");
+            let has_room = taken == piece.len();
+            assert!(has_room || lines.len() > before, "a full reader has a line");
+            assert!(has_room || piece.len() > PIECE, "{taken} bytes of {}: there is room for a piece", piece.len());
             assert!(reader.held.len() <= 2 * reader.capacity());
             rest = &rest[taken..];
         }
@@ -360,12 +368,26 @@ mod tests {
     fn a_paste_of_ten_megabytes_is_taken_piece_by_piece() {
         let input = vec![b'x'; 10 << 20];
         let mut reader = LineReader::new();
-        assert_eq!(reader.feed(&input), 2 * MAX_LINE);
+        assert_eq!(reader.feed(&input), MAX_LINE + PIECE + UNDECIDED);
         assert_eq!(reader.feed(&input), 0);
         assert_eq!(reader.next_line().unwrap().cut, Cut::First);
         assert_eq!(reader.feed(&input), MAX_LINE);
         let pieces = read(LineReader::new(), &input, &[64 * 1024]);
         assert_eq!(pieces.len(), (10_usize << 20).div_ceil(MAX_LINE));
+    }
+
+    #[test]
+    fn a_reader_without_a_line_has_room_for_a_piece_however_much_of_a_line_it_holds() {
+        for len in [1, 600, MAX_LINE - 617, MAX_LINE - 10, MAX_LINE - 1, MAX_LINE, MAX_OBJECT - 1, 2_000_000] {
+            let line: Vec<u8> = "{é".bytes().chain(vec![b'x'; len - 1]).chain(*b"\r\n").collect();
+            let input = line.repeat(3_000_000 / line.len());
+            for sizes in [[PIECE, PIECE], [384, PIECE], [PIECE - 1, 3]] {
+                let all = read(LineReader::new(), &input, &sizes);
+                let bytes: usize = all.iter().map(|line| line.raw.len()).sum();
+                assert_eq!(bytes, input.len() / line.len() * (line.len() - 2), "{len} {sizes:?}");
+                read(LineReader::with_objects(), &input, &sizes);
+            }
+        }
     }
 
     #[test]
