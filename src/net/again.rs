@@ -23,7 +23,7 @@ use crate::proto::hello::Nonce;
 use crate::proto::opening::Step;
 use crate::sys;
 
-use super::connection::{Intent, Need, Origin, Stage};
+use super::connection::{Connection, Intent, Need, Origin, Stage};
 use super::conversation::{Call, Carrier, Conversation};
 use super::dialler::CONNECT_PATIENCE;
 use super::doorkeeper::Parting;
@@ -115,12 +115,24 @@ impl Reactor {
         }
     }
 
-    /// A link is through the gate as one of the conversation that goes on.
+    /// A link is through the gate as one of the conversation that goes on; unless that is another one by now, which is
+    /// nothing to whom the old one was with.
     pub(super) fn take_later(&mut self, key: usize, epoch: u32) {
-        let Some(connection) = self.connections.get(key) else { return };
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        let ticket = self.conversation.as_ref().map(|conversation| conversation.ticket);
         match &connection.stage {
+            Stage::Opening(opening) if opening.claimed() != ticket => connection.stage = Stage::Dead,
             Stage::Opening(opening) if opening.is_return() => self.take_talk(key, epoch),
             _ => self.take_bulk(key, epoch),
+        }
+    }
+
+    /// The conversation is over: what would have become a link of it is of no use.
+    pub(super) fn let_go_of_later(&mut self) {
+        for (_, connection) in &mut self.connections {
+            if connection.is_later() {
+                connection.stage = Stage::Dead;
+            }
         }
     }
 
@@ -192,6 +204,15 @@ impl Reactor {
         if let Some(old) = old.and_then(|old| self.connections.get_mut(old.key)) {
             old.stage = Stage::Dead;
         }
+    }
+}
+
+impl Connection {
+    /// Whether it is on its way to become a link of a conversation that goes on.
+    fn is_later(&self) -> bool {
+        let claimed = matches!(&self.stage, Stage::Opening(opening) if opening.claimed().is_some());
+        let comes = matches!(self.stage, Stage::Connecting(_)) || self.is_opening();
+        claimed || (comes && self.origin == Origin::DialledAgain)
     }
 }
 

@@ -13,6 +13,7 @@ use crate::net::input::Input;
 use crate::net::pool::Family;
 use crate::net::standing::{Callee, Secure};
 use crate::proto::event::Event;
+use crate::proto::frame::SessionTicket;
 use crate::proto::session::SILENT_AFTER;
 use crate::proto::setup::Setup;
 use crate::proto::transfers::Policy;
@@ -58,7 +59,10 @@ struct Two {
 
 impl Two {
     fn new() -> Self {
-        let (mut anna, mut bob) = (side("anna"), side("bob"));
+        Self::of(side("anna"), side("bob"))
+    }
+
+    fn of(mut anna: Reactor, mut bob: Reactor) -> Self {
         let port = anna.listen(Some(LOOPBACK), 0).unwrap()[0].port();
         bob.listen(Some(LOOPBACK), 0).unwrap();
         bob.dial(Callee::at(LOOPBACK.to_string(), port), Some(PATIENCE));
@@ -203,6 +207,47 @@ fn who_says_nothing_is_called_at_once_though_calls_for_files_have_long_pauses() 
     conversation.notice_parting(now);
     let due = conversation.call_due(now).map(|(.., due)| due).unwrap();
     assert!(due <= now + Duration::from_secs(1), "in {:?}", due - now);
+}
+
+/// Two who have lost their link, of whom anna has made her claim on a new one and waits for that of bob, who leads.
+fn half_joined() -> Two {
+    let mut bob = side("bob");
+    bob.nonce = Nonce([0xff; 16]);
+    let mut two = Two::of(side("anna"), bob);
+    two.part();
+    two.sides[0].conversation.as_mut().unwrap().listens = None;
+    let claims = |connection: &Connection| matches!(&connection.stage, Stage::Opening(it) if it.claimed().is_some());
+    two.until([true, false].into_iter().cycle(), |two| two.sides[0].connections.iter().any(|(_, it)| claims(it)));
+    two
+}
+
+#[test]
+fn a_half_joined_link_of_one_conversation_is_no_link_of_the_next_one() {
+    for return_epoch in [1, 9] {
+        let mut two = half_joined();
+        let anna = &mut two.sides[0];
+        let conversation = anna.conversation.as_mut().unwrap();
+        (conversation.ticket, conversation.talk_epoch) = (SessionTicket { id: [7; 16], secret: [7; 16] }, return_epoch);
+        let talk = conversation.talk;
+        let links = |two: &Two| two.sides[0].connections.iter().filter(|(_, it)| it.is_opening()).count();
+        two.until([true, false].into_iter().cycle(), |two| links(two) == 0);
+        let conversation = two.sides[0].conversation.as_ref().unwrap();
+        assert_eq!((conversation.talk_epoch, conversation.talk), (return_epoch, talk));
+    }
+}
+
+#[test]
+fn nothing_on_its_way_into_a_conversation_outlives_it() {
+    for which in [0, 1] {
+        let mut two = half_joined();
+        let side = &mut two.sides[which];
+        let now = side.now;
+        assert!(side.connections.iter().any(|(_, it)| it.is_later()));
+        side.session().unwrap().give_up(now, "nobody calls any more");
+        assert!(std::iter::from_fn(|| side.poll_event()).any(|event| matches!(event, NetEvent::Ended { .. })));
+        side.turn(Some(now)).unwrap();
+        assert_eq!(side.connections.iter().filter(|(_, it)| it.is_opening() || it.is_later()).count(), 0);
+    }
 }
 
 #[test]

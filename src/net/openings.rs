@@ -425,6 +425,7 @@ impl Reactor {
                 conversation.close_if_over(carrier, connection, self.now);
             }
         }
+        self.let_go_of_later();
         self.proved = None; // a code was for this meeting
         self.anew = conversation.anew;
         while let Some(job) = conversation.session.poll_job() {

@@ -122,6 +122,8 @@ pub struct Opening {
     asking: bool,
     /// Whether it can only become a link of the session that there is: nobody has judged it for a new one.
     join_only: bool,
+    /// The session that we have made our claim to.
+    claimed: Option<SessionTicket>,
 }
 
 impl Opening {
@@ -139,6 +141,7 @@ impl Opening {
             asked_about: false,
             asking: false,
             join_only: false,
+            claimed: None,
         }
     }
 
@@ -389,6 +392,7 @@ impl Opening {
             State::Judging { .. } | State::Welcoming => None,
             _ => return Ok(Step::Nothing),
         };
+        self.claimed = Some(*ticket);
         let assigned = Assigned::Bulk(Claim::new(ticket, epoch, self.ours.nonce, &self.binding));
         Frame::Welcome(Welcome { assigned, port: 0, name: Untrusted::from("") }).encode(&mut self.out);
         match theirs {
@@ -398,6 +402,11 @@ impl Opening {
                 Ok(Step::Nothing)
             }
         }
+    }
+
+    /// The session that it becomes a link of, once we have made our claim.
+    pub fn claimed(&self) -> Option<SessionTicket> {
+        self.claimed
     }
 
     /// Tells the peer that a person is being asked about it.
