@@ -355,6 +355,25 @@ fn a_bulk_link_whose_receiver_stores_slowly_is_kept_for_as_long_as_it_tells_of_p
 }
 
 #[test]
+fn a_bulk_link_that_had_nothing_to_carry_for_long_has_its_time_from_the_next_file_on() {
+    let mut lone = Lone::new(setup(true));
+    lone.side.session.bulk_up(bulk_link(BULK), BULK, lone.now);
+    lone.now += STALL_AFTER * 2;
+    let id = lone.side.session.offer(lone.now, "a", Some(SIZE)).unwrap();
+    lone.side.disk.sources.insert(id, Source { key: 1, size: SIZE });
+    lone.frames();
+    lone.hear(&Frame::Accept { id, from: 0 }).unwrap();
+    while lone.side.serve(lone.now) || !lone.frames().is_empty() {}
+    assert!(lone.side.session.poll_transmit(bulk_link(BULK)).is_some(), "it has something to carry now");
+    lone.side.session.handle_timeout(lone.now);
+    assert!(lone.side.session.has_link(bulk_link(BULK)));
+    lone.now += STALL_AFTER;
+    lone.hear(&Frame::Ping { token: 1 }).unwrap();
+    lone.side.session.handle_timeout(lone.now);
+    assert!(!lone.side.session.has_link(bulk_link(BULK)), "and no longer");
+}
+
+#[test]
 fn a_bulk_link_is_kept_while_nothing_is_heard_on_the_talk_link_either() {
     let (mut lone, _) = sending();
     lone.now += STALL_AFTER;

@@ -113,6 +113,9 @@ impl Session {
         {
             link.outbox.push_chunk(span);
         }
+        if !link.outbox.is_empty() {
+            self.links.bulk_moved = Some(self.now); // what was not owed before is given its time
+        }
     }
 
     /// The channel of the link accepted `n` bytes of what [`poll_transmit`](Self::poll_transmit) gave.
