@@ -186,8 +186,8 @@ fn talk(mut config: Config, code: Option<CodeFrom>) -> Exit {
         },
         false => Mode::Lines {
             quiet: config.quiet,
-            style: Style { paint: paint(&config), charset: charset_of(&io::stdout()) },
-            notices: charset_of(&io::stderr()),
+            style: style_of(&config, &io::stdout()),
+            notices: style_of(&config, &io::stderr()),
         },
     };
     // Lines go to both streams, and stay in their order only where one thread writes them.
@@ -241,14 +241,15 @@ fn is_dumb() -> bool {
 
 fn full(console: Console, log: Option<Receiver<String>>, config: &Config) -> Full {
     console::survive_panics();
-    let style = Style { paint: paint(config), charset: charset() };
+    let style = style_of(config, &io::stdout());
     let painter = Painter::new(Narrowing::decide(text_of));
     Full::new(console, painter, style, Manner { quiet: config.quiet, bell: config.bell }, log)
 }
 
-/// What a stream can show: a pipe, and a file, anything.
-fn charset_of(stream: &impl IsTerminal) -> Charset {
-    if stream.is_terminal() { charset() } else { Charset::Unicode }
+/// How a stream is written to: a pipe, and a file, with all characters, and with colours only if that was asked for.
+fn style_of(config: &Config, stream: &impl IsTerminal) -> Style {
+    let terminal = stream.is_terminal();
+    Style { paint: paint(config, terminal), charset: if terminal { charset() } else { Charset::Unicode } }
 }
 
 /// What the terminal can show.
@@ -262,15 +263,14 @@ fn text_of(name: &str) -> Option<String> {
     std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
-fn paint(config: &Config) -> Paint {
+fn paint(config: &Config, terminal: bool) -> Paint {
     let choice = match config.color {
         ColorChoice::Auto => Choice::Auto,
         ColorChoice::Always => Choice::Always,
         ColorChoice::Never => Choice::Never,
     };
-    let terminal = io::stdout().is_terminal() && config.ui == Ui::Auto;
     let no_color = text_of("NO_COLOR").is_some_and(|value| !value.is_empty());
-    Paint::decide(choice, terminal, no_color, is_dumb())
+    Paint::decide(choice, terminal && config.ui == Ui::Auto, no_color, is_dumb())
 }
 
 /// Records that wait to be shown among the notices; more of them are left out.

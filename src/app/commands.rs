@@ -140,7 +140,7 @@ fn without_line_break(line: &str) -> &str {
 fn with_id(word: &str, rest: &str, command: fn(Option<u64>) -> Parsed) -> Parsed {
     match rest.trim() {
         "" => command(None),
-        id => match id.parse() {
+        id => match id.strip_prefix('#').unwrap_or(id).parse() {
             Ok(id) => command(Some(id)),
             Err(_) => usage(
                 format!("{word} takes the number of a transfer, not {id:?}"),

@@ -39,7 +39,7 @@ pub fn run() -> io::Result<Exit> {
     let silent = Sinks { out: Box::new(io::sink()), err: Box::new(io::sink()), at_once: None };
     // Bob stays until Anna leaves; she does once she has his file, and her own is through.
     let (anna_left, stays) = mpsc::channel();
-    let bob_app = start(config("bob", &bob, None), streams(Script::new(lines, stays), silent))?;
+    let bob_app = start(config("bob", &bob, None), streams(Script::new(lines, stays), silent, Heeds::Nothing))?;
     let port = bob_app.port();
     let partner = thread::Builder::new().name("tete-bob".into()).spawn(move || bob_app.run())?;
 
@@ -48,12 +48,16 @@ pub fn run() -> io::Result<Exit> {
     let shown = Sinks { out: Box::new(io::stdout()), err: Box::new(Watched { over: Some(received) }), at_once: None };
     let target = Target::at(Ipv4Addr::LOCALHOST.to_string(), Some(port));
     let script = Script::new(lines, has_received);
-    let seen = start(config("anna", &anna, Some(target)), streams(script, shown))?.run()?;
+    // Whoever ends it early ends anna, and what was made goes as always.
+    let seen = start(config("anna", &anna, Some(target)), streams(script, shown, Heeds::Endings))?.run()?;
     drop(anna_left);
     let partner = partner.join().map_err(|_| io::Error::other("the partner failed"))??;
 
-    let whole = same(&anna, &bob, ANNAS.0)? && same(&bob, &anna, BOBS.0)?;
-    if !whole || seen != Exit::Done || partner != Exit::Done {
+    if matches!(seen, Exit::Interrupted | Exit::Terminated) {
+        return Ok(seen);
+    }
+    let done = seen == Exit::Done && partner == Exit::Done;
+    if !done || !same(&anna, &bob, ANNAS.0)? || !same(&bob, &anna, BOBS.0)? {
         writeln!(io::stdout(), "\nThe demonstration failed: what arrived is not what was sent.")?;
         return Ok(Exit::Failed);
     }
@@ -124,7 +128,7 @@ impl Write for Watched {
     }
 }
 
-fn streams(script: Script, sinks: Sinks) -> Streams {
+fn streams(script: Script, sinks: Sinks, heeds: Heeds) -> Streams {
     Streams {
         input: Some(Box::new(script)),
         sinks,
@@ -132,9 +136,9 @@ fn streams(script: Script, sinks: Sinks) -> Streams {
         mode: Mode::Lines {
             quiet: false,
             style: Style { paint: Paint::Off, charset: Charset::Unicode },
-            notices: Charset::Unicode,
+            notices: Style { paint: Paint::Off, charset: Charset::Unicode },
         },
-        heeds: Heeds::Nothing,
+        heeds,
     }
 }
 

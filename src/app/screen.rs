@@ -31,8 +31,8 @@ pub enum Mode {
         quiet: bool,
         /// Whether names have colours, and with which characters messages are.
         style: Style,
-        /// With which characters notices are.
-        notices: Charset,
+        /// The same for notices, which may go elsewhere.
+        notices: Style,
     },
     /// Events on standard output.
     Json,
@@ -178,7 +178,7 @@ impl Screen {
         }
         let charset = match (&self.mode, stream) {
             (Mode::Lines { style, .. }, Stream::Out) => style.charset,
-            (Mode::Lines { notices, .. }, Stream::Err) => *notices,
+            (Mode::Lines { notices, .. }, Stream::Err) => notices.charset,
             _ => Charset::Unicode,
         };
         match charset {
@@ -199,8 +199,8 @@ impl Screen {
     /// A line of the program's own that even `--quiet` shows.
     pub fn loud_notice(&mut self, text: &str) {
         match &mut self.mode {
-            Mode::Lines { style, .. } => {
-                let notice = plain::notice(text, style.paint);
+            Mode::Lines { notices, .. } => {
+                let notice = plain::notice(text, notices.paint);
                 self.push(Stream::Err, &notice);
             }
             Mode::Full(full) => full.print(&plain::notice(text, full.paint())),

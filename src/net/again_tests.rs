@@ -274,6 +274,25 @@ fn of_calls_that_nobody_hears_of_only_the_last_are_told() {
 }
 
 #[test]
+fn a_look_up_that_fails_ends_only_the_call_of_whom_nobody_ever_found() {
+    for found in [false, true] {
+        let mut anna = side("anna");
+        anna.dial(Callee::at("host.invalid".into(), 1), None);
+        anna.drive_dialler();
+        if found {
+            let (now, dialler) = (anna.now, anna.dialler.as_mut().unwrap());
+            dialler.resolved(now, vec![SocketAddr::new(LOOPBACK, 1)]);
+            dialler.poll(now);
+            dialler.failed(now, "refused".into());
+            dialler.poll(dialler.deadline().unwrap());
+        }
+        anna.handle_resolved(Err("no network".into()));
+        let given_up = std::iter::from_fn(|| anna.poll_event()).any(|it| matches!(it, NetEvent::DialFailed { .. }));
+        assert_eq!((anna.dialler.is_some(), given_up), (found, !found));
+    }
+}
+
+#[test]
 fn a_link_for_files_leaves_a_call_for_the_talk_link_alone() {
     let mut two = Two::new();
     let bob = &mut two.sides[1];

@@ -21,9 +21,9 @@ impl Reactor {
         while let Some(dialler) = &mut self.dialler {
             if dialler.is_lookup_overdue(self.now) {
                 let words = format!("looking up {} takes too long", dialler.called);
-                self.dialler = None;
-                self.events.push_back(NetEvent::DialFailed { words, hint: "is the network there?" });
-                return;
+                self.lookup += 1; // an answer that comes all the same is too late
+                self.not_found(words, "is the network there?");
+                continue;
             }
             match dialler.poll(self.now) {
                 None => return,
@@ -84,9 +84,21 @@ impl Reactor {
                 self.tell_fate(fate);
                 self.judge_those_met();
             }
-            Err(words) => {
+            Err(words) => self.not_found(words, "check the name, or give an address"),
+        }
+    }
+
+    /// Whom we call was not found: for good, unless there were addresses before.
+    fn not_found(&mut self, words: String, hint: &'static str) {
+        let now = self.now;
+        match self.dialler.as_mut().filter(|dialler| dialler.was_found()) {
+            Some(dialler) => {
+                let fate = dialler.not_resolved(now, words);
+                self.tell_fate(fate);
+            }
+            None => {
                 self.dialler = None;
-                self.events.push_back(NetEvent::DialFailed { words, hint: "check the name, or give an address" });
+                self.events.push_back(NetEvent::DialFailed { words, hint });
             }
         }
     }

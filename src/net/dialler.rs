@@ -169,6 +169,21 @@ impl Dialler {
         if none { self.attempt_failed(now) } else { Fate::Goes }
     }
 
+    /// Whether the host was ever found. Where it was, a look-up that fails is an attempt like any other: the network is
+    /// away, and may come back.
+    pub fn was_found(&self) -> bool {
+        !self.known.is_empty()
+    }
+
+    /// The host was not found this time.
+    pub fn not_resolved(&mut self, now: Instant, words: String) -> Fate {
+        if !matches!(self.state, State::Resolving { .. }) {
+            return Fate::Goes;
+        }
+        self.last_words = words;
+        self.attempt_failed(now)
+    }
+
     /// The address being tried did not lead anywhere.
     pub fn failed(&mut self, now: Instant, words: String) -> Fate {
         self.last_words = words;
@@ -222,6 +237,24 @@ mod tests {
         assert_eq!(dialler.poll(now), None);
         assert_eq!(dialler.poll(now + SHORTEST_PAUSE), Some(Want::Resolve));
         assert_eq!(dialler.attempt, 2);
+    }
+
+    #[test]
+    fn a_look_up_that_fails_is_an_attempt_once_the_host_was_found() {
+        let now = Instant::now();
+        let mut dialler = resolving(now, Some(Duration::from_secs(60)));
+        assert!(!dialler.was_found());
+        dialler.resolved(now, vec![address(1)]);
+        assert_eq!(dialler.poll(now), Some(Want::Connect(address(1))));
+        assert_eq!(dialler.failed(now, "refused".into()), Fate::Unanswered);
+        assert_eq!(dialler.not_resolved(now, "late".into()), Fate::Goes, "nobody is looked up");
+        assert_eq!(dialler.poll(now + SHORTEST_PAUSE), Some(Want::Resolve));
+        assert!(dialler.was_found());
+        assert_eq!(dialler.not_resolved(now + SHORTEST_PAUSE, "no network".into()), Fate::Unanswered);
+        assert_eq!(dialler.last_words, "no network");
+        let due = dialler.deadline().unwrap();
+        assert_eq!(dialler.poll(due), Some(Want::Resolve));
+        assert_eq!(dialler.not_resolved(now + Duration::from_secs(60), "no network".into()), Fate::GivenUp);
     }
 
     #[test]

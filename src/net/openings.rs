@@ -329,6 +329,7 @@ impl Reactor {
         connection.them.mutual = mutual;
         let Stage::Opening(opening) = &mut connection.stage else { return };
         let step = opening.welcome(&self.settings.name, port, ticket);
+        connection.more = true; // it may be said behind the last look at who is at the gate
         connection.deadline = Some(self.now + OPENING_PATIENCE);
         if let Step::Open(opened) = step {
             self.open(key, opened);

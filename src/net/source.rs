@@ -5,7 +5,8 @@
 //!
 //! The words it gives quote names as the file system has them; whoever shows them makes them safe.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +20,9 @@ const MAX_FILES: usize = 10_000;
 const MAX_TOLD: usize = 10;
 /// Names of a folder that are compared with a missing one: each costs its length times the other's.
 const MAX_COMPARED: usize = 1_000;
+
+/// What a pattern finds.
+type Found = Box<dyn Iterator<Item = glob::GlobResult>>;
 
 /// What names the files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,7 +107,7 @@ impl Sources {
     }
 
     /// Takes what a pattern has found, which as a name is `path`; whether to go on.
-    fn take_found(&mut self, found: glob::Paths, path: &Path) -> bool {
+    fn take_found(&mut self, found: Found, path: &Path) -> bool {
         let mut none = true;
         for found in found {
             none = false;
@@ -200,7 +204,7 @@ impl Request {
     }
 
     /// What a word finds that is a pattern; `None`: it is none.
-    fn matches(&self, word: &Word) -> Option<Result<glob::Paths, Refused>> {
+    fn matches(&self, word: &Word) -> Option<Result<Found, Refused>> {
         let pattern = word.pattern.as_deref()?;
         let wrong = |why: &str| Refused { what: format!("{}: {why}", word.text), hint: String::new() };
         let (base, rest) = match self.base(word, pattern) {
@@ -215,9 +219,18 @@ impl Request {
         let options = glob::MatchOptions {
             case_sensitive: true,
             require_literal_separator: true,
-            require_literal_leading_dot: true,
+            // It would panic where any name in the folder is not UTF-8.
+            require_literal_leading_dot: false,
         };
-        Some(glob::glob_with(&pattern, options).map_err(|error| wrong(error.msg)))
+        let depth = if Path::new(rest).is_absolute() { 0 } else { base.components().count() };
+        let dotted: Vec<_> = rest.split('/').filter(|part| part.starts_with('.')).map(glob::Pattern::new).collect();
+        let is_meant = move |part: &OsStr| {
+            let part = part.to_string_lossy();
+            !part.starts_with('.') || dotted.iter().flatten().any(|pattern| pattern.matches(&part))
+        };
+        let shown = move |path: &PathBuf| path.components().skip(depth).all(|part| is_meant(part.as_os_str()));
+        let found = glob::glob_with(&pattern, options).map_err(|error| wrong(error.msg));
+        Some(found.map(|found| -> Found { Box::new(found.filter(move |found| found.as_ref().map_or(true, &shown))) }))
     }
 
     /// The folder in which a word begins, and what is left of how it was written, as text or as pattern.
@@ -270,8 +283,18 @@ fn is_missing(path: &Path) -> bool {
 
 /// Looks whether a file can be sent. `typed`: in a conversation, and perhaps meant as a message.
 fn check(path: &Path, typed: bool) -> Result<Prepared, Refused> {
-    let stamp = match sys::open_source(path).and_then(|file| sys::stamp(&file)) {
-        Ok(stamp) => stamp,
+    let look = |file: File| {
+        let stamp = sys::stamp(&file)?;
+        // What the system makes up as it is read (/proc) says that it has none.
+        let has_bytes = stamp.size == 0 && sys::read_at(&file, &mut [0], 0).is_ok_and(|n| n > 0);
+        Ok((stamp, has_bytes))
+    };
+    let stamp = match sys::open_source(path).and_then(look) {
+        Ok((_, true)) => {
+            let what = format!("{}: how long it is shows only when it is read", path.display());
+            return Err(Refused { what, hint: "send it as a stream: tete --send - --as NAME < FILE".into() });
+        }
+        Ok((stamp, false)) => stamp,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(missing(path, typed)),
         Err(error) => {
             let hint = if path.is_dir() { "pack it into one file first" } else { "" };

@@ -1,6 +1,7 @@
 //! Tests of [`super`], in real folders.
 
 use super::*;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use tempfile::TempDir;
 
@@ -84,6 +85,49 @@ fn patterns_are_sorted_case_sensitive_and_spare_hidden_files() {
     assert_eq!(names(&line(&dir, "a[12] b.txt")), ["a1", "a2", "b.txt"]);
     assert_eq!(names(&line(&dir, "a[1]")), ["a[1]"]);
     assert_eq!(names(&line(&dir, &format!("{}/*.TXT", dir.path().display()))), ["C.TXT"]);
+}
+
+#[test]
+fn a_name_that_is_not_utf8_keeps_no_pattern_from_finding_the_others() {
+    let dir = folder_with(&["ab", ".ac"]);
+    std::fs::create_dir(dir.path().join("ad")).unwrap();
+    for folder in [dir.path().to_owned(), dir.path().join("ad")] {
+        std::fs::write(folder.join(OsStr::from_bytes(b"a\xff")), "").unwrap();
+        std::fs::write(folder.join("ae"), "").unwrap();
+    }
+    for (pattern, expected) in [("a[be]", vec!["ab", "ae"]), (".a*", vec![".ac"]), ("a*/a*", vec!["ae"])] {
+        assert_eq!(names(&line(&dir, pattern)), expected, "{pattern}");
+    }
+}
+
+#[test]
+fn hidden_folders_are_looked_into_only_by_who_names_them() {
+    let dir = tempfile::tempdir().unwrap();
+    for folder in ["a", ".b", ".c"] {
+        std::fs::create_dir_all(dir.path().join(folder).join(".d")).unwrap();
+        std::fs::write(dir.path().join(folder).join(format!("f{folder}")), "").unwrap();
+        std::fs::write(dir.path().join(folder).join(".d").join("g"), "").unwrap();
+    }
+    for (pattern, expected) in [
+        ("*/f*", vec!["fa"]),
+        (".b/f*", vec!["f.b"]),
+        (".[bc]/f*", vec!["f.b", "f.c"]),
+        ("./*/f*", vec!["fa"]),
+        ("**/f*", vec!["fa"]),
+        ("*/.d/*", vec!["g"]),
+    ] {
+        assert_eq!(names(&line(&dir, pattern)), expected, "{pattern}");
+    }
+}
+
+#[test]
+fn what_says_to_be_empty_and_is_not_is_no_file_to_be_sent() {
+    let dir = folder_with(&["empty"]);
+    std::fs::write(dir.path().join("empty"), "").unwrap();
+    assert_eq!(names(&line(&dir, "empty")), ["empty"]);
+    let (what, hint) = refusal(line(&dir, "/proc/self/status"));
+    assert_eq!(what, "/proc/self/status: how long it is shows only when it is read");
+    assert!(hint.contains("tete --send -"), "{hint}");
 }
 
 #[test]

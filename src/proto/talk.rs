@@ -168,6 +168,11 @@ impl Hearing {
         self.acknowledged == self.received && !self.again
     }
 
+    /// Whether our user has been shown everything.
+    pub fn is_read(&self) -> bool {
+        self.shown.unwrap_or(self.read) == self.received
+    }
+
     /// What to acknowledge, once for all that was read and shown since the last time.
     pub fn take_ack(&mut self) -> Option<u64> {
         let again = std::mem::take(&mut self.again);

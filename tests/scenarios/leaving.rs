@@ -347,6 +347,57 @@ fn leaving_gives_up_on_a_reader_that_reads_nothing() {
 }
 
 #[test]
+fn where_no_person_waits_leaving_waits_for_a_slow_reader() {
+    let mut pair = Pair::new();
+    pair.b.reads = false;
+    pair.a.session.say(pair.now, "read late").unwrap();
+    pair.a.session.persist();
+    pair.leave_a();
+    pair.pass(LEAVE_TEXTS * 4);
+    assert_eq!(pair.a.ended(), None);
+    pair.b.reads = true;
+    pair.leave_b();
+    pair.run();
+    assert!(pair.both_left());
+    assert_eq!(pair.b.texts(), ["read late"]);
+}
+
+#[test]
+fn who_leaves_gives_a_slow_reader_of_its_own_the_time_that_he_takes() {
+    let mut pair = Pair::new();
+    pair.b.reads = false;
+    for _ in 0..3 {
+        pair.a.session.say(pair.now, "read late").unwrap();
+    }
+    pair.a.session.persist();
+    pair.run();
+    pair.leave_a();
+    pair.leave_b();
+    pair.pass(LEAVE_TEXTS * 4);
+    assert_eq!((pair.a.ended(), pair.b.ended()), (None, None));
+    pair.b.reads = true;
+    pair.run();
+    assert!(pair.both_left());
+    assert_eq!(pair.b.texts(), ["read late"; 3]);
+}
+
+#[test]
+fn a_peer_that_is_gone_for_good_owes_a_goodbye_alone_to_who_is_through() {
+    for unread in [false, true] {
+        let mut lone = Lone::new(returning(true));
+        if unread {
+            lone.side.session.say(lone.now, "unread").unwrap();
+        }
+        lone.side.session.leave(lone.now, LeaveReason::Done, None);
+        lone.frames();
+        lone.side.session.link_lost(LINK, lone.now, "reset");
+        lone.side.session.give_up(lone.now, "it has begun anew");
+        let lost = Ended::Lost("it has begun anew".to_owned());
+        assert_eq!(lone.side.ended(), Some(if unread { &lost } else { &Ended::Unanswered }));
+    }
+}
+
+#[test]
 fn who_leaves_a_peer_that_is_not_there_misses_its_goodbye_and_nothing_else() {
     let mut pair = Pair::new();
     pair.a.session.say(pair.now, "read").unwrap();

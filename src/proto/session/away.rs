@@ -60,16 +60,17 @@ impl Session {
         }
     }
 
-    /// From here on a peer that is lost is waited for as long as [`Setup::linger`](crate::proto::setup::Setup::linger) says,
-    /// also by who leaves with a text that was not acknowledged: no person waits for us to be gone.
+    /// From here on who leaves with a text that was not acknowledged waits for a peer who is lost, or whose reader is slow,
+    /// as long as [`Setup::linger`](crate::proto::setup::Setup::linger) says: no person waits for us to be gone.
     pub fn persist(&mut self) {
         self.persists = true;
     }
 
-    /// How long leaving waits for something to go on.
+    /// How long leaving waits for something to go on. A reader of ours who is slow has the time that he takes: whoever
+    /// wants to be gone before that says so a second time.
     pub(super) fn leave_patience(&self) -> Duration {
         match self.transfers.is_idle() {
-            true if self.persists && self.lost_at().is_some() && !self.is_through() => self.setup.linger,
+            true if (self.persists && !self.is_through()) || !self.hearing.is_read() => self.setup.linger,
             true => LEAVE_TEXTS,
             false => LEAVE_FILES,
         }
@@ -202,7 +203,9 @@ impl Session {
     pub fn give_up(&mut self, now: Instant, words: &str) {
         self.clock(now);
         if self.ended().is_none() {
-            self.end(Ended::Lost(words.to_owned()), words);
+            let waits_for_goodbye = matches!(self.phase, Phase::Leaving { said: true, .. }) && self.is_through();
+            let ended = if waits_for_goodbye { Ended::Unanswered } else { Ended::Lost(words.to_owned()) };
+            self.end(ended, words);
         }
     }
 }
