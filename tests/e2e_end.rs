@@ -101,6 +101,18 @@ fn a_second_exit_leaves_at_once_and_tells_what_was_cut_short() {
 }
 
 #[test]
+fn in_a_pipe_a_goodbye_waits_for_what_is_to_be_said_before_it_and_a_second_one_does_not() {
+    let mut anna = tete(&anna(&[])).start();
+    anna.send("said to nobody");
+    anna.send("exit");
+    anna.send("/status");
+    anna.tells("not connected"); // so the goodbye was read, and has its place behind the text
+    anna.send("exit");
+    assert_eq!(anna.exit_code(), 4);
+    assert!(anna.err().contains("-- lines that were not said: 2"), "{}", anna.err());
+}
+
+#[test]
 fn whoever_calls_or_waits_in_vain_ends_at_a_signal() {
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
         let mut calling = tete(&bob(free_port(), &["--json"])).start();

@@ -90,11 +90,17 @@ impl App {
         })
     }
 
-    /// Whether lines are read although earlier ones are held: a person who talks to nobody yet must be able to leave, and
-    /// whoever is asked who may come in, to answer.
+    /// Whether lines are read although earlier ones are held: who talks to nobody yet must be able to leave, and whoever is
+    /// asked who may come in, to answer.
     fn reads_ahead(&self) -> bool {
-        let room = self.held.len() < (self.early + HELD).min(MOST_HELD);
-        (self.terminal || self.questions.are_open()) && self.partner.is_none() && room
+        self.partner.is_none() && self.held.len() < (self.early + HELD).min(MOST_HELD)
+    }
+
+    /// Whether leaving waits for what is held: in a pipe a goodbye has its place behind what is to be said, but only the
+    /// first one.
+    fn leaves_later(&self) -> bool {
+        let is_goodbye = |line: &Line| matches!(self.asked_by(line), Some(Parsed::Leave));
+        !self.terminal && self.partner.is_none() && !self.held.is_empty() && !self.held.iter().any(is_goodbye)
     }
 
     /// Keeps a line whose time has not come; whether the next one may be read. What was held before stays the first.
@@ -103,7 +109,7 @@ impl App {
             self.held.push_front(line);
             return false;
         }
-        if self.held.is_empty() {
+        if self.held.is_empty() && self.terminal {
             self.screen.loud_notice("nobody is connected yet: it is said when somebody is");
         }
         self.held.push_back(line);
@@ -306,6 +312,9 @@ impl App {
         let now = self.reactor.now();
         if fresh && !self.held.is_empty() && matches!(parsed, Parsed::Say(_) | Parsed::Transfer(_)) {
             return Used::NotYet; // behind those that wait
+        }
+        if fresh && parsed == Parsed::Leave && self.leaves_later() {
+            return Used::NotYet;
         }
         if !matches!(parsed, Parsed::Nothing | Parsed::Say(_)) && fresh {
             self.screen.echo(&line.text);
