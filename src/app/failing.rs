@@ -4,11 +4,15 @@
 
 use crate::proto::text::Untrusted;
 
+/// With what begins what is said of the folder that files are received into.
+const FOLDER: &[u8] = b"the folder for received files: ";
+
 /// The reason as it stands behind the file's name. What a disk says begins with that name: once is enough. `by`: on
 /// whose side that disk is, if not on ours.
 pub(super) fn reason(reason: &Untrusted, name: &Untrusted, by: Option<&str>) -> Untrusted {
-    let words = reason.as_bytes().strip_prefix(name.as_bytes()).and_then(|words| words.strip_prefix(b": "));
-    match (words, by) {
+    let all = reason.as_bytes();
+    let words = all.strip_prefix(name.as_bytes()).and_then(|words| words.strip_prefix(b": "));
+    match (words.or(Some(all).filter(|all| all.starts_with(FOLDER))), by) {
         (None, _) => reason.clone(),
         (Some(words), None) => Untrusted::new(words.to_vec()),
         (Some(words), Some(who)) => Untrusted::new([words, format!(" (on {who}'s side)").as_bytes()].concat()),
@@ -27,6 +31,13 @@ mod tests {
     fn a_disk_is_quoted_without_the_files_name_and_with_whose_it_is() {
         assert_eq!(told("f7: No space left on device", None), "No space left on device");
         assert_eq!(told("f7: No space left on device", Some("ann")), "No space left on device (on ann's side)");
+    }
+
+    #[test]
+    fn a_folder_is_somebodys_too() {
+        let words = "the folder for received files: Permission denied";
+        assert_eq!(told(words, None), words);
+        assert_eq!(told(words, Some("ann")), format!("{words} (on ann's side)"));
     }
 
     #[test]

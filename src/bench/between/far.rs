@@ -154,6 +154,7 @@ impl Far {
                 }
                 Some(NetEvent::Unanswered { to, words }) => notices.say_once(&format!("{to}: {words}; trying again")),
                 Some(NetEvent::Saved { name }) => notices.say(&format!("saved as {name}: known from now on")),
+                Some(NetEvent::CodeOver(over)) => notices.say(&format!("{over}; --new-code makes another one")),
                 Some(NetEvent::Trouble { words, hint }) => notices.say(&format!("{words}; {hint}")),
                 _ => {}
             }
