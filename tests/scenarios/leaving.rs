@@ -363,6 +363,27 @@ fn where_no_person_waits_leaving_waits_for_a_slow_reader() {
 }
 
 #[test]
+fn who_does_not_wait_for_a_lost_peer_waits_for_a_reader_as_long_as_anybody() {
+    for (reads, persists) in [(true, true), (false, false)] {
+        let mut lone = Lone::new(Setup { linger: Duration::ZERO, ..setup(true) });
+        if reads {
+            lone.side.session.say(lone.now, "unread").unwrap();
+        } else {
+            lone.side.reads = false;
+            lone.hear(&Frame::Text { seq: 1, text: Untrusted::from("unread") }).unwrap();
+        }
+        if persists {
+            lone.side.session.persist();
+        }
+        lone.side.session.leave(lone.now, LeaveReason::Done, None);
+        lone.frames();
+        lone.now += LEAVE_TEXTS - Duration::from_millis(1);
+        lone.side.session.handle_timeout(lone.now);
+        assert_eq!(lone.side.session.state_name(None), Some("Leaving"), "reads: {reads}");
+    }
+}
+
+#[test]
 fn who_leaves_gives_a_slow_reader_of_its_own_the_time_that_he_takes() {
     let mut pair = Pair::new();
     pair.b.reads = false;

@@ -70,7 +70,9 @@ impl Session {
     /// wants to be gone before that says so a second time.
     pub(super) fn leave_patience(&self) -> Duration {
         match self.transfers.is_idle() {
-            true if (self.persists && !self.is_through()) || !self.hearing.is_read() => self.setup.linger,
+            true if (self.persists && !self.is_through()) || !self.hearing.is_read() => {
+                self.setup.linger.max(LEAVE_TEXTS)
+            }
             true => LEAVE_TEXTS,
             false => LEAVE_FILES,
         }
