@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use common::{Duo, Tete, anna, bob, free_port, tete, tete_with_limit};
 use rustix::process::Signal;
+use serde_json::Value;
 
 /// SIGTERM ends within this, whatever is under way.
 const TERMINATED: Duration = Duration::from_secs(10);
@@ -110,6 +111,15 @@ fn in_a_pipe_a_goodbye_waits_for_what_is_to_be_said_before_it_and_a_second_one_d
     anna.send("exit");
     assert_eq!(anna.exit_code(), 4);
     assert!(anna.err().contains("-- lines that were not said: 2"), "{}", anna.err());
+
+    let mut bob = tete(&bob(free_port(), &["--json"])).start();
+    bob.send(r#"{"say": "said to nobody"}"#);
+    bob.send(r#"{"command": "exit"}"#);
+    bob.send(r#"{"command": "exit"}"#);
+    assert_eq!(bob.exit_code(), 4);
+    let told: Vec<&Value> = bob.all("error").collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!((&told[0]["unsaid"], &told[0]["undelivered"]), (&2.into(), &0.into()), "{told:?}");
 }
 
 #[test]

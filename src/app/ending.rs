@@ -145,6 +145,18 @@ impl App {
                 )
             }
         };
+        self.tell_lost(&message, unread, unsaid);
+    }
+
+    /// How many lines were for somebody who was never reached, as an event.
+    pub(super) fn tell_unsaid(&mut self) {
+        let unsaid = self.held.len() + self.late;
+        if unsaid > 0 {
+            self.tell_lost(&format!("{} not said to anybody", messages(unsaid)), Unread::default(), unsaid);
+        }
+    }
+
+    fn tell_lost(&mut self, message: &str, unread: Unread, unsaid: usize) {
         let first = Some(unread.first).filter(|_| unread.count > 0);
         let fields = |object: Object| {
             let object = object.field("message", &message).field("hint", &None::<f64>);

@@ -371,6 +371,7 @@ impl App {
             self.stop_if_asked();
             self.give_up_on_the_reader();
             if self.exit.is_some() {
+                self.tell_unsaid();
                 self.count_unsaid();
             }
             if let Some(exit) = self.exit {

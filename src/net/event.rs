@@ -56,7 +56,7 @@ pub enum Refuser {
 }
 
 /// Texts of ours that nobody has acknowledged: the last of the conversation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Unread {
     /// How many.
     pub count: usize,
