@@ -13,6 +13,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use common::{Duo, Tete, anna, bob, tete, tete_with_limit};
+use rustix::process::Signal;
 use tete::secure::key::PublicKey;
 
 fn names(folder: &Path) -> BTreeSet<String> {
@@ -266,6 +267,17 @@ fn the_demonstration_sends_both_ways_and_leaves_nothing_behind() {
         assert!(out.contains(words), "{words} in {out}");
     }
     assert_eq!((names(run.folder()), names(temporary.path())), (BTreeSet::new(), BTreeSet::new()));
+}
+
+#[test]
+fn a_demonstration_that_is_ended_early_leaves_nothing_behind_either() {
+    let temporary = tempfile::tempdir().expect("a folder");
+    let mut run = tete(&["demo"]).env("TMPDIR", temporary.path()).start();
+    run.says("-- connected to bob");
+    run.signal(Signal::TERM);
+    let code = run.exit_code();
+    assert!(code == 143 || code == 0, "{code}: unless it was over by then");
+    assert_eq!(names(temporary.path()), BTreeSet::new());
 }
 
 #[test]

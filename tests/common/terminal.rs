@@ -58,15 +58,29 @@ impl Terminal {
 
     /// Starts the program there, with a key of its own.
     pub(crate) fn encrypted(args: &[&str]) -> Self {
+        Self::begin(&[&["--ui", "plain"], args].concat(), None)
+    }
+
+    /// Starts the program over plain links where only its output is there: it has no input, and its diagnostics go to
+    /// that file.
+    pub(crate) fn output_alone(args: &[&str], diagnostics: File) -> Self {
+        Self::begin(&[&["--plain"], args].concat(), Some(diagnostics))
+    }
+
+    fn begin(args: &[&str], diagnostics: Option<File>) -> Self {
         let (ours, theirs) = open();
         let home = tempfile::tempdir().expect("a temporary folder");
         let kept = tempfile::tempdir().expect("a temporary folder");
         let mut command = Command::new(env!("CARGO_BIN_EXE_tete"));
-        command.args(["--ui", "plain"]).args(args).env_clear().current_dir(home.path());
+        command.args(args).env_clear().current_dir(home.path());
         command.env("HOME", home.path()).env("USER", "tester").env("TERM", "xterm-256color");
         command.env("TETE_HOME", kept.path());
         let end = || Stdio::from(theirs.try_clone().expect("a descriptor"));
-        let child = command.stdin(end()).stdout(end()).stderr(end()).spawn().expect("the program starts");
+        let (input, diagnostics) = match diagnostics {
+            None => (end(), end()),
+            Some(file) => (Stdio::null(), Stdio::from(file)),
+        };
+        let child = command.stdin(input).stdout(end()).stderr(diagnostics).spawn().expect("the program starts");
         let keys = File::from(ours.try_clone().expect("a descriptor"));
         let (said, shown) = channel();
         let mut ours = File::from(ours);

@@ -5,7 +5,7 @@ use std::fs;
 use std::net::TcpListener;
 
 use crate::common::terminal::Terminal;
-use crate::common::{bob, tete};
+use crate::common::{anna, bob, tete};
 use rustix::process::Signal;
 
 /// Answers the questions of the start up to the target; the port that it then listens on.
@@ -19,6 +19,21 @@ fn started(terminal: &mut Terminal, name: &str) -> u16 {
     terminal.shows("]: ");
     let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
     digits.parse().expect("a port")
+}
+
+#[test]
+fn what_the_program_says_has_colours_only_where_it_goes_to_a_terminal() {
+    for (choice, is_painted) in [("auto", false), ("always", true)] {
+        let mut anna = tete(&anna(&[])).start();
+        let port = anna.port().to_string();
+        let diagnostics = tempfile::NamedTempFile::new().expect("a file");
+        let file = diagnostics.reopen().expect("the same file");
+        let mut bob = Terminal::output_alone(&["-n", "bob", "--color", choice, &port], file);
+        assert_eq!((bob.exit_code(), anna.exit_code()), (0, 0));
+        let said = fs::read_to_string(diagnostics.path()).expect("what it said");
+        assert_eq!(said.contains('\x1b'), is_painted, "{said:?}");
+        assert!(said.contains("-- connected to anna"), "{said:?}");
+    }
 }
 
 #[test]
