@@ -443,7 +443,10 @@ impl App {
 
     /// Asks the question that is open.
     fn prompt(&mut self) {
-        if let Some(question) = self.start.prompt(&self.config) {
+        // Who waits to be let in is asked about first.
+        if self.terminal && self.questions.shown().is_some() {
+            self.show_prompt_of_question();
+        } else if let Some(question) = self.start.prompt(&self.config) {
             self.screen.ask(&question);
         }
     }

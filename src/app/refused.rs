@@ -33,7 +33,9 @@ pub fn not_let_in(by: Refuser, reason: Option<Refusal>, words: &Untrusted, given
         Some(Refusal::NotWanted) => unwanted(by, words, given),
         Some(Refusal::Yourself) => (words, "give the port of the other one"),
         Some(Refusal::Busy) => (words, "try again later"),
-        Some(Refusal::WrongCode) => (words, "ask for a new code: one is good for one meeting and three wrong tries"),
+        Some(Refusal::WrongCode) => {
+            (words, "check it, or ask for a new one: a code is good for one meeting and three wrong tries")
+        }
         Some(Refusal::NoCode) => (words, "the other side makes one with --new-code; one is good for one meeting"),
         _ => (words, ""),
     };

@@ -37,6 +37,22 @@ fn what_the_program_says_has_colours_only_where_it_goes_to_a_terminal() {
 }
 
 #[test]
+fn a_question_about_a_caller_stands_there_again_behind_an_answer_to_another_one() {
+    let mut anna = Terminal::encrypted(&["-n", "anna", "-l", "127.0.0.1:0"]);
+    let listens = anna.shows("Whom to call");
+    let port = listens.split("127.0.0.1:").nth(1).expect("a port").lines().next().expect("a port").to_owned();
+    let mut bob = tete(&["-n", "bob", "--trust", "new", "--json", &port]).start();
+    anna.shows("[yes/N] ");
+    anna.types("nobody at all");
+    anna.shows("-- error: ");
+    anna.shows("[yes/N] ");
+    anna.types("yes");
+    anna.shows("-- connected to bob");
+    anna.types("exit");
+    assert_eq!((anna.exit_code(), bob.exit_code()), (0, 0));
+}
+
+#[test]
 fn two_of_a_classroom_talk_send_a_file_and_leave() {
     let (mut anna, mut bob) = (Terminal::start(&[]), Terminal::start(&[]));
     let port = started(&mut anna, "anna");
