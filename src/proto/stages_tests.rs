@@ -90,6 +90,12 @@ fn times_of_one_stage_add_up_and_so_do_the_stages_of_one_processor() {
 }
 
 #[test]
+fn of_stages_that_took_as_long_the_first_is_named() {
+    let times = [(Stage::SourceHashing, ms(500)), (Stage::Encryption, ms(500)), (Stage::Network, ms(10))];
+    assert_eq!(Stages::from_iter(times).verdict().unwrap().first().stage, Stage::SourceHashing);
+}
+
+#[test]
 fn no_part_is_greater_than_the_whole_however_it_is_rounded() {
     for n in 1..2000 {
         let micros = |n| Duration::from_micros(n);
