@@ -291,6 +291,7 @@ fn a_partner_whose_process_was_started_again_is_called_anew() {
         let port = free_port();
         let mut two = Two::called(listening(how, port, &[]), how, &[]);
         two.still_talk();
+        two.bob.event("delivered"); // else the kill may have cut off the word of it
         two.anna.kill();
         let home = two.anna.kept().to_owned();
         let listen = format!("127.0.0.1:{port}");
