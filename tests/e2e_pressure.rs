@@ -3,6 +3,7 @@
 mod common;
 
 use std::io::Write as _;
+use std::sync::mpsc::Receiver;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -124,6 +125,37 @@ fn a_log_that_nobody_reads_stops_nothing() {
     drop(unread);
 }
 
+/// How much was poured when it is pushed back: quiet for a second is stopped.
+fn poured(taken: &Receiver<usize>) -> usize {
+    let mut poured = 0;
+    while poured < 10_000_000
+        && let Ok(bytes) = taken.recv_timeout(Duration::from_secs(1))
+    {
+        poured += bytes;
+    }
+    poured
+}
+
+#[test]
+fn what_a_program_says_to_nobody_yet_is_pushed_back_instead_of_held() {
+    let mut anna = tete(&anna(&["--json"])).start();
+    anna.port();
+    let mut input = anna.take_input();
+    let (told, taken) = std::sync::mpsc::channel();
+    let pour = thread::spawn(move || {
+        // As long as an object may be: every byte of a message is escaped.
+        let line = format!("{{\"say\": \"{}\"}}\n", "\\u0078".repeat(16_000));
+        while input.write_all(line.as_bytes()).is_ok() {
+            let _ = told.send(line.len());
+        }
+    });
+    let poured = poured(&taken);
+    assert!(poured < 1_000_000, "{poured} bytes: nothing pushes back");
+    anna.signal(Signal::TERM);
+    assert_eq!(anna.exit_code(), 143);
+    pour.join().expect("it ended");
+}
+
 #[test]
 fn fault_79_the_input_of_the_one_who_floods_is_pushed_back_instead_of_held() {
     let mut duo = Duo::new(tete(&anna(&["--json"])), |port| tete(&bob(port, &[])).unread());
@@ -136,12 +168,8 @@ fn fault_79_the_input_of_the_one_who_floods_is_pushed_back_instead_of_held() {
             let _ = told.send(line.len());
         }
     });
-    // Quiet for a second, at a window of a megabyte, is stopped.
-    let mut poured = 0;
-    while let Ok(bytes) = taken.recv_timeout(Duration::from_secs(1)) {
-        poured += bytes;
-        assert!(poured < 3_000_000, "nothing pushes back");
-    }
+    let poured = poured(&taken);
+    assert!(poured < 3_000_000, "{poured} bytes: nothing pushes back");
     assert!(duo.anna.high_water() < MEMORY && duo.bob.high_water() < MEMORY);
     duo.anna.signal(Signal::TERM);
     assert_eq!(duo.anna.exit_code(), 143);

@@ -29,6 +29,8 @@ pub(super) const HELD: usize = 256;
 /// The same where more and more callers are asked about: what was written before a question does not answer it, and what
 /// is written behind has to be read.
 const MOST_HELD: usize = 4 * HELD;
+/// Bytes of lines that are kept so, at most, where a program writes them: enough to hear it leave.
+const AHEAD: usize = 256 * 1024;
 /// Pieces taken in one turn, so that an endless input of nothing leaves time for everything else.
 pub(super) const PIECES: usize = 4;
 
@@ -93,7 +95,10 @@ impl App {
     /// Whether lines are read although earlier ones are held: who talks to nobody yet must be able to leave, and whoever is
     /// asked who may come in, to answer.
     fn reads_ahead(&self) -> bool {
-        self.partner.is_none() && self.held.len() < (self.early + HELD).min(MOST_HELD)
+        let lines = self.held.len() < (self.early + HELD).min(MOST_HELD);
+        // The pipe fills before the memory does.
+        let bytes = || self.held.iter().map(|line| line.raw.len()).sum::<usize>() < AHEAD;
+        self.partner.is_none() && lines && (self.terminal || self.questions.are_open() || bytes())
     }
 
     /// Whether leaving waits for what is held: in a pipe a goodbye has its place behind what is to be said, but only the

@@ -6,8 +6,9 @@
 //!   Pausing --time--> Resolving --addresses--> Trying --an address fails--> Trying the next
 //!      ^                  |                      |  `-- it is through the gate --> done
 //!      |                  | no such host         | the last one failed
-//!      |                  v                      |
-//!      |            given up, final              |
+//!      |                  |                      |
+//!      |<-- time is left -+-- found before       |
+//!      |                  `-- never found ----------------------------------> given up, final
 //!      `------------ time is left ---------------'---- no time is left --> given up, final
 //! ```
 

@@ -224,6 +224,7 @@ impl Request {
         };
         let depth = if Path::new(rest).is_absolute() { 0 } else { base.components().count() };
         let dotted: Vec<_> = rest.split('/').filter(|part| part.starts_with('.')).map(glob::Pattern::new).collect();
+        // As in a shell: what begins with a dot is found by a part that begins with one.
         let is_meant = move |part: &OsStr| {
             let part = part.to_string_lossy();
             !part.starts_with('.') || dotted.iter().flatten().any(|pattern| pattern.matches(&part))

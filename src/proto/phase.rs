@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use super::error::ProtocolError;
 use super::event::LeaveReason;
 
-/// Leaving waits so long for a reader who reads nothing, with only texts pending.
+/// Leaving waits so long for a reader who reads nothing, with only texts pending, and longer where no person waits
+/// ([`Session::persist`](super::session::Session::persist)), or the reader is our own.
 pub const LEAVE_TEXTS: Duration = Duration::from_secs(5);
 /// Leaving waits so long for a transfer that does not move: a slow disk may take minutes to sync what its cache holds.
 pub const LEAVE_FILES: Duration = Duration::from_secs(600);

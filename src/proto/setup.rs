@@ -22,6 +22,6 @@ pub struct Setup {
     pub limit: Option<u64>,
     /// Whether a talk link that is lost may be followed by another. If not, the session ends with it.
     pub returns: bool,
-    /// How long a peer that does not answer, or whose link is lost, is waited for.
+    /// How long a peer that does not answer, or whose link is lost, is waited for; and a slow reader, where no person waits.
     pub linger: Duration,
 }

@@ -172,10 +172,9 @@ impl Run {
         mut told: impl FnMut(&Interval) -> io::Result<()>,
     ) -> Result<Measured, Box<CutShort>> {
         self.run(far, &mut told).map_err(|over| {
-            // What the other side has taken back by now had arrived all the same.
             let (at, known) = self.known;
             let (at, bytes) = match self.arrived(far) {
-                Ok(bytes) if bytes != known && (0..2).all(|way| bytes[way] >= known[way]) => (far.now(), bytes),
+                Ok(bytes) if bytes != known => (far.now(), bytes),
                 _ => (at, known),
             };
             let (rest, totals) = self.count.end(at, bytes, &self.ways);
@@ -260,13 +259,14 @@ impl Run {
         Ok(())
     }
 
-    /// What has arrived, each way.
+    /// What has arrived, each way. A file that is over, or was given up, is gone before that is told: what was known to
+    /// have arrived has arrived.
     fn arrived(&self, far: &mut Far) -> Result<[u64; 2], Over> {
         let mut bytes = self.done;
         for file in far.session()?.progress() {
             bytes[if file.direction == Direction::Send { Way::Sent } else { Way::Received } as usize] += file.bytes;
         }
-        Ok(bytes)
+        Ok([0, 1].map(|way| bytes[way].max(self.known.1[way])))
     }
 
     /// Looks how far it is, where that is due, and says when it is enough.
@@ -278,10 +278,6 @@ impl Run {
             return Ok(Vec::new());
         }
         let bytes = self.arrived(far)?;
-        // A file that is over, or was given up, is gone from there before that is told: what had arrived stays known.
-        if (0..2).any(|way| bytes[way] < self.known.1[way]) {
-            return Ok(Vec::new());
-        }
         // Who sends has sent the first byte a while before it hears that it has arrived.
         if bytes != [0; 2] || far.session()?.progress().iter().any(|file| file.sent > 0) {
             self.count.begin(before);
